@@ -1,0 +1,49 @@
+# Everything runs in one virtual environment, .venv, made from the hashed lock file.
+#   make demo [TRACK=<file or URL>] [SECONDS=n]   hear the bot play, against an embedded Discord
+#   make test                                     lint, types and the whole suite
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,\
+	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock clean
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Ostinato needs Python 3.11 or newer; none was found (make PYTHON=/path/to/python3)."; exit 1; }
+	@echo "Making the environment in .venv (a minute or two, once) ..."
+	@$(PYTHON) -m venv .venv || { echo "Could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# TRACK is read from the environment of the recipe, so that no character of a URL is special.
+export TRACK
+demo: $(READY)  ## the bot joins an embedded Discord, plays, and a listener reports what it heard
+	@exec $(BIN)/ostinato demo $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TRACK),--play "$$TRACK")
+
+test: lint  ## lint, types and the whole suite, warnings as errors
+	@$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff and mypy in strict mode
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY)  ## put imports and layout in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# The previous lock stays beside the new one: the baseline to roll back to.
+lock: $(READY)  ## renew requirements.lock, keeping the old one as requirements.previous.lock
+	@cp requirements.lock requirements.previous.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean:  ## remove what the other targets made
+	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis ostinato-heard.*
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
