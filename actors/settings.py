@@ -1,0 +1,168 @@
+"""Settings: from the environment, and from ``ostinato.toml``; the environment wins.
+
+The file is ``--config``'s, else ``ostinato.toml`` in the working folder, else the one in the user's
+configuration folder. Relative paths in it start at its own folder, those of the environment at the working
+folder. An empty environment variable counts as not set.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import platformdirs
+
+from actors import settings_values as values
+from actors.settings_values import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["SETTINGS", "Address", "Setting", "Settings", "SettingsError", "load_settings", "settings_table"]
+
+CONFIG_NAME = "ostinato.toml"
+ENV_PREFIX = "OSTINATO_"
+_T = TypeVar("_T")
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message is one line that says which, and what is expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, checked. Paths are absolute. The token never shows in the representation."""
+
+    token: str = field(default="", repr=False)
+    """The bot's token; empty when none was given: only ``run`` needs one (``require_token``)."""
+    data_dir: Path
+    discord_address: Address | None = None
+    discord_ca: Path | None = None
+    allow_private_media: bool = False
+    prefix: str = "!"
+    admin_socket: Path
+    log_format: str | None = None
+    """``json`` or ``text``; None: text on a terminal, json elsewhere."""
+    log_level: str = "info"
+    guild_sync: tuple[int, ...] = ()
+    config_file: Path | None = None
+    """The file that was read, for messages; not a setting."""
+
+    def require_token(self) -> str:
+        """The token, or a ``SettingsError`` that says how to give one."""
+        if not self.token:
+            raise SettingsError(
+                "DISCORD_TOKEN: no token given; set it to the token of your bot's page at Discord"
+            )
+        return self.token
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A row of the table of settings: its field in ``Settings``, how it is read, what README says of it."""
+
+    name: str
+    parse: Callable[[object, Path], Any]
+    default: str
+    what: str
+
+    @property
+    def env(self) -> str:
+        """The name of its environment variable."""
+        return "DISCORD_TOKEN" if self.name == "token" else ENV_PREFIX + self.name.upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("token", values.token, "", "The bot's token. In the file only if nobody else may read the file"),
+    Setting("data_dir", values.path, "the platform's user data folder", "Folder of all state"),
+    Setting("prefix", values.prefix, "`!`", "What a text command starts with"),
+    Setting("guild_sync", values.ids, "", "Ids of guilds that get the slash commands at once; none: globally"),
+    Setting("allow_private_media", values.flag, "`false`", "Play media from private and loopback addresses too"),
+    Setting("admin_socket", values.socket_path, "`admin.sock` in the data folder",
+            "Unix socket that `ostinato tree` asks; a path of 100 bytes at most"),
+    Setting("log_format", values.one_of("json", "text"), "`text` on a terminal, else `json`",
+            "Form of the log lines: `json` or `text`"),
+    Setting("log_level", values.one_of("debug", "info", "warning", "error"), "`info`",
+            "Least level that is logged: `debug`, `info`, `warning` or `error`"),
+    Setting("discord_address", values.address, "",
+            "`host:port` that all TLS connections to Discord go to instead, for tests"),
+    Setting("discord_ca", values.certificates, "",
+            "PEM file of a certificate authority to trust besides the system's"),
+)  # fmt: skip
+
+
+def load_settings(env: Mapping[str, str] | None = None, config_path: Path | None = None) -> Settings:
+    """Read, check and merge; raises ``SettingsError`` with one line at the first thing that is wrong."""
+    env = os.environ if env is None else env
+    file = _config_file(config_path)
+    known: dict[str, Any] = {"config_file": file} | _from_file(file) | _from_env(env)
+    known.setdefault("data_dir", platformdirs.user_data_path("ostinato", appauthor=False))
+    if "admin_socket" not in known:
+        known["admin_socket"] = _checked(
+            "OSTINATO_ADMIN_SOCKET", values.socket_path, str(known["data_dir"] / "admin.sock")
+        )
+    return Settings(**known)
+
+
+def settings_table() -> str:
+    """The rows of README's table of settings, as markdown."""
+    rows = (f"| `{s.env}` | `{s.name}` | {s.default or 'none'} | {s.what} |" for s in SETTINGS)
+    return "\n".join(
+        ["| Environment | In ostinato.toml | Default | What it does |", "|---|---|---|---|", *rows]
+    )
+
+
+def _config_file(wanted: Path | None) -> Path | None:
+    if wanted is not None:
+        if not wanted.is_file():
+            raise SettingsError(f"--config: there is no file {str(wanted)!r}")
+        return wanted.absolute()
+    folders = (Path.cwd(), platformdirs.user_config_path("ostinato", appauthor=False))
+    return next((folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file()), None)
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid TOML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    by_name = {setting.name: setting for setting in SETTINGS}
+    _refuse_unknown(content, by_name, f"{file}: ")
+    if "token" in content:
+        _refuse_readable(file)
+    return {n: _checked(f"{file}: {n}", by_name[n].parse, raw, file.parent) for n, raw in content.items()}
+
+
+def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
+    by_env = {setting.env: setting for setting in SETTINGS}
+    _refuse_unknown((name for name in env if name.startswith(ENV_PREFIX)), by_env, "")
+    given = ((by_env[name], raw) for name, raw in env.items() if name in by_env and raw.strip())
+    return {setting.name: _checked(setting.env, setting.parse, raw) for setting, raw in given}
+
+
+def _checked(where: str, parse: Callable[[object, Path], _T], raw: object, base: Path | None = None) -> _T:
+    try:
+        return parse(raw, base or Path.cwd())
+    except values.InvalidValueError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _refuse_unknown(names: Iterable[str], known: Mapping[str, object], where: str) -> None:
+    for name in names:
+        if name not in known:
+            closest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {closest[0]}?" if closest else f"; known are {', '.join(known)}"
+            raise SettingsError(f"{where}{name}: unknown setting{hint}")
+
+
+def _refuse_readable(file: Path) -> None:
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        raise SettingsError(f"{file}: holds the token, but others may read the file; run: chmod 600 {file}")
