@@ -105,6 +105,12 @@ class Queue(Generic[T]):
         """Without the waiting entry of that id."""
         return replace(self, waiting=tuple(entry for entry in self.waiting if entry.id != entry_id))
 
+    def replaced(self, entry: T) -> Queue[T]:
+        """With `entry` in the place of the entry of the same id, wherever that is."""
+        current = entry if self.current is not None and self.current.id == entry.id else self.current
+        waiting = tuple(entry if each.id == entry.id else each for each in self.waiting)
+        return replace(self, current=current, waiting=waiting)
+
     def cleared(self) -> Queue[T]:
         """Empty, in the same loop mode."""
         return replace(self, current=None, waiting=())

@@ -1,0 +1,132 @@
+"""The deck of one guild: brings the clock's stream to what the player wants, as soon as the spools allow it.
+
+The deck decides nothing about the queue. It is told what should be heard (entry, start, volume) and what follows,
+and says which spools that needs. What it replaces plays on until the replacement is ready, so that a seek or a new
+volume is heard without a gap; a volume joins at the very frame where the old loudness stops.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .messages import FRAME_MS, Plan, SpoolKey, Wanted
+from .plays import Play, parse_play
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .media import Spool, Track
+    from .voice import Stream, StreamEvent
+
+LEAD_FRAMES = 25
+"""Frames that must be made beyond the point where a new spool takes over."""
+
+
+def whole(track: Track, volume: int, start_ms: int = 0) -> SpoolKey:
+    """The spool of a track from `start_ms` on; a live stream has no other start than its edge."""
+    return SpoolKey(track.id, 0 if track.is_live else start_ms, volume)
+
+
+@dataclass(slots=True)
+class Deck:
+    """`play` is what the stream sends, `want` what it should send, `spools` what could be sent."""
+
+    stream: Stream
+    on_event: Callable[[StreamEvent], None]
+    play: Play | None = None
+    want: SpoolKey | None = None
+    joins: bool = False
+    spools: dict[SpoolKey, Spool] = field(default_factory=dict)
+    _nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(secrets.randbits(40)))
+
+    def adopt(self) -> Play | None:
+        """Take over what the stream sends already, for a predecessor's sake."""
+        self.play = parse_play(self.stream.status().play_id)
+        self.stream.listen(self.on_event)
+        if self.play is not None:
+            self.want = self.play.key
+        return self.play
+
+    def position_ms(self) -> int:
+        """Where in the track the listener is, or would be."""
+        status = self.stream.status()
+        if self.play is not None and status.play_id == self.play.name:
+            return self.play.position_ms(status.position)
+        return self.want.start_ms if self.want is not None else 0
+
+    def aim(self, key: SpoolKey, *, joins: bool = False) -> None:
+        """Want this spool; `joins`: take over where the present play stands, not at the spool's beginning."""
+        self.want, self.joins = key, joins
+
+    def cut(self) -> None:
+        """What plays is no longer wanted, not even until the next is ready."""
+        self.play = None
+
+    def silence(self) -> None:
+        """Nothing plays, nothing is wanted."""
+        self.stream.stop()
+        self.play, self.want = None, None
+
+    def ended(self, name: str) -> bool:
+        """Whether that play was the present one; what was queued behind it is then the present one."""
+        if self.play is None or self.play.name != name:
+            return False
+        self.play = parse_play(self.stream.status().play_id)
+        self.want = None if self.play is None else self.play.key
+        return True
+
+    def settle(self, following: SpoolKey | None, *, ready: bool, paused: bool) -> bool:
+        """Start, replace, queue or stop as far as possible now; False if it is worth another try soon.
+
+        :param following: what comes after the wanted spool, without a gap
+        :param ready: the guild's link takes frames
+        """
+        settled = True
+        if self.want is not None and ready and (self.play is None or self.play.key != self.want):
+            settled = self._start(self.want, paused=paused)
+        if self.play is None and self.stream.status().play_id is not None:
+            self.stream.stop()
+        self._queue(following)
+        return settled
+
+    def _start(self, key: SpoolKey, *, paused: bool) -> bool:
+        spool = self.spools.get(key)
+        if spool is None:
+            return True  # its SpoolReady will come
+        at = max(0, self.position_ms() // FRAME_MS - spool.start_frame) if self._takes_over() else 0
+        if not spool.complete and spool.frames < at + LEAD_FRAMES:
+            return False
+        self.play = Play(key, spool.start_frame + at, next(self._nonces))
+        self.stream.play(spool.cursor(at), self.play.name, on_event=self.on_event)
+        if paused:
+            self.stream.pause()
+        return True
+
+    def _takes_over(self) -> bool:
+        return self.joins and self.play is not None
+
+    def _queue(self, following: SpoolKey | None) -> None:
+        """Exactly `following` is queued behind the wanted play, or nothing."""
+        queued = parse_play(self.stream.status().next_play_id)
+        on_air = self.play is not None and self.play.key == self.want
+        spool = self.spools.get(following) if on_air and following is not None else None
+        if spool is None or following is None:
+            if queued is not None:
+                self.stream.unqueue()
+        elif queued is None or queued.key != following:
+            self.stream.queue(spool.cursor(0), Play(following, spool.start_frame, next(self._nonces)).name)
+
+    def plan(self, current: Track | None, following: Track | None, following_key: SpoolKey | None) -> Plan:
+        """The spools that are needed now, and none that is not; forgets the others."""
+        keys: dict[SpoolKey, Track] = {}
+        if current is not None:
+            for key in (self.want, self.play.key if self.play else None):
+                if key is not None and key.entry_id == current.id:
+                    keys.setdefault(key, current)
+        if following is not None and following_key is not None:
+            keys.setdefault(following_key, following)
+        self.spools = {key: spool for key, spool in self.spools.items() if key in keys}
+        return Plan(tuple(Wanted(key, track) for key, track in keys.items()))

@@ -1,0 +1,352 @@
+"""What the five actors of a guild, the commands and Discord's events say to each other.
+
+Every message is a frozen value. Some carry a handle that belongs to a process-wide room (a spool of the media
+room): handles are passed on, never shared state of the actors. `Request[R]` is asked and answered with an `R`;
+all else is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from supervision import Refusal, Request
+
+from .queue import Loop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .media import MediaError, Spool, Track
+
+FRAME_MS = 20
+"""One Opus frame, the unit of every position."""
+
+
+class No(Refusal):
+    """An expected no, worded for the person who asked."""
+
+
+# --- player: asked by commands -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done; `saved` is False if it could not be written to disk."""
+
+    saved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued(Done):
+    """`accepted` tracks were taken, `refused` had no room; the first stands at `position` (0: it plays next)."""
+
+    position: int = 0
+    accepted: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped(Done):
+    """`title` was let go; `next_title` follows, if anything does."""
+
+    title: str = ""
+    next_title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffled(Done):
+    """`count` waiting tracks have a new order."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue(Request[Enqueued]):
+    """Append tracks; answers go to the text channel `text_channel_id` from now on."""
+
+    tracks: tuple[Track, ...]
+    text_channel_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip(Request[Skipped]):
+    """Let the current track go. Refused when nothing plays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Request[Done]):
+    """Stand still at the present frame. Refused when nothing plays or it is paused already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Request[Done]):
+    """Go on. Refused when nothing is paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Request[Done]):
+    """Silence, and an empty queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seek(Request[Done]):
+    """Go on at `position_s` seconds of the current track. Refused for live streams and beyond the end."""
+
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetVolume(Request[Done]):
+    """Percent, 0 to 200, from the present position on."""
+
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetLoop(Request[Done]):
+    """Repeat nothing, the track, or the queue."""
+
+    mode: Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Request[Shuffled]):
+    """A random order of what waits. Refused when fewer than two wait."""
+
+
+class Phase(Enum):
+    """What a listener of this guild would be told."""
+
+    IDLE = "idle"
+    LOADING = "loading"
+    PLAYING = "playing"
+    PAUSED = "paused"
+    WAITING = "waiting for the voice connection"
+
+
+@dataclass(frozen=True, slots=True)
+class NowPlaying:
+    """The player's present state in a form to show. `position_s` is at most `duration_s` where that is known."""
+
+    phase: Phase = Phase.IDLE
+    track: Track | None = None
+    position_s: float = 0.0
+    duration_s: float | None = None
+    volume: int = 100
+    loop: Loop = Loop.OFF
+    waiting: int = 0
+    text_channel_id: int | None = None
+    play: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """One page of what waits, and what plays."""
+
+    now: NowPlaying
+    entries: tuple[Track, ...]
+    first: int
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetQueue(Request[QueueView]):
+    """A page, from 1."""
+
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GetNowPlaying(Request[NowPlaying]):
+    """The present state."""
+
+
+# --- player: told by the clock, the preloader, the connection ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStarted:
+    """The clock sends the first frame of this play."""
+
+    play: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """The clock has sent the last frame of this play; `frames` were sent of it."""
+
+    play: str
+    frames: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolKey:
+    """Which spool: the entry of the queue, where it begins (ms) and how loud (percent)."""
+
+    entry_id: str
+    start_ms: int
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolReady:
+    """Enough of the spool is made to play it."""
+
+    key: SpoolKey
+    spool: Spool
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFailed:
+    """The spool cannot be made."""
+
+    key: SpoolKey
+    error: MediaError
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWanted:
+    """The preloader has (re)started and wants to be told the Plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """Whether the guild's voice link takes frames, and in which channel."""
+
+    ready: bool
+    channel_id: int | None = None
+
+
+# --- preloader ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A spool that should exist."""
+
+    key: SpoolKey
+    track: Track
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All spools that should exist now, the most urgent first; the others may go."""
+
+    wanted: tuple[Wanted, ...] = ()
+
+
+# --- connection --------------------------------------------------------------------------------------------------
+
+
+class LinkPhase(Enum):
+    """Where the voice connection of a guild stands."""
+
+    AWAY = "not connected"
+    JOINING = "connecting"
+    READY = "connected"
+    LOST = "reconnecting"
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceReport:
+    """The voice connection in a form to show. Latency in ms, if one was measured."""
+
+    phase: LinkPhase
+    channel_id: int | None = None
+    latency_ms: float | None = None
+    mode: str | None = None
+    close_code: int | None = None
+    attempt: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Request[VoiceReport]):
+    """Be in this voice channel. Answered at once: the connection is then on its way (see GetVoice)."""
+
+    channel_id: int
+    text_channel_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave(Request[VoiceReport]):
+    """Leave the voice channel on purpose, and stay away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect(Request[VoiceReport]):
+    """Dispose of the present link and connect anew. Refused when there is no channel to connect to."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetVoice(Request[VoiceReport]):
+    """The present state."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLink:
+    """The player wants to be told a LinkState."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStates:
+    """Discord said that somebody (the bot: `bot_moved`) joined, left or moved; `bot_channel_id` is the bot's own."""
+
+    bot_channel_id: int | None
+    bot_moved: bool = False
+
+
+# --- display -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """The now-playing message should say this."""
+
+    now: NowPlaying
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Tell the text channel something once; without a channel, the one of the now-playing message."""
+
+    text: str
+    text_channel_id: int | None = None
+
+
+# --- persistence -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`ok` is False if the state is in memory only; then `problem` says why."""
+
+    ok: bool = True
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Save(Request[Saved]):
+    """Keep `state` (plain values for msgpack, not changed afterwards) as this part of the guild."""
+
+    part: str
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The last state that was saved, or None."""
+
+    state: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Request[Loaded]):
+    """The last state of this part."""
+
+    part: str

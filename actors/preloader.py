@@ -1,0 +1,93 @@
+"""The preloader actor: sees to it that the spools of the player's plan exist, and that others do not.
+
+It owns no spool job: those belong to the media room, and the shelf keeps the spools. A restarted preloader asks
+the player for the plan and finds on the shelf what its predecessor ordered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from supervision import Actor, ActorStopped, MailboxFull, handles
+
+from .media import MediaError
+from .messages import Plan, PlanWanted, SpoolFailed, SpoolReady, Wanted
+
+if TYPE_CHECKING:
+    from .messages import SpoolKey
+    from .shelf import Shelf
+
+RETRY_AFTER_S = 1.0
+"""Before the one more try that a failure gets which may pass."""
+
+log = structlog.get_logger(__name__)
+
+
+class Preloader(Actor):
+    """Carries out one Plan at a time; tells the player of each spool that is ready or has failed."""
+
+    def __init__(self, guild_id: int, shelf: Shelf) -> None:
+        self._guild_id = guild_id
+        self._shelf = shelf
+        self._plan = Plan()
+        self._watched: dict[SpoolKey, anyio.CancelScope] = {}
+
+    async def on_start(self) -> None:
+        """Ask for the plan: it may have been told to a predecessor."""
+        _tell(self, PlanWanted())
+
+    @handles(Plan)
+    async def plan(self, message: Plan) -> None:
+        """Order what is missing, announce what is there, let go of the rest."""
+        self._plan = message
+        keys = {wanted.key for wanted in message.wanted}
+        for wanted in message.wanted:
+            self._watch(wanted)
+        for key in self._shelf.keys(self._guild_id) - keys:
+            await self._let_go(key)
+
+    def _watch(self, wanted: Wanted) -> None:
+        spool = self._shelf.order(self._guild_id, wanted)
+        if wanted.key not in self._watched:
+            scope = self._watched[wanted.key] = anyio.CancelScope()
+            self.ctx.start_soon(self._announce, wanted, scope)
+        elif spool.complete or spool.frames:
+            _tell(self, SpoolReady(wanted.key, spool))
+
+    async def _let_go(self, key: SpoolKey) -> None:
+        scope = self._watched.pop(key, None)
+        if scope is not None:
+            scope.cancel()
+        await self._shelf.let_go(self._guild_id, key)
+
+    async def _announce(self, wanted: Wanted, scope: anyio.CancelScope) -> None:
+        """Until the spool is ready or has failed for good."""
+        with scope:
+            error = await self._ready(wanted)
+            if error is not None and error.retryable:
+                log.info("spool_retried", guild_id=self._guild_id, track=wanted.track.url, error=str(error))
+                await self._shelf.let_go(self._guild_id, wanted.key)
+                await anyio.sleep(RETRY_AFTER_S)
+                error = await self._ready(wanted)
+            if error is not None:
+                _tell(self, SpoolFailed(wanted.key, error))
+
+    async def _ready(self, wanted: Wanted) -> MediaError | None:
+        spool = self._shelf.order(self._guild_id, wanted)
+        try:
+            await spool.wait_ready()
+        except MediaError as error:
+            return error
+        _tell(self, SpoolReady(wanted.key, spool))
+        return None
+
+
+def _tell(preloader: Preloader, message: object) -> None:
+    """Tell the player; one that is down or full asks for the plan anew when it is back."""
+    try:
+        preloader.ctx.sibling("player").tell(message)
+    except (ActorStopped, MailboxFull):
+        log.warning("player_not_told", path=preloader.ctx.path, message=type(message).__name__)
