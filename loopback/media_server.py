@@ -1,7 +1,7 @@
 """An HTTP server on 127.0.0.1 that hands out audio files in byte ranges (RFC 9110, section 14).
 
 The demo serves its music and the user's own file with it; tests serve their media with it. It answers GET and
-HEAD, one range per request, 206/416 as the RFC wants, and keeps a record of every request for tests to look at.
+HEAD, one range per request, 206/416 as the RFC wants, and keeps a record of every request for tests.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SHUTDOWN_S = 0.2  # open answers get this long when the server ends
 
 @dataclass(frozen=True, slots=True)
 class MediaRequest:
-    """One request as it was answered: bytes `start` to `stop` (exclusive) of the file; 0 and 0 for an error."""
+    """One request as answered: bytes `start` to `stop` (exclusive) of the file; 0 and 0 for an error."""
 
     method: str
     name: str
