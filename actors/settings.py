@@ -80,8 +80,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("token", values.token, "", "The bot's token. In the file only if nobody else may read the file"),
     Setting("data_dir", values.path, "the platform's user data folder", "Folder of all state"),
     Setting("prefix", values.prefix, "`!`", "What a text command starts with"),
-    Setting("guild_sync", values.ids, "", "Ids of guilds that get the slash commands at once; none: globally"),
-    Setting("allow_private_media", values.flag, "`false`", "Play media from private and loopback addresses too"),
+    Setting("guild_sync", values.ids, "", "Ids of guilds that get slash commands at once; none: globally"),
+    Setting("allow_private_media", values.flag, "`false`", "Play media from private addresses too"),
     Setting("admin_socket", values.socket_path, "`admin.sock` in the data folder",
             "Unix socket that `ostinato tree` asks; a path of 100 bytes at most"),
     Setting("log_format", values.one_of("json", "text"), "`text` on a terminal, else `json`",
@@ -155,12 +155,12 @@ def _checked(where: str, parse: Callable[[object, Path], _T], raw: object, base:
         raise SettingsError(f"{where}: {error}") from error
 
 
-def _refuse_unknown(names: Iterable[str], known: Mapping[str, object], where: str) -> None:
-    for name in names:
-        if name not in known:
-            closest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {closest[0]}?" if closest else f"; known are {', '.join(known)}"
-            raise SettingsError(f"{where}{name}: unknown setting{hint}")
+def _refuse_unknown(given: Iterable[str], known: Mapping[str, Setting], where: str) -> None:
+    for unknown in (name for name in given if name not in known):
+        names = {setting.name: name for name, setting in known.items()}
+        close = difflib.get_close_matches(unknown.removeprefix(ENV_PREFIX).lower(), names, n=1)
+        hint = f"did you mean {names[close[0]]}?" if close else f"known are {', '.join(known)}"
+        raise SettingsError(f"{where}{unknown}: unknown setting; {hint}")
 
 
 def _refuse_readable(file: Path) -> None:
