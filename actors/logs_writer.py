@@ -47,17 +47,17 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
-            self._write(line)
+            self.dropped += not self._write(line)
             if self._lines.empty():
                 self._tell_loss()
         self._tell_loss()
 
     def _tell_loss(self) -> None:
-        lost, self._told = self.dropped - self._told, self.dropped
-        if lost:
-            self._write(f"log: {lost} lines were dropped")
+        lost = self.dropped - self._told
+        if lost and self._write(f"log: {lost} lines were dropped"):
+            self._told += lost
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str) -> bool:
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
@@ -65,7 +65,8 @@ class LineWriter:
             OSError,
             ValueError,
         ):  # disk full, the reader is gone, the stream is closed: the music goes on
-            self.dropped += 1
+            return False
+        return True
 
 
 class WriterHandler(logging.Handler):
