@@ -26,8 +26,8 @@ class LineWriter:
         self._capacity = capacity
         self._told = 0
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self.dropped = 0
-        """Lines that were never written: the queue was full, or the stream refused them."""
+        self._rejected = 0  # counted by the callers, whom the handler's lock keeps one at a time
+        self._refused = 0  # counted by the thread
         # A daemon: a stream that blocks for ever must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -37,7 +37,12 @@ class LineWriter:
         if self._lines.qsize() < self._capacity:
             self._lines.put(line)
         else:
-            self.dropped += 1
+            self._rejected += 1
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were never written: too many waited, or the stream refused them."""
+        return self._rejected + self._refused
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
         """Write what waits and end the thread; False if the stream still blocked after the timeout."""
@@ -47,7 +52,8 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
-            self.dropped += not self._write(line)
+            if not self._write(line):
+                self._refused += 1
             if self._lines.empty():
                 self._tell_loss()
         self._tell_loss()
