@@ -112,12 +112,13 @@ class Deck:
         """Exactly `following` is queued behind the wanted play, or nothing."""
         queued = parse_play(self.stream.status().next_play_id)
         on_air = self.play is not None and self.play.key == self.want
+        if on_air and queued is not None and queued.key == following:
+            return
         spool = self.spools.get(following) if on_air and following is not None else None
-        if spool is None or following is None:
-            if queued is not None:
-                self.stream.unqueue()
-        elif queued is None or queued.key != following:
+        if spool is not None and following is not None:
             self.stream.queue(spool.cursor(0), Play(following, spool.start_frame, next(self._nonces)).name)
+        elif queued is not None:
+            self.stream.unqueue()
 
     def plan(self, current: Track | None, following: Track | None, following_key: SpoolKey | None) -> Plan:
         """The spools that are needed now, and none that is not; forgets the others."""

@@ -350,3 +350,16 @@ class Load(Request[Loaded]):
     """The last state of this part."""
 
     part: str
+
+
+# --- to oneself --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time for what is done regularly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Time for another try of what was not possible yet."""

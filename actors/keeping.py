@@ -1,0 +1,58 @@
+"""Saving and loading through the guild's persistence actor, from any of its siblings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from supervision import SupervisionError
+
+from .messages import Load, Save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from supervision import Context
+
+TIMEOUT_S = 2.0
+"""A disk that takes longer counts as not writable."""
+
+TRIES = 2
+"""One for the case that the persistence actor was restarted in the midst."""
+
+log = structlog.get_logger(__name__)
+
+
+async def save(context: Context, part: str, state: Mapping[str, Any]) -> bool:
+    """True when the state is on disk, False if it is not; never raises for that."""
+    for _ in range(TRIES):
+        try:
+            saved = await context.sibling("persistence").ask(Save(part, state), timeout=TIMEOUT_S)
+        except SupervisionError as error:
+            log.warning("persistence_unavailable", path=context.path, part=part, error=str(error))
+            continue
+        return saved.ok
+    return False
+
+
+async def load(context: Context, part: str) -> Mapping[str, Any] | None:
+    """The last state, or None if there is none or it cannot be had."""
+    for _ in range(TRIES):
+        try:
+            loaded = await context.sibling("persistence").ask(Load(part), timeout=TIMEOUT_S)
+        except SupervisionError as error:
+            log.warning("persistence_unavailable", path=context.path, part=part, error=str(error))
+            continue
+        return loaded.state
+    return None
+
+
+def tell(context: Context, sibling: str, message: object) -> bool:
+    """Tell a sibling; False if it is down or has no room. The siblings tell each other anew after a restart."""
+    try:
+        context.sibling(sibling).tell(message)
+    except SupervisionError as error:
+        log.warning("not_told", path=context.path, to=sibling, message=type(message).__name__, error=str(error))
+        return False
+    return True

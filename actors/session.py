@@ -1,0 +1,49 @@
+"""What a player remembers over restarts, as a value, and its way to and from plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .media import Track
+from .queue import Loop, Queue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The queue and how it is played. `volume` in percent; `text_channel_id` is where the bot speaks."""
+
+    queue: Queue[Track] = field(default_factory=Queue)
+    volume: int = 100
+    paused: bool = False
+    text_channel_id: int | None = None
+
+
+def to_plain(session: Session) -> dict[str, Any]:
+    """For msgpack."""
+    queue = session.queue
+    return {
+        "current": None if queue.current is None else queue.current.to_dict(),
+        "waiting": [track.to_dict() for track in queue.waiting],
+        "loop": queue.loop.value,
+        "volume": session.volume,
+        "paused": session.paused,
+        "text_channel_id": session.text_channel_id,
+    }
+
+
+def from_plain(state: Mapping[str, Any]) -> Session:
+    """What `to_plain` was given.
+
+    :raises ValueError, KeyError, TypeError: for anything else
+    """
+    current = state["current"]
+    queue: Queue[Track] = Queue(
+        current=None if current is None else Track.from_dict(current),
+        waiting=tuple(Track.from_dict(track) for track in state["waiting"]),
+        loop=Loop(state["loop"]),
+    )
+    return Session(queue, int(state["volume"]), bool(state["paused"]), state["text_channel_id"])
