@@ -1,1 +1,144 @@
-"""The door of Ostinato."""
+"""The door of Ostinato: the command line.
+
+Exit codes: 0 stopped on purpose, 1 failed, 2 bad usage or settings, with one line that says which. What a
+command needs is imported in the command, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter, validators
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.settings import Settings
+
+OK, FAILED, BAD_USAGE = 0, 1, 2
+_DEMO_NEEDS = ("numpy", "matplotlib")
+
+Config = Annotated[
+    Path | None,
+    Parameter(help="The settings file. Otherwise ostinato.toml here, or in the user's configuration folder."),
+]
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ostinato")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+app = App(
+    name="ostinato",
+    version=_version,
+    help=(
+        "A self-hosted Discord music bot that does not stop.\n\n"
+        "The bot's token is read from the environment variable DISCORD_TOKEN. "
+        "Start with `ostinato doctor`: it says what is missing, and what to do about it."
+    ),
+    help_format="markdown",
+)
+
+
+@app.command
+def run(*, config: Config = None) -> int:
+    """Run the bot until Ctrl-C or SIGTERM."""
+    from actors.door import run_bot
+
+    return run_bot(_settings(config))
+
+
+@app.command
+def demo(
+    *,
+    seconds: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
+    play: str | None = None,
+) -> int:
+    """Play to a listener without Discord, on this machine, and report what was heard.
+
+    Parameters
+    ----------
+    seconds
+        End after this many seconds of music.
+    play
+        An audio file, or a link that yt-dlp knows. Otherwise music made by the project itself.
+    """
+    if missing := [name for name in _DEMO_NEEDS if importlib.util.find_spec(name) is None]:
+        return _tell(
+            FAILED, f"the demo needs {' and '.join(missing)}; install with: pip install 'ostinato[demo]'"
+        )
+    from functools import partial
+
+    import anyio
+    from loopback.demo import run_demo
+
+    return anyio.run(partial(run_demo, play=play, seconds=seconds))
+
+
+@app.command
+def tree(*, json: Annotated[bool, Parameter(negative="")] = False, config: Config = None) -> int:
+    """Show the supervision tree of the running bot.
+
+    Parameters
+    ----------
+    json
+        Print it as JSON; the schema stands in supervision/README.md.
+    """
+    from actors.admin_client import AdminError, NotRunningError, ask
+    from actors.admin_view import print_tree
+
+    try:
+        answer = ask(_settings(config).admin_socket, {"op": "tree"})
+    except (AdminError, NotRunningError) as error:
+        return _tell(FAILED, str(error))
+    print_tree(answer["tree"], as_json=json)
+    return OK
+
+
+@app.command
+def doctor(*, config: Config = None) -> int:
+    """Check everything that the bot needs, and say what is missing and what to do about it."""
+    from actors.doctor import run_doctor
+
+    return run_doctor(_settings(config))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (by default the process's own) and return its exit code."""
+    from actors.settings import SettingsError
+
+    words = sys.argv[1:] if argv is None else list(argv)
+    if not words:
+        app.help_print([])
+        return _tell(BAD_USAGE, "name a command")
+    try:
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, SettingsError) as error:
+        return _tell(BAD_USAGE, str(error))
+    except KeyboardInterrupt:
+        return OK if words[0] == "run" else FAILED
+    return code if isinstance(code, int) else OK
+
+
+def _settings(config: Path | None) -> Settings:
+    from actors.settings import load_settings
+
+    return load_settings(config_path=config)
+
+
+def _tell(code: int, words: str) -> int:
+    """Say on standard error, in one line, why the command ends with this code."""
+    sys.stderr.write(f"ostinato: {' '.join(words.split())}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

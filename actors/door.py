@@ -1,0 +1,59 @@
+"""What ``ostinato run`` does around the bot: its folder, its logs, early signals, and failures."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from actors.admin_client import is_served
+from actors.logs import open_logs
+from actors.settings import SettingsError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from actors.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+def run_bot(settings: Settings) -> int:
+    """Run until stopped; 0 stopped on purpose, 1 failed. ``SettingsError`` if it cannot be tried at all."""
+    settings.require_token()
+    _make_data_dir(settings)
+    # Until the bot listens for signals itself: importing discord.py and PyAV takes a second or two.
+    signal.signal(signal.SIGTERM, _stop)
+    with open_logs(settings):
+        if is_served(settings.admin_socket):
+            _log.error("another bot already runs with this admin socket", path=str(settings.admin_socket))
+            return 1
+        return _run(settings)
+
+
+def _run(settings: Settings) -> int:
+    from actors.app import run
+
+    try:
+        return anyio.run(run, settings)
+    except SettingsError:
+        raise
+    except Exception:
+        _log.exception("the bot failed")
+        return 1
+
+
+def _make_data_dir(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"OSTINATO_DATA_DIR: cannot make {settings.data_dir}: {error.strerror}"
+        ) from error
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
