@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .media import MediaError, Spool, Track
+    from .voice import Link, LinkEvent
 
 FRAME_MS = 20
 """One Opus frame, the unit of every position."""
@@ -280,7 +281,9 @@ class Leave(Request[VoiceReport]):
 
 @dataclass(frozen=True, slots=True)
 class Reconnect(Request[VoiceReport]):
-    """Dispose of the present link and connect anew. Refused when there is no channel to connect to."""
+    """Dispose of the present link and connect anew: to the same channel, else to `fallback_id`, else refused."""
+
+    fallback_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +298,41 @@ class ReportLink:
 
 @dataclass(frozen=True, slots=True)
 class VoiceStates:
-    """Discord said that somebody (the bot: `bot_moved`) joined, left or moved; `bot_channel_id` is the bot's own."""
+    """Discord said that somebody joined, left or moved."""
 
-    bot_channel_id: int | None
-    bot_moved: bool = False
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """What the voice link said of itself."""
+
+    event: LinkEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The attempt of that number has a link."""
+
+    attempt: int
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class JoinFailed:
+    """The attempt of that number has none; `code` is the voice close code, if one is behind it."""
+
+    attempt: int
+    code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AloneTimeout:
+    """Nobody has listened for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Time to connect again."""
 
 
 # --- display -----------------------------------------------------------------------------------------------------

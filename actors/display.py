@@ -1,0 +1,187 @@
+"""The display actor: one now-playing message per guild, near the bottom of the channel, that ends with its track.
+
+It never loops on: a message that cannot be edited or posted (deleted, no permission) is not tried again for the
+same track. Its place is kept in persistence, so that a restarted display edits the message that is there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from supervision import Actor, SupervisionError, handles
+
+from . import embeds
+from .discord_port import PostError, Trouble
+from .keeping import load, save
+from .messages import GetNowPlaying, Notice, NowPlaying, Phase, Show, Tick
+
+if TYPE_CHECKING:
+    from .discord_port import Port
+    from .media import Track
+
+EDIT_EVERY_S = 10.0
+"""Between two edits that only move the progress bar."""
+
+EDIT_GAP_S = 1.0
+"""Between any two edits."""
+
+REQUEST_TIMEOUT_S = 10.0
+"""discord.py waits out rate limits by itself; a display need not wait longer than until the next edit."""
+
+NOTICES = 5
+NOTICES_PER_S = 30.0
+"""At most so many notices in so many seconds; more are logged only."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the now-playing message stands and which entry it is about."""
+
+    channel_id: int
+    message_id: int
+    entry_id: str
+
+
+class Display(Actor):
+    """Shows the player's latest view; tells notices."""
+
+    def __init__(self, guild_id: int, port: Port) -> None:
+        self._guild_id = guild_id
+        self._port = port
+        self._now = NowPlaying()
+        self._place: Place | None = None
+        self._last_track: Track | None = None
+        self._given_up: tuple[int, str] | None = None  # channel and entry that get no further message
+        self._edited_at = -EDIT_GAP_S
+        self._notices: deque[float] = deque(maxlen=NOTICES)
+
+    async def on_start(self) -> None:
+        """Find the message of a predecessor."""
+        state = await load(self.ctx, "display")
+        if state is not None and state.get("message_id"):
+            self._place = Place(state["channel_id"], state["message_id"], state["entry_id"])
+        self.ctx.start_timer("refresh", EDIT_GAP_S, Tick())
+
+    @handles(Show)
+    async def show(self, message: Show) -> None:
+        """Soon, if it says something new; the bar alone moves at its own rate."""
+        before, self._now = self._now, message.now
+        if _looks(before) != _looks(message.now):
+            self._refresh_in(EDIT_GAP_S)
+
+    @handles(Tick)
+    async def refresh(self, _message: Tick) -> None:
+        """Bring the message up to date."""
+        await self._ask_player()
+        with anyio.move_on_after(REQUEST_TIMEOUT_S):
+            await self._update()
+        self._edited_at = anyio.current_time()
+        if self._now.phase is Phase.PLAYING:
+            self.ctx.start_timer("refresh", EDIT_EVERY_S, Tick())
+
+    @handles(Notice)
+    async def notice(self, message: Notice) -> None:
+        """Say it once; bounded."""
+        channel_id = message.text_channel_id or self._now.text_channel_id
+        now = anyio.current_time()
+        flooded = len(self._notices) == NOTICES and now - self._notices[0] < NOTICES_PER_S
+        if channel_id is None or flooded:
+            log.info("notice_not_posted", guild_id=self._guild_id, text=message.text, flooded=flooded)
+            return
+        self._notices.append(now)
+        try:
+            with anyio.move_on_after(REQUEST_TIMEOUT_S):
+                await self._port.post(channel_id, text=embeds.plain(message.text, 500))
+        except PostError as error:
+            self._note(error, channel_id)
+
+    def _refresh_in(self, gap_s: float) -> None:
+        delay_s = max(0.0, self._edited_at + gap_s - anyio.current_time())
+        self.ctx.start_timer("refresh", delay_s, Tick())
+
+    async def _ask_player(self) -> None:
+        """The newest view, if the player can be asked now; else the last one told."""
+        try:
+            self._now = await self.ctx.sibling("player").ask(GetNowPlaying(), timeout=2.0)
+        except SupervisionError as error:
+            log.debug("player_not_asked", guild_id=self._guild_id, error=str(error))
+
+    async def _update(self) -> None:
+        track, channel_id = self._now.track, self._now.text_channel_id
+        if track is None:
+            await self._finish()
+            return
+        self._last_track = track
+        if channel_id is None or self._given_up == (channel_id, track.id):
+            return
+        if self._place is not None and self._moves_on(self._place, channel_id, track):
+            await self._remove(self._place)
+        await (self._edit(self._place, track) if self._place is not None else self._post(channel_id, track))
+
+    def _moves_on(self, place: Place, channel_id: int, track: Track) -> bool:
+        """A new track whose message would stand above what was said since, or elsewhere, gets a new one."""
+        if place.channel_id != channel_id:
+            return True
+        return place.entry_id != track.id and not self._port.is_last(place.channel_id, place.message_id)
+
+    async def _finish(self) -> None:
+        """The last edit of the message; then it is let go, whatever comes of the edit."""
+        place = self._place
+        if place is None:
+            return
+        await self._keep(None)
+        try:
+            await self._port.edit(place.channel_id, place.message_id, embeds.finished(self._last_track))
+        except PostError as error:
+            self._note(error, place.channel_id)
+
+    async def _remove(self, place: Place) -> None:
+        await self._keep(None)
+        try:
+            await self._port.delete(place.channel_id, place.message_id)
+        except PostError as error:
+            log.info("message_not_removed", guild_id=self._guild_id, trouble=error.trouble.name)
+
+    async def _post(self, channel_id: int, track: Track) -> None:
+        try:
+            message_id = await self._port.post(channel_id, embed=embeds.now_playing(self._now))
+        except PostError as error:
+            self._given_up = (channel_id, track.id)
+            self._note(error, channel_id)
+        else:
+            await self._keep(Place(channel_id, message_id, track.id))
+
+    async def _edit(self, place: Place, track: Track) -> None:
+        try:
+            await self._port.edit(place.channel_id, place.message_id, embeds.now_playing(self._now))
+        except PostError as error:
+            self._note(error, place.channel_id)
+            if error.trouble is not Trouble.AWAY:
+                self._given_up = (place.channel_id, track.id)
+                await self._keep(None)
+        else:
+            if place.entry_id != track.id:
+                await self._keep(Place(place.channel_id, place.message_id, track.id))
+
+    async def _keep(self, place: Place | None) -> None:
+        self._place = place
+        state = {} if place is None else {name: getattr(place, name) for name in Place.__slots__}
+        await save(self.ctx, "display", state)
+
+    def _note(self, error: PostError, channel_id: int) -> None:
+        log.info(
+            "message_not_shown", guild_id=self._guild_id, channel_id=channel_id, trouble=error.trouble.name
+        )
+
+
+def _looks(now: NowPlaying) -> tuple[object, ...]:
+    """What makes a view differ for the eye, other than the progress."""
+    entry = None if now.track is None else (now.track.id, now.track.title)
+    return (entry, now.phase, now.volume, now.loop, now.waiting, now.text_channel_id, now.duration_s)
