@@ -1,1 +1,43 @@
-"""Part of Ostinato."""
+"""Discord voice: the one clock that sends all streams, and the links that carry them.
+
+Actors command `Clock` (through `Stream`) and `Links` (through `Link`) and never touch a packet; both
+outlive them.
+"""
+
+from __future__ import annotations
+
+from actors.voice.backoff import RetryPolicy
+from actors.voice.clock import Clock, ClockStatus
+from actors.voice.close_codes import CLOSE_CODES, Action, CloseCode, Severity, close_code
+from actors.voice.errors import VoiceError
+from actors.voice.events import Closed, Ended, LinkEvent, Lost, Moved, Ready, Started, StreamEvent
+from actors.voice.link import Link, LinkState, LinkStatus
+from actors.voice.links import Links
+from actors.voice.stream import FrameSource, Stream, StreamStatus
+
+__all__ = [
+    "CLOSE_CODES",
+    "Action",
+    "Clock",
+    "ClockStatus",
+    "CloseCode",
+    "Closed",
+    "Ended",
+    "FrameSource",
+    "Link",
+    "LinkEvent",
+    "LinkState",
+    "LinkStatus",
+    "Links",
+    "Lost",
+    "Moved",
+    "Ready",
+    "RetryPolicy",
+    "Severity",
+    "Started",
+    "Stream",
+    "StreamEvent",
+    "StreamStatus",
+    "VoiceError",
+    "close_code",
+]

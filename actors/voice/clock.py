@@ -1,0 +1,213 @@
+"""The one sender: a clock with 20 slots of 1 ms that ticks every stream once in 20 ms.
+
+A stream that plays sits in one slot; slots are filled evenly, so 1,000 streams leave as 50 packets each
+millisecond instead of 1,000 at once. Deadlines are absolute (origin + slot + 20 ms x n), so nothing drifts.
+Streams that do not play are in no slot and cost nothing; with no stream in any slot the clock sleeps.
+
+`Grid` is the pure part (what is due at a time), `Clock` drives it by the event loop's timer: one `call_at`
+a slot, which is a third of the cost of a task that sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from actors.voice.stream import FRAME_NS, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SLOTS: Final = 20
+_SLOT_NS: Final = FRAME_NS // SLOTS
+#: A slot that is late sends at most this many frames of a stream at once, and ...
+BURST_FRAMES: Final = 2
+#: ... not again before this time, so that no window of 10 ms ever holds more than 4 frames of a stream.
+_BURST_PAUSE_NS: Final = 10_500_000
+#: A clock later than this (a stopped process, a suspended machine) does not catch up: it goes on from now.
+_MAX_LATE_NS: Final = 25 * FRAME_NS
+#: A frame counts as late if it leaves more than this after its time.
+_LATE_NS: Final = FRAME_NS // 2
+
+
+@dataclass(slots=True)
+class _Slot:
+    due: int  # ns: the frame that is sent next
+    visit: int  # ns: when to look at it next; `due`, or later while it is catching up
+    streams: dict[Stream, None] = field(default_factory=dict)
+
+
+class Grid:
+    """Which stream is due when: pure, in integer ns of a clock that the caller reads."""
+
+    def __init__(self, origin: int = 0) -> None:
+        self._origin = origin
+        self._slots = [_Slot(0, 0) for _ in range(SLOTS)]
+        self._active: list[_Slot] = []
+
+    def occupancy(self) -> tuple[int, ...]:
+        """How many streams sit in each slot."""
+        return tuple(len(slot.streams) for slot in self._slots)
+
+    def insert(self, stream: Stream, now: int) -> int:
+        """Put a stream into the emptiest slot (of equals, the one due first); returns when it is due."""
+        if stream.slot is None:
+            index = min(range(SLOTS), key=lambda i: (len(self._slots[i].streams), self._next_due(i, now)))
+            slot = self._slots[index]
+            if not slot.streams:
+                slot.due = slot.visit = self._next_due(index, now)
+                self._active.append(slot)
+            slot.streams[stream] = None
+            stream.slot = index
+        return self._slots[stream.slot].visit
+
+    def remove(self, stream: Stream) -> None:
+        """Take a stream out of its slot, if it has one."""
+        if stream.slot is None:
+            return
+        slot = self._slots[stream.slot]
+        del slot.streams[stream]
+        stream.slot = None
+        if not slot.streams:
+            self._active.remove(slot)
+
+    def advance(self, now: int) -> int | None:
+        """Tick every stream that is due by `now`; returns when to look again, None without streams."""
+        for slot in tuple(self._active):
+            if slot.visit <= now:
+                self._visit(slot, now)
+        return min((slot.visit for slot in self._active), default=None)
+
+    def _next_due(self, index: int, now: int) -> int:
+        slot = self._slots[index]
+        if slot.streams:
+            return slot.due
+        first = self._origin + index * _SLOT_NS
+        return first + ((now - first) // FRAME_NS + 1) * FRAME_NS
+
+    def _visit(self, slot: _Slot, now: int) -> None:
+        if now - slot.due > _MAX_LATE_NS:
+            slot.due += (now - slot.due) // FRAME_NS * FRAME_NS
+        behind = min((now - slot.due) // FRAME_NS + 1, BURST_FRAMES)
+        for _ in range(behind):
+            due = slot.due
+            slot.due = due + FRAME_NS
+            late = now - due > _LATE_NS
+            for stream in tuple(slot.streams):
+                stream.tick(due, late)
+        slot.visit = slot.due if behind == 1 else max(slot.due, now + _BURST_PAUSE_NS)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """A moment of the clock.
+
+    :ivar streams: streams that exist
+    :ivar playing: streams in a slot
+    :ivar wakeups: times the clock looked for due frames
+    :ivar worst_late_ms: the most that it was ever late
+    """
+
+    streams: int
+    playing: int
+    wakeups: int
+    worst_late_ms: float
+
+
+class Clock:
+    """The sender of all streams; one per process. `run` it in an actor's background task."""
+
+    def __init__(self, *, now: Callable[[], int] = time.monotonic_ns) -> None:
+        """
+        :param now: a monotonic clock in ns
+        """
+        self._now = now
+        self._grid = Grid(now())
+        self._streams: dict[int, Stream] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake_at = 0  # ns, valid while there is a timer
+        self._failed: asyncio.Future[None] | None = None
+        self._wakeups = 0
+        self._worst_late = 0
+
+    def stream(self, guild_id: int) -> Stream:
+        """The stream of a guild, made on first use; it stays until `drop`, whoever commands it."""
+        stream = self._streams.get(guild_id)
+        if stream is None:
+            stream = self._streams[guild_id] = Stream(guild_id, self)
+        return stream
+
+    def drop(self, guild_id: int) -> None:
+        """End a guild's stream and forget it."""
+        stream = self._streams.pop(guild_id, None)
+        if stream is not None:
+            stream.stop()
+            stream.listen(None)
+            self._grid.remove(stream)
+
+    def status(self) -> ClockStatus:
+        """How the clock does, as plain data."""
+        return ClockStatus(
+            len(self._streams), sum(self._grid.occupancy()), self._wakeups, self._worst_late / 1_000_000
+        )
+
+    async def run(self) -> None:
+        """Send until cancelled. Ending and running again continues all streams where they stood."""
+        self._loop = asyncio.get_running_loop()
+        self._failed = self._loop.create_future()
+        try:
+            self._fire()
+            await self._failed
+        finally:
+            self._cancel_timer()
+            self._loop = None
+
+    # -- a stream's side (`Scheduler`) ----
+
+    def admit(self, stream: Stream) -> None:
+        """Give a stream a slot."""
+        if stream.slot is None and self._streams.get(stream.guild_id) is stream:
+            self._wake_by(self._grid.insert(stream, self._now()))
+
+    def dismiss(self, stream: Stream) -> None:
+        """Take its slot away; a timer that finds nothing due is harmless."""
+        self._grid.remove(stream)
+
+    # -- the timer ----
+
+    def _fire(self) -> None:
+        now = self._now()
+        self._wakeups += 1
+        if self._timer is not None:
+            self._worst_late = max(self._worst_late, now - self._wake_at)
+            self._timer = None
+        try:
+            following = self._grid.advance(now)
+        except Exception as error:
+            self._fail(error)
+            return
+        if following is not None:
+            self._wake_by(following)
+
+    def _wake_by(self, when: int) -> None:
+        if self._loop is None:
+            return
+        if self._timer is not None:
+            if self._wake_at <= when:
+                return
+            self._timer.cancel()
+        self._wake_at = when
+        delay = max(when - self._now(), 0) / 1e9
+        self._timer = self._loop.call_at(self._loop.time() + delay, self._fire)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(error)

@@ -1,0 +1,63 @@
+"""What streams and links tell those who listen; receivers only pass it on to an actor's mailbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first frame of a source has left."""
+
+    play_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A source has ended by itself: `frames` of it were sent. A replaced or stopped source does not end.
+
+    :ivar error: the text of the exception that the source raised, if that is why it ended
+    """
+
+    play_id: str
+    frames: int
+    error: str | None = None
+
+
+StreamEvent: TypeAlias = Started | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Packets can leave, for the first time or again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The voice websocket is gone and recovery has begun by itself.
+
+    :ivar resumable: the session is expected to live on, and frames go on leaving meanwhile
+    """
+
+    code: int | None
+    reason: str
+    resumable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The link has ended for good; a new one needs `Links.connect`."""
+
+    code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The bot is now in another voice channel of the guild."""
+
+    channel_id: int
+
+
+LinkEvent: TypeAlias = Ready | Lost | Closed | Moved

@@ -1,0 +1,213 @@
+"""A client of Discord's voice gateway, version 8: one websocket, its opcodes, its heartbeat."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import aiohttp
+import anyio
+
+from actors.voice import dave
+
+_BINARY_HEAD = struct.Struct(">HB")  # sequence number, opcode
+_BINARY_HEAD_SIZE: Final = 3
+#: A websocket that is not open after this is given up.
+OPEN_TIMEOUT_S: Final = 5.0
+#: How long a close may wait for the server's own close frame.
+_CLOSE_TIMEOUT_S: Final = 1.0
+#: Never beat slower than this, whatever the server asks for: two missed beats must be noticed within 10 s.
+_SLOWEST_BEAT_S: Final = 5.0
+_ABNORMAL: Final = 1006
+
+
+class Op(IntEnum):
+    """Opcodes (Discord, "Opcodes and Status Codes", *Voice Opcodes*)."""
+
+    IDENTIFY = 0
+    SELECT_PROTOCOL = 1
+    READY = 2
+    HEARTBEAT = 3
+    SESSION_DESCRIPTION = 4
+    SPEAKING = 5
+    HEARTBEAT_ACK = 6
+    RESUME = 7
+    HELLO = 8
+    RESUMED = 9
+    CLIENTS_CONNECT = 11
+    CLIENT_DISCONNECT = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a voice session is identified with; state and server updates of the main gateway bring it.
+
+    :ivar endpoint: host and port as given, the port included
+    """
+
+    guild_id: int
+    user_id: int
+    session_id: str
+    token: str
+    endpoint: str
+
+    @property
+    def url(self) -> str:
+        return f"wss://{self.endpoint}/?v=8"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the server: `data` is parsed JSON, or bytes for a binary one."""
+
+    op: int
+    data: Any
+
+
+class GatewayClosed(Exception):  # noqa: N818  (an end, not necessarily an error)
+    """The websocket has ended.
+
+    :ivar code: its close code; 1006 if it ended without one
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}".strip())
+        self.code = code
+        self.reason = reason
+
+
+class VoiceGateway:
+    """One open websocket. `receive` must be called all the time, and `beat` every `beat_interval_s`.
+
+    :ivar seq_ack: number of the last numbered message; what a resume tells the server
+    :ivar latency_ms: round trip of the last heartbeat that was acknowledged, None before the first
+    """
+
+    def __init__(self, websocket: aiohttp.ClientWebSocketResponse, *, seq_ack: int = -1) -> None:
+        self._websocket = websocket
+        self._beat_sent: float | None = None  # time of the unacknowledged heartbeat
+        self.beat_interval_s = _SLOWEST_BEAT_S
+        self.seq_ack = seq_ack
+        self.latency_ms: float | None = None
+        self.last_ack = time.monotonic()
+
+    async def receive(self) -> Message:
+        """The next message; numbering, hello and acknowledgements are noted on the way.
+
+        :raises GatewayClosed: when the websocket ends
+        """
+        while True:
+            raw = await self._websocket.receive()
+            if raw.type is aiohttp.WSMsgType.TEXT:
+                return self._parse(raw.data)
+            if raw.type is aiohttp.WSMsgType.BINARY and len(raw.data) >= _BINARY_HEAD_SIZE:
+                self.seq_ack, op = _BINARY_HEAD.unpack_from(raw.data)
+                return Message(op, raw.data[_BINARY_HEAD_SIZE:])
+            if raw.type is not aiohttp.WSMsgType.BINARY:
+                raise self._ended(raw)
+
+    async def expect(self, op: Op) -> dict[str, Any]:
+        """The data of the next message with that opcode; others are passed over.
+
+        :raises GatewayClosed: when the websocket ends before
+        """
+        while True:
+            message = await self.receive()
+            if message.op == op:
+                return message.data if isinstance(message.data, dict) else {}
+
+    async def identify(self, credentials: Credentials) -> None:
+        """Ask for a new session."""
+        await self._send(
+            Op.IDENTIFY,
+            {
+                "server_id": str(credentials.guild_id),
+                "user_id": str(credentials.user_id),
+                "session_id": credentials.session_id,
+                "token": credentials.token,
+                "max_dave_protocol_version": dave.MAX_PROTOCOL_VERSION,
+            },
+        )
+
+    async def resume(self, credentials: Credentials) -> None:
+        """Ask to go on with the session that another websocket had."""
+        await self._send(
+            Op.RESUME,
+            {
+                "server_id": str(credentials.guild_id),
+                "session_id": credentials.session_id,
+                "token": credentials.token,
+                "seq_ack": self.seq_ack,
+            },
+        )
+
+    async def select_protocol(self, address: str, port: int, mode: str) -> None:
+        """Say where packets come from and how they are sealed."""
+        data = {"address": address, "port": port, "mode": mode}
+        await self._send(Op.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
+
+    async def speaking(self, flag: bool, ssrc: int) -> None:
+        """Announce that packets of `ssrc` flow, or no longer do."""
+        await self._send(Op.SPEAKING, {"speaking": int(flag), "delay": 0, "ssrc": ssrc})
+
+    async def beat(self) -> None:
+        """Send a heartbeat.
+
+        :raises GatewayClosed: if the one before was never acknowledged: the connection is half open
+        """
+        if self._beat_sent is not None:
+            raise GatewayClosed(_ABNORMAL, "the heartbeat was not acknowledged")
+        self._beat_sent = time.monotonic()
+        await self._send(Op.HEARTBEAT, {"t": time.time_ns() // 1_000_000, "seq_ack": self.seq_ack})
+
+    async def aclose(self, code: int = 1000) -> None:
+        """Close, even in a cancelled scope, without waiting long for the other side."""
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
+            await self._websocket.close(code=code)
+
+    async def _send(self, op: Op, data: dict[str, Any]) -> None:
+        try:
+            await self._websocket.send_str(json.dumps({"op": op, "d": data}))
+        except (OSError, aiohttp.ClientError) as error:
+            raise GatewayClosed(self._websocket.close_code or _ABNORMAL, str(error)) from error
+
+    def _parse(self, text: str) -> Message:
+        try:
+            return self._note(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise GatewayClosed(_ABNORMAL, f"unintelligible message: {error}") from error
+
+    def _note(self, message: dict[str, Any]) -> Message:
+        self.seq_ack = message.get("seq", self.seq_ack)
+        op: int = message["op"]
+        data: Any = message.get("d")
+        if op == Op.HELLO:
+            self.beat_interval_s = min(data["heartbeat_interval"] / 1000, _SLOWEST_BEAT_S)
+        elif op == Op.HEARTBEAT_ACK and self._beat_sent is not None:
+            self.last_ack = time.monotonic()
+            self.latency_ms = (self.last_ack - self._beat_sent) * 1000
+            self._beat_sent = None
+        return Message(op, data)
+
+    def _ended(self, raw: aiohttp.WSMessage) -> GatewayClosed:
+        reason = raw.extra if isinstance(raw.extra, str) else ""
+        return GatewayClosed(self._websocket.close_code or _ABNORMAL, reason)
+
+
+async def open_gateway(
+    http: aiohttp.ClientSession, credentials: Credentials, *, seq_ack: int = -1
+) -> VoiceGateway:
+    """Open a websocket to the endpoint of `credentials`.
+
+    :raises GatewayClosed: 1006 if that fails or takes longer than 5 s
+    """
+    try:
+        with anyio.fail_after(OPEN_TIMEOUT_S):
+            websocket = await http.ws_connect(credentials.url, max_msg_size=1 << 20)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise GatewayClosed(_ABNORMAL, f"cannot open the voice websocket: {error!r}") from error
+    return VoiceGateway(websocket, seq_ack=seq_ack)

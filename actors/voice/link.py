@@ -1,0 +1,432 @@
+"""One guild's voice link: its state machine, and the task that drives it.
+
+A round opens one websocket by a step (join, identify, rejoin, resume) and serves it until it ends; how it
+ended, by the table of close codes, says which step the next round begins with. Whatever the main gateway
+says meanwhile (kick, move, new server, leave on purpose) interrupts the round or the pause before it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+
+from actors.voice import session as sessions
+from actors.voice.changes import Changes
+from actors.voice.close_codes import Action, close_code
+from actors.voice.errors import VoiceError
+from actors.voice.events import Closed, LinkEvent, Lost, Moved, Ready
+from actors.voice.gateway import Credentials, GatewayClosed, VoiceGateway, open_gateway
+from actors.voice.standing import JOIN_TIMEOUT_S, LEAVE_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import aiohttp
+    from anyio.abc import TaskGroup
+
+    from actors.voice.backoff import RetryPolicy
+    from actors.voice.protocol import Protocol
+    from actors.voice.standing import Standing
+    from actors.voice.stream import Stream
+
+#: After a bare 4014 or 4022: how long the main gateway may take to say what it meant.
+WORD_TIMEOUT_S: Final = 0.75
+#: Close code of a websocket whose session is to be resumed: not 1000, which would end the session.
+_CLOSE_TO_RESUME: Final = 4000
+
+
+class LinkState(Enum):
+    """Where a link is."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    RECONNECTING = "reconnecting"
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """How a round gets its websocket ready."""
+
+    JOIN = "join"
+    REJOIN = "rejoin"
+    IDENTIFY = "identify"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """A moment of a link.
+
+    :ivar close_code: of the latest closure of the voice websocket, None before the first
+    :ivar failures: failed attempts in a row
+    :ivar next_attempt_s: seconds until the next attempt, None if none is waiting
+    :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was
+    :ivar heartbeat_age_s: seconds since the last acknowledged heartbeat
+    """
+
+    guild_id: int
+    channel_id: int
+    state: LinkState
+    mode: str | None
+    endpoint: str | None
+    latency_ms: float | None
+    heartbeat_age_s: float | None
+    keep_alive_ms: float | None
+    close_code: int | None
+    close_reason: str | None
+    failures: int
+    next_attempt_s: float | None
+    identifies: int
+    resumes: int
+    packets: int
+
+
+class Link:
+    """The voice link of one guild; made by `Links`. It outlives the actor that asked for it by a grace
+    time.
+    """
+
+    def __init__(
+        self,
+        standing: Standing,
+        stream: Stream,
+        http: aiohttp.ClientSession,
+        *,
+        on_event: Callable[[LinkEvent], None],
+        policy: RetryPolicy,
+    ) -> None:
+        self.standing = standing
+        self.protocol: Protocol | None = None
+        self.on_event: Callable[[LinkEvent], None] | None = on_event
+        self.state = LinkState.CONNECTING
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self._stream = stream
+        self._http = http
+        self._policy = policy
+        self._changes = Changes()
+        self._gateway: VoiceGateway | None = None
+        self._session: sessions.Session | None = None
+        self._step = Step.JOIN
+        self._closing: Closed | None = None
+        self._leaving = False
+        self._scope = anyio.CancelScope()
+        self._failures = 0
+        self._ready_at = 0.0
+        self._next_attempt: float | None = None
+        self._identifies = 0
+        self._resumes = 0
+        self._speaking = False
+        self._wake = anyio.Event()
+        standing.on_kicked = self._kicked
+        standing.on_server = self._new_server
+        standing.on_moved = self._moved
+
+    # -- what others see ----
+
+    @property
+    def guild_id(self) -> int:
+        return self.standing.guild_id
+
+    @property
+    def channel_id(self) -> int:
+        return self.standing.channel_id
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Round trip of the voice websocket's heartbeat."""
+        return self._gateway.latency_ms if self._gateway else None
+
+    @property
+    def mode(self) -> str | None:
+        """Encryption mode of the session."""
+        return self._session.transport.mode if self._session else None
+
+    def status(self) -> LinkStatus:
+        """How the link stands, as plain data."""
+        session, gateway, now = self._session, self._gateway, time.monotonic()
+        return LinkStatus(
+            guild_id=self.guild_id,
+            channel_id=self.channel_id,
+            state=self.state,
+            mode=self.mode,
+            endpoint=session.credentials.endpoint if session else None,
+            latency_ms=self.latency_ms,
+            heartbeat_age_s=now - gateway.last_ack if gateway else None,
+            keep_alive_ms=session.udp.round_trip_ms if session else None,
+            close_code=self.close_code,
+            close_reason=self.close_reason,
+            failures=self._failures,
+            next_attempt_s=None if self._next_attempt is None else max(self._next_attempt - now, 0.0),
+            identifies=self._identifies,
+            resumes=self._resumes,
+            packets=session.transport.sent if session else 0,
+        )
+
+    async def wait(self, *states: LinkState, timeout_s: float) -> bool:
+        """Wait until the link is in one of `states`; False if it is not within the time."""
+        return await self._changes.until(lambda: self.state in states, timeout_s)
+
+    async def leave(self, *, wait: bool = True) -> None:
+        """Leave the channel on purpose and end the link; `wait` for the main gateway's word (2 s at most)."""
+        self._leaving = True  # keeps the registration, and with it the word, until the end of this
+        self.close(1000, "left on purpose")
+        try:
+            await self.standing.leave(LEAVE_TIMEOUT_S if wait else 0.0)
+        except VoiceError:
+            pass  # the main gateway is away: there is nothing to leave through
+        finally:
+            self._leaving = False
+            self._release()
+
+    async def move(self, channel_id: int, timeout_s: float = JOIN_TIMEOUT_S) -> None:
+        """Ask for another channel of the guild; the new voice server, if there is one, comes on the fast
+        path.
+
+        :raises VoiceError: if the main gateway does not confirm it
+        """
+        await self.standing.move(channel_id, timeout_s)
+
+    def retry(self) -> None:
+        """Try again now, whatever pause the policy has set."""
+        self._failures = 0
+        if self._next_attempt is not None:
+            self._scope.cancel()
+
+    def close(self, code: int | None, reason: str) -> None:
+        """End the link, without leaving the channel; returns at once."""
+        if self._closing is None:
+            self._closing = Closed(code, reason)
+            self._detach()
+            self._scope.cancel()
+
+    # -- the task ----
+
+    async def run(self, tasks: TaskGroup) -> None:
+        """Drive the link until it is closed.
+
+        :param tasks: takes the closing of websockets, which nobody should wait for
+        """
+        try:
+            while self._closing is None:
+                with anyio.CancelScope() as self._scope:
+                    await self._round(tasks)
+        except Exception as error:
+            self._closing = Closed(None, f"internal error: {type(error).__name__}: {error}")
+            raise
+        finally:
+            self._finish()
+
+    async def _round(self, tasks: TaskGroup) -> None:
+        step = self._step
+        try:
+            await self._pause()
+            await self._attempt(step, tasks)
+        except GatewayClosed as end:
+            await self._ended(step, end)
+        except (VoiceError, TimeoutError, OSError, KeyError, ValueError) as error:
+            code = error.code if isinstance(error, VoiceError) else None
+            self._failed(step, code, str(error) or "timeout")
+
+    async def _pause(self) -> None:
+        delay_s = self._policy.delay_s(self._failures)
+        if delay_s:
+            self._next_attempt = time.monotonic() + delay_s
+            await anyio.sleep(delay_s)
+        self._next_attempt = None
+
+    async def _attempt(self, step: Step, tasks: TaskGroup) -> NoReturn:
+        credentials = await self._credentials(step)
+        session = self._session
+        seq_ack = session.seq_ack if session is not None and step is Step.RESUME else -1
+        gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
+        code = _CLOSE_TO_RESUME
+        try:
+            await self._make_ready(step, gateway, credentials)
+            await self._serve(gateway)
+        except anyio.get_cancelled_exc_class():
+            code = 1000
+            raise
+        finally:
+            self._gateway = None
+            if self._session is not None:
+                self._session.seq_ack = gateway.seq_ack
+            tasks.start_soon(gateway.aclose, code)
+
+    async def _credentials(self, step: Step) -> Credentials:
+        known = self.standing.credentials
+        if step is Step.RESUME and self._session is not None:
+            return self._session.credentials
+        if step is Step.IDENTIFY and known is not None:
+            return known
+        return await (self.standing.join() if step is Step.JOIN else self.standing.refresh())
+
+    async def _make_ready(self, step: Step, gateway: VoiceGateway, credentials: Credentials) -> None:
+        if step is Step.RESUME and self._session is not None:
+            await sessions.resume(gateway, self._session)
+            self._resumes += 1
+        else:
+            self._drop_session()
+            self._session = await sessions.identify(gateway, credentials, on_speaking=self._say_speaking)
+            self._identifies += 1
+            self._speaking = self._stream.status().playing
+            if self._speaking:  # so that the server knows the SSRC before the first packet
+                await gateway.speaking(True, self._session.transport.ssrc)
+        self._gateway = gateway
+        self._ready_at = time.monotonic()
+        self._stream.attach(self._session.transport)
+        self._enter(LinkState.READY, Ready())
+
+    # -- serving one websocket ----
+
+    async def _serve(self, gateway: VoiceGateway) -> NoReturn:
+        """Listen and beat until one of both finds the websocket ended."""
+        ends: list[GatewayClosed] = []
+
+        async def guard(part: Callable[[VoiceGateway], Awaitable[NoReturn]]) -> None:
+            try:
+                await part(gateway)
+            except GatewayClosed as end:
+                ends.append(end)
+            pair.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as pair:
+            pair.start_soon(guard, self._beat)
+            await guard(_listen)
+        raise ends[0]
+
+    async def _beat(self, gateway: VoiceGateway) -> NoReturn:
+        """Heartbeats, UDP keep-alives and changes of speaking."""
+        said = self._speaking
+        while True:
+            await gateway.beat()
+            if self._session is not None:
+                self._session.udp.keep_alive()
+            with anyio.move_on_after(gateway.beat_interval_s):
+                while True:
+                    await self._wake.wait()
+                    self._wake = anyio.Event()
+                    if said is not self._speaking and self._session is not None:
+                        said = self._speaking
+                        await gateway.speaking(said, self._session.transport.ssrc)
+
+    def _say_speaking(self, flag: bool) -> None:
+        self._speaking = flag
+        self._wake.set()
+
+    # -- how a round ended ----
+
+    async def _ended(self, step: Step, end: GatewayClosed) -> None:
+        self.close_code = end.code
+        row = close_code(end.code)
+        self.close_reason = row.name
+        if row.action is Action.CLOSE:
+            self.close(end.code, row.name)
+        elif self.state is LinkState.READY:
+            await self._lost(row.action, end.code, row.name)
+        else:
+            self._failed(step, end.code, f"{row.name} {end.reason}".strip())
+
+    async def _lost(self, action: Action, code: int, name: str) -> None:
+        """The websocket of a working session ended."""
+        stable = time.monotonic() - self._ready_at >= self._policy.stable_s
+        self._failures = 0 if stable else self._failures + 1
+        resumable = action is Action.RESUME
+        if not resumable:
+            self._detach()
+        self._enter(LinkState.RECONNECTING, Lost(code, name, resumable))
+        self._step = _STEPS[action]
+        if action is Action.AWAIT_WORD:
+            await anyio.sleep(WORD_TIMEOUT_S)
+
+    def _failed(self, step: Step, code: int | None, reason: str) -> None:
+        """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""
+        self.close_reason = reason
+        self._detach()
+        self._step = _NEXT_STEPS[step]
+        if step is Step.RESUME:
+            self._tell(Lost(code, reason, resumable=False))
+        if step in (Step.JOIN, Step.REJOIN):
+            self._failures += 1
+        if self._failures >= self._policy.attempts:
+            self.close(code, f"gave up after {self._failures} attempts: {reason}")
+
+    # -- what the main gateway says ----
+
+    def _kicked(self) -> None:
+        self.close(4014, "disconnected from the channel")
+
+    def _new_server(self) -> None:
+        """The fast path of a move: identify with the new credentials at once."""
+        self._detach()
+        self._step = Step.IDENTIFY
+        self._failures = 0
+        if self.state is LinkState.READY:
+            self._enter(LinkState.RECONNECTING, Lost(None, "moved to another voice server", resumable=False))
+        self._scope.cancel()
+
+    def _moved(self, channel_id: int) -> None:
+        self._tell(Moved(channel_id))
+        self._changes.announce()
+
+    # -- small parts ----
+
+    def _detach(self) -> None:
+        """From now on nothing is sent and the position stands still."""
+        if self._session is not None:
+            self._stream.detach(self._session.transport)
+
+    def _drop_session(self) -> None:
+        self._detach()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _enter(self, state: LinkState, event: LinkEvent) -> None:
+        self.state = state
+        self._tell(event)
+        self._changes.announce()
+
+    def _finish(self) -> None:
+        closed = Closed(None, "the voice links were stopped") if self._closing is None else self._closing
+        self._drop_session()
+        self._release()
+        self.close_code = closed.code if closed.code is not None else self.close_code
+        self.close_reason = closed.reason
+        self._enter(LinkState.CLOSED, closed)
+
+    def _release(self) -> None:
+        if self.protocol is not None and not self._leaving:
+            self.protocol.release()
+
+    def _tell(self, event: LinkEvent) -> None:
+        """The owner may be gone; then `Links` closes the link after the grace time."""
+        if self.on_event is None:
+            return
+        try:
+            self.on_event(event)
+        except Exception:
+            self.on_event = None
+
+
+async def _listen(gateway: VoiceGateway) -> NoReturn:
+    while True:
+        await gateway.receive()
+
+
+_STEPS: Final = {
+    Action.RESUME: Step.RESUME,
+    Action.IDENTIFY: Step.IDENTIFY,
+    Action.REJOIN: Step.REJOIN,
+    Action.AWAIT_WORD: Step.REJOIN,
+}
+_NEXT_STEPS: Final = {
+    Step.RESUME: Step.IDENTIFY,
+    Step.IDENTIFY: Step.REJOIN,
+    Step.REJOIN: Step.REJOIN,
+    Step.JOIN: Step.REJOIN,
+}

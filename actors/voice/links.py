@@ -1,0 +1,240 @@
+"""All voice links of the process: one per guild, each with a task tree of its own, none owned by an actor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import anyio
+import discord
+import structlog
+
+from actors.voice.backoff import RetryPolicy
+from actors.voice.errors import VoiceError
+from actors.voice.link import Link, LinkState
+from actors.voice.protocol import Protocol
+from actors.voice.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from actors.voice.clock import Clock
+    from actors.voice.events import LinkEvent
+
+    OnEvent = Callable[[LinkEvent], None]
+    VoiceChannel = discord.VoiceChannel | discord.StageChannel
+
+#: How long a link plays on without an owner: enough for a supervisor to restart the connection actor.
+GRACE_S: Final = 30.0
+#: How often registrations and grace times are looked at.
+_SWEEP_S: Final = 1.0
+#: How long the leave of a stale client may take.
+_DISPOSE_TIMEOUT_S: Final = 3.0
+#: discord.py has no public event for "the leave has arrived" once its voice client is gone: it is looked for.
+_POLL_S: Final = 0.02
+
+_log = structlog.get_logger("ostinato.voice")
+
+
+class Links:
+    """Makes, keeps and ends the links; `run` it in an actor's background task."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        make_connector: Callable[[], aiohttp.BaseConnector],
+        *,
+        policy: RetryPolicy | None = None,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        """
+        :param make_connector: called in `run`; the connector of the voice websockets, which then belongs to
+            the links
+        """
+        self._clock = clock
+        self._make_connector = make_connector
+        self._policy = policy or RetryPolicy()
+        self._grace_s = grace_s
+        self._links: dict[int, Link] = {}
+        self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
+        self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
+        self._tasks: TaskGroup | None = None
+        self._http: aiohttp.ClientSession | None = None
+
+    async def run(self) -> None:
+        """Hold the tasks of all links until cancelled; then every link ends, without leaving its channel."""
+        async with (
+            aiohttp.ClientSession(connector=self._make_connector()) as http,
+            anyio.create_task_group() as tasks,
+        ):
+            self._http, self._tasks = http, tasks
+            try:
+                await self._sweep_forever(tasks)
+            finally:
+                self._http = self._tasks = None
+
+    def link(self, guild_id: int) -> Link | None:
+        """The living link of a guild, to look at."""
+        link = self._links.get(guild_id)
+        return None if link is None or link.state is LinkState.CLOSED else link
+
+    def all(self) -> tuple[Link, ...]:
+        """Every living link."""
+        return tuple(self._links.values())
+
+    async def connect(self, channel: VoiceChannel, *, on_event: OnEvent, timeout_s: float = 15.0) -> Link:
+        """Connect to a channel, or move there; a link that is already there is handed over as it is.
+
+        A dead or stale voice client of the guild is disposed of first, and its leave awaited.
+
+        :raises VoiceError: if there is no permission, or no working connection within the time
+        """
+        guild_id = channel.guild.id
+        async with self._locks.setdefault(guild_id, anyio.Lock()):
+            _check_permissions(channel)
+            link = self.claim(guild_id, on_event=on_event)
+            if link is not None:
+                link.retry()
+                if link.channel_id != channel.id:
+                    await link.move(channel.id)
+            else:
+                await _dispose(channel.guild)
+                link = await self._open(channel, on_event)
+            await self._until_ready(link, timeout_s)
+            return link
+
+    def claim(self, guild_id: int, *, on_event: OnEvent) -> Link | None:
+        """Take over the living link of a guild, if there is one: for the successor of a connection actor."""
+        link = self.link(guild_id)
+        if link is not None:
+            link.on_event = on_event
+            self._unowned.pop(guild_id, None)
+        return link
+
+    def release(self, guild_id: int) -> None:
+        """The owner is gone: the link plays on for the grace time, and ends if nobody claims it."""
+        link = self.link(guild_id)
+        if link is not None:
+            link.on_event = None
+            self._unowned.setdefault(guild_id, time.monotonic() + self._grace_s)
+
+    async def disconnect(self, guild_id: int) -> None:
+        """Leave on purpose; returns when the leave is confirmed or 2 s have passed."""
+        link = self.link(guild_id)
+        if link is not None:
+            await link.leave()
+            await link.wait(LinkState.CLOSED, timeout_s=2.0)
+
+    # -- making ----
+
+    async def _open(self, channel: VoiceChannel, on_event: OnEvent) -> Link:
+        if self._tasks is None or self._http is None:
+            raise VoiceError(None, "the voice links are not running")
+        tasks, http = self._tasks, self._http
+        stream = self._clock.stream(channel.guild.id)
+        made: list[Link] = []
+
+        def register(client: discord.Client, connectable: discord.abc.Connectable) -> Protocol:
+            standing = Standing(client, channel.guild.id, channel.id)
+            link = Link(standing, stream, http, on_event=on_event, policy=self._policy)
+            link.protocol = Protocol(client, connectable, link)
+            made.append(link)
+            return link.protocol
+
+        await channel.connect(cls=register)
+        link = made[0]
+        self._links[channel.guild.id] = link
+        tasks.start_soon(self._drive, link, tasks, name=f"voice link of guild {channel.guild.id}")
+        return link
+
+    async def _drive(self, link: Link, tasks: TaskGroup) -> None:
+        """A link that fails must not take the others with it."""
+        try:
+            await link.run(tasks)
+        except Exception:
+            _log.exception("voice link failed", guild_id=link.guild_id)
+        finally:
+            if self._links.get(link.guild_id) is link:
+                del self._links[link.guild_id]
+
+    async def _until_ready(self, link: Link, timeout_s: float) -> None:
+        try:
+            settled = await link.wait(LinkState.READY, LinkState.CLOSED, timeout_s=timeout_s)
+        except BaseException:
+            self.release(link.guild_id)  # the owner is gone; its successor may claim the link
+            raise
+        if link.state is LinkState.READY:
+            return
+        if not settled:
+            await link.leave()
+            raise VoiceError(None, link.close_reason or "no voice connection within the time")
+        raise VoiceError(link.close_code, link.close_reason or "closed")
+
+    # -- keeping ----
+
+    async def _sweep_forever(self, tasks: TaskGroup) -> None:
+        while True:
+            await anyio.sleep(_SWEEP_S)
+            now = time.monotonic()
+            for link in self.all():
+                if link.on_event is None:
+                    self._unowned.setdefault(link.guild_id, now + self._grace_s)
+                await _register_again(link)
+            for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
+                del self._unowned[guild_id]
+                tasks.start_soon(self.disconnect, guild_id)
+
+
+def _check_permissions(channel: VoiceChannel) -> None:
+    """Discord ignores a join that is not allowed: better to say so at once than to time out."""
+    permissions = channel.permissions_for(channel.guild.me)
+    for needed in ("view_channel", "connect", "speak"):
+        if not getattr(permissions, needed):
+            raise VoiceError(None, f"no permission to {needed.replace('_', ' ')} in {channel.name}")
+
+
+async def _register_again(link: Link) -> None:
+    """A new main session (op 9) makes discord.py forget its voice clients; the living link is made known
+    again.
+    """
+    protocol = link.protocol
+    guild = None if protocol is None else protocol.client.get_guild(link.guild_id)
+    if guild is None or guild.unavailable or guild.voice_client is not None:
+        return
+    channel = guild.get_channel(link.channel_id)
+    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+        link.protocol = await channel.connect(cls=lambda client, place: Protocol(client, place, link))
+
+
+async def _dispose(guild: discord.Guild) -> None:
+    """End whatever voice client the guild has, dead or alive, and await the leave."""
+    stale = guild.voice_client
+    if stale is None:
+        return
+    # In a task of its own: foreign code must not be cancelled again and again by our scopes (anyio's level
+    # cancellation), and a hanging one must not hold up the new connection.
+    leaving = asyncio.ensure_future(stale.disconnect(force=not isinstance(stale, Protocol)))
+    leaving.add_done_callback(_retrieve)
+    await asyncio.wait({leaving}, timeout=_DISPOSE_TIMEOUT_S)
+    if not leaving.done():
+        leaving.cancel()
+    if guild.voice_client is stale:
+        stale.cleanup()
+    with anyio.move_on_after(_DISPOSE_TIMEOUT_S):
+        while _is_in_voice(guild):  # noqa: ASYNC110  (there is no event to wait for)
+            await anyio.sleep(_POLL_S)
+
+
+def _is_in_voice(guild: discord.Guild) -> bool:
+    voice = guild.me.voice
+    return voice is not None and voice.channel is not None
+
+
+def _retrieve(task: asyncio.Future[None]) -> None:
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,84 @@
+"""One voice session: made by an identify, it may outlive several websockets by resumes."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from actors.voice.errors import VoiceError
+from actors.voice.gateway import Credentials, Op, VoiceGateway
+from actors.voice.rtp import Packetizer, choose_mode
+from actors.voice.transport import Transport
+from actors.voice.udp import VoiceSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: A handshake that takes longer is given up.
+HANDSHAKE_TIMEOUT_S: Final = 8.0
+#: A resume is one round trip; frames go on leaving meanwhile, so a dead server must not hold it up for long.
+RESUME_TIMEOUT_S: Final = 3.0
+
+
+class Session:
+    """Socket, key and transport of one session.
+
+    :ivar transport: what the clock sends through
+    :ivar seq_ack: last numbered message, kept here between two websockets
+    """
+
+    def __init__(self, credentials: Credentials, udp: VoiceSocket, transport: Transport) -> None:
+        self.credentials = credentials
+        self.udp = udp
+        self.transport = transport
+        self.seq_ack = -1
+
+    def close(self) -> None:
+        """Close transport and socket; idempotent."""
+        self.transport.close()
+        self.udp.close()
+
+
+async def identify(
+    gateway: VoiceGateway, credentials: Credentials, *, on_speaking: Callable[[bool], None]
+) -> Session:
+    """Shake hands for a new session: identify, IP discovery, select protocol, session description.
+
+    :raises GatewayClosed: if the server refuses
+    :raises VoiceError: if UDP does not work, or no encryption mode is common
+    :raises TimeoutError: after 8 s
+    """
+    with anyio.fail_after(HANDSHAKE_TIMEOUT_S):
+        await gateway.identify(credentials)
+        ready = await gateway.expect(Op.READY)
+        mode = choose_mode(ready["modes"])
+        if mode is None:
+            raise VoiceError(4016, f"no common encryption mode, the server offers {ready['modes']}")
+        udp = VoiceSocket(ready["ip"], ready["port"])
+        try:
+            address, port = await udp.discover(ready["ssrc"])
+            await gateway.select_protocol(address, port, mode)
+            description = await gateway.expect(Op.SESSION_DESCRIPTION)
+            packetizer = _packetizer(description["mode"], bytes(description["secret_key"]), ready["ssrc"])
+        except BaseException:
+            udp.close()
+            raise
+    return Session(credentials, udp, Transport(packetizer, udp.send, on_speaking=on_speaking))
+
+
+async def resume(gateway: VoiceGateway, session: Session) -> None:
+    """Bind an existing session to a new websocket.
+
+    :raises GatewayClosed: if the server no longer knows it
+    :raises TimeoutError: after 3 s
+    """
+    with anyio.fail_after(RESUME_TIMEOUT_S):
+        await gateway.resume(session.credentials)
+        await gateway.expect(Op.RESUMED)
+
+
+def _packetizer(mode: str, key: bytes, ssrc: int) -> Packetizer:
+    """Sequence and timestamp begin at random (RFC 3550, 5.1); the nonce begins at 0, as the key is new."""
+    return Packetizer(mode, key, ssrc, sequence=secrets.randbits(16), timestamp=secrets.randbits(32))

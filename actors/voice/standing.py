@@ -1,0 +1,160 @@
+"""The bot's standing in one guild's voice, as the main gateway tells it; and how to change it (op 4).
+
+The link asks here for credentials. Updates come in through `Protocol`, at any time and unasked: a kick, a
+move, a new voice server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import discord
+
+from actors.voice.changes import Changes
+from actors.voice.errors import VoiceError
+from actors.voice.gateway import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How long the main gateway may take to answer a join.
+JOIN_TIMEOUT_S: Final = 5.0
+#: How long a join of the channel where the bot already is may take to bring new credentials; it may bring
+#: none at all.
+REFRESH_TIMEOUT_S: Final = 1.0
+#: How long the main gateway may take to confirm a leave.
+LEAVE_TIMEOUT_S: Final = 2.0
+
+
+class Standing:
+    """Channel, session and server of the bot in one guild.
+
+    :ivar channel_id: where the bot should be; a move by an administrator changes it
+    :ivar present: the main gateway says that the bot is in a voice channel; None before it said anything
+    :ivar on_kicked: called when the bot was put out of the channel without having asked for it
+    :ivar on_server: called when new credentials came without having been asked for
+    :ivar on_moved: called with the id of the new channel
+    """
+
+    def __init__(self, client: discord.Client, guild_id: int, channel_id: int) -> None:
+        self.client = client
+        self.guild_id = guild_id
+        self.channel_id = channel_id
+        self.present: bool | None = None
+        self.on_kicked: Callable[[], None] = _ignore
+        self.on_server: Callable[[], None] = _ignore
+        self.on_moved: Callable[[int], None] = _ignore_moved
+        self._changes = Changes()
+        self._session_id: str | None = None
+        self._server: tuple[str, str] | None = None  # token, endpoint
+        self._asked = 0  # requests under way: what arrives meanwhile is an answer, not a surprise
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """What to identify with, if all of it is known."""
+        user = self.client.user
+        if self._server is None or self._session_id is None or user is None:
+            return None
+        token, endpoint = self._server
+        return Credentials(self.guild_id, user.id, self._session_id, token, endpoint)
+
+    # -- the main gateway's side ----
+
+    def take_state(self, channel_id: int | None, session_id: str) -> None:
+        """A VOICE_STATE_UPDATE of the bot itself."""
+        self.present = channel_id is not None
+        if channel_id is None:
+            if not self._asked:
+                self.on_kicked()
+        else:
+            self._session_id = session_id
+            if channel_id != self.channel_id:
+                self.channel_id = channel_id
+                self.on_moved(channel_id)
+        self._changes.announce()
+
+    def take_server(self, token: str | None, endpoint: str | None) -> None:
+        """A VOICE_SERVER_UPDATE; one without an endpoint says that the server is gone and another will
+        follow.
+        """
+        server = None if token is None or endpoint is None else (token, endpoint.removeprefix("wss://"))
+        if server is not None and server == self._server:
+            return  # said again, as after a resume of the main gateway
+        self._server = server
+        if server is not None and not self._asked:
+            self.on_server()
+        self._changes.announce()
+
+    # -- the link's side ----
+
+    async def join(self) -> Credentials:
+        """Enter the channel and wait for credentials.
+
+        :raises VoiceError: if the main gateway does not answer or cannot be asked
+        """
+        return await self._ask_credentials(JOIN_TIMEOUT_S)
+
+    async def refresh(self) -> Credentials:
+        """New credentials for the channel where the bot is: by joining it again, or by leaving it first.
+
+        :raises VoiceError: as `join`
+        """
+        try:
+            return await self._ask_credentials(REFRESH_TIMEOUT_S)
+        except VoiceError:
+            await self.leave()
+            return await self._ask_credentials(JOIN_TIMEOUT_S)
+
+    async def leave(self, timeout_s: float = LEAVE_TIMEOUT_S) -> bool:
+        """Leave the channel; True once the main gateway has confirmed it.
+
+        :raises VoiceError: if the main gateway cannot be asked
+        """
+        self._asked += 1
+        try:
+            await self._change(None)
+            return await self._changes.until(lambda: self.present is False, timeout_s)
+        finally:
+            self._asked -= 1
+
+    async def move(self, channel_id: int, timeout_s: float) -> None:
+        """Ask for another channel; the answer comes as if an administrator had moved the bot.
+
+        :raises VoiceError: if it does not come
+        """
+        await self._change(channel_id)
+        if not await self._changes.until(lambda: self.channel_id == channel_id, timeout_s):
+            raise VoiceError(None, "Discord did not answer the request to change the channel")
+
+    async def _ask_credentials(self, timeout_s: float) -> Credentials:
+        self._asked += 1
+        self._server = None
+        try:
+            await self._change(self.channel_id)
+            await self._changes.until(lambda: self.credentials is not None and bool(self.present), timeout_s)
+        finally:
+            self._asked -= 1
+        credentials = self.credentials
+        if credentials is None:
+            raise VoiceError(None, "Discord did not answer the request to join the channel")
+        return credentials
+
+    async def _change(self, channel_id: int | None) -> None:
+        guild = self.client.get_guild(self.guild_id)
+        if guild is None:
+            raise VoiceError(None, "the guild is not available")
+        channel = None if channel_id is None else discord.Object(channel_id)
+        try:
+            await guild.change_voice_state(channel=channel, self_deaf=channel is not None)
+        except (
+            Exception
+        ) as error:  # while the main gateway reconnects this fails in several undocumented ways
+            raise VoiceError(None, "the main gateway is not connected") from error
+
+
+def _ignore() -> None:
+    pass
+
+
+def _ignore_moved(_channel_id: int) -> None:
+    pass

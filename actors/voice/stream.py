@@ -1,0 +1,318 @@
+"""What one guild hears: a source, the one after it, and the transport that they leave through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from actors.voice.events import Ended, Started, StreamEvent
+from actors.voice.rtp import SILENCE, SILENCE_FRAMES
+
+if TYPE_CHECKING:
+    from actors.voice.transport import Outlet
+
+#: One frame lasts 20 ms; the clock counts in nanoseconds so that nothing drifts.
+FRAME_NS: Final = 20_000_000
+
+OnEvent = Callable[[StreamEvent], None]
+
+
+class FrameSource(Protocol):
+    """What a stream plays: ready Opus frames of 20 ms, one at a time, without ever waiting."""
+
+    def next_frame(self) -> bytes | None:
+        """The next frame; None if it is not made yet (underrun), or if the source has ended."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """No frame will ever come."""
+        ...
+
+
+class Scheduler(Protocol):
+    """The clock as a stream sees it."""
+
+    def admit(self, stream: Stream) -> None:
+        """Give the stream a slot: it is ticked every 20 ms from now on."""
+        ...
+
+    def dismiss(self, stream: Stream) -> None:
+        """Take the slot away."""
+        ...
+
+
+@dataclass(slots=True)
+class Play:
+    """One source on its way: how many frames of it have left, and one that was drawn and could not leave."""
+
+    source: FrameSource
+    play_id: str
+    position: int = 0
+    held: bytes | None = None
+
+    def draw(self) -> bytes | None:
+        held = self.held
+        return held if held is not None else self.source.next_frame()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """A moment of a stream.
+
+    :ivar position: frames of the current source that were sent; add where its cursor began
+    :ivar playing: a source is there and is not paused (whether frames leave is told by `attached` and
+        `underrun`)
+    :ivar underruns: times the source had nothing ready, since the stream was made
+    :ivar sent: frames of sources sent, since the stream was made; silence is not counted
+    :ivar late: of these, sent more than half a frame after their time
+    """
+
+    play_id: str | None
+    position: int
+    playing: bool
+    paused: bool
+    underruns: int
+    sent: int
+    late: int
+    next_play_id: str | None
+    attached: bool
+    underrun: bool
+
+
+class Stream:
+    """The stream of one guild. Made by `Clock.stream`; it outlives the actors that command it.
+
+    All methods are called on the event loop's thread and return at once. Without a transport the position
+    stands still.
+    """
+
+    def __init__(self, guild_id: int, scheduler: Scheduler) -> None:
+        self.guild_id = guild_id
+        self.slot: int | None = None  # the clock's: where the stream is ticked
+        self._scheduler = scheduler
+        self._transport: Outlet | None = None
+        self._current: Play | None = None
+        self._next: Play | None = None
+        self._on_event: OnEvent | None = None
+        self._paused = False
+        self._trailing = 0  # frames of silence still to send before the stream falls silent
+        self._starved = False
+        self._speaking = False
+        self._next_due = 0  # ns of the clock: when the next frame is due, one frame after the last
+        self._underruns = 0
+        self._sent = 0
+        self._late = 0
+
+    # -- commands ----
+
+    def play(self, source: FrameSource, play_id: str, *, on_event: OnEvent) -> None:
+        """Play `source` from the next frame on, instead of what plays and of what is queued; ends a pause."""
+        self._current, self._next = Play(source, play_id), None
+        self._on_event = on_event
+        self._paused = self._starved = False
+        self._reschedule()
+
+    def queue(self, source: FrameSource, play_id: str) -> None:
+        """Let `source` follow the present one without a gap (one ahead: it replaces what was queued before).
+
+        With nothing playing it starts at once.
+        """
+        self._next = Play(source, play_id)
+        self._reschedule()
+
+    def unqueue(self) -> None:
+        """Forget the queued source, if any."""
+        self._next = None
+
+    def stop(self) -> None:
+        """End what plays and what is queued; silence follows. No `Ended` is told."""
+        self._current = self._next = None
+        self._paused = False
+        self._fall_silent()
+
+    def pause(self) -> None:
+        """Hold the position; silence follows."""
+        if not self._paused:
+            self._paused = True
+            self._fall_silent()
+
+    def resume(self) -> None:
+        """Go on at the held position."""
+        self._paused = False
+        self._reschedule()
+
+    def listen(self, on_event: OnEvent | None) -> None:
+        """Tell events to somebody else from now on: for the successor of the actor that called `play`."""
+        self._on_event = on_event
+
+    def status(self) -> StreamStatus:
+        """How the stream stands, as plain data."""
+        current, following = self._current, self._next
+        return StreamStatus(
+            play_id=current.play_id if current else None,
+            position=current.position if current else 0,
+            playing=current is not None and not self._paused,
+            paused=self._paused,
+            underruns=self._underruns,
+            sent=self._sent,
+            late=self._late,
+            next_play_id=following.play_id if following else None,
+            attached=self._transport is not None,
+            underrun=self._starved,
+        )
+
+    # -- the link's side ----
+
+    def attach(self, transport: Outlet) -> None:
+        """Frames leave through `transport` from now on; an earlier one is let go."""
+        if self._transport is transport:
+            return
+        self._transport = transport
+        self._speaking = False
+        self._reschedule()
+
+    def detach(self, transport: Outlet) -> None:
+        """No frame leaves any more, the position stands still; ignored if another transport is attached."""
+        if self._transport is transport:
+            self._transport = None
+            self._trailing = 0
+            self._scheduler.dismiss(self)
+
+    # -- the clock's side ----
+
+    def tick(self, due: int, late: bool) -> None:
+        """Send the one frame that is due.
+
+        :param due: its time in ns of the clock, on the grid of the stream's slot
+        :param late: it leaves more than half a frame after that
+        """
+        transport = self._transport
+        if transport is None or self.slot is None:
+            return
+        if due != self._next_due and not self._realign(due, transport):
+            return
+        self._next_due = due + FRAME_NS
+        if not self._wants_slot():
+            self._close_spurt(transport)
+        elif self._send_frame(transport) and late:
+            self._late += 1
+
+    def _realign(self, due: int, transport: Outlet) -> bool:
+        """Bring RTP time up to `due` after a break; False if a frame left less than 20 ms before."""
+        missed = (due - self._next_due + FRAME_NS // 2) // FRAME_NS
+        if due < self._next_due:
+            return False
+        transport.skip(missed)
+        return True
+
+    def _send_frame(self, transport: Outlet) -> bool:
+        play = self._current
+        frame = self._draw(play) if play is not None else None
+        while frame is None:
+            if play is not None and not play.source.ended:
+                self._starve(transport)
+                return False
+            play = self._follow()
+            if play is None:
+                self._fall_silent()
+                self._close_spurt(transport)
+                return False
+            frame = self._draw(play)
+        return self._emit(play, frame, transport) if play is not None else False
+
+    def _draw(self, play: Play) -> bytes | None:
+        """A source that raises has ended, and must not take the clock down with it."""
+        try:
+            return play.draw()
+        except Exception as error:
+            play.source = _Broken(f"{type(error).__name__}: {error}")
+            return None
+
+    def _emit(self, play: Play, frame: bytes, transport: Outlet) -> bool:
+        if not self._speaking:
+            self._speaking = True
+            transport.speaking(True)
+        if not transport.send(frame):
+            play.held = frame
+            transport.skip(1)
+            return False
+        play.held = None
+        play.position += 1
+        self._sent += 1
+        self._starved = False
+        self._trailing = 0
+        if play.position == 1:
+            self._tell(Started(play.play_id))
+        return True
+
+    def _follow(self) -> Play | None:
+        """The current source has ended: take the next one up, and tell so."""
+        ended, self._current, self._next = self._current, self._next, None
+        if ended is not None:
+            error = ended.source.error if isinstance(ended.source, _Broken) else None
+            self._tell(Ended(ended.play_id, ended.position, error))
+        return self._current  # told, the owner may have played something else at once
+
+    def _starve(self, transport: Outlet) -> None:
+        """Nothing is ready: a bounded number of frames of silence, then no packets until there is."""
+        if not self._starved:
+            self._starved = True
+            self._underruns += 1
+            self._trailing = SILENCE_FRAMES if self._speaking else 0
+        if self._trailing:
+            self._send_silence(transport)
+        else:
+            transport.skip(1)
+
+    # -- silence and slots ----
+
+    def _wants_slot(self) -> bool:
+        return (self._current is not None or self._next is not None) and not self._paused
+
+    def _reschedule(self) -> None:
+        if self._transport is not None and self._wants_slot():
+            self._scheduler.admit(self)
+
+    def _fall_silent(self) -> None:
+        """Close the talk spurt, if one is open, with frames of silence; the slot is given back after them."""
+        if self._transport is not None and self._speaking:
+            self._trailing = SILENCE_FRAMES
+        else:
+            self._scheduler.dismiss(self)
+
+    def _close_spurt(self, transport: Outlet) -> None:
+        if self._trailing:
+            self._send_silence(transport)
+        if not self._trailing:
+            self._scheduler.dismiss(self)
+
+    def _send_silence(self, transport: Outlet) -> None:
+        if not transport.send(SILENCE):
+            transport.skip(1)
+        self._trailing -= 1
+        if self._trailing == 0:
+            self._speaking = False
+            transport.speaking(False)
+
+    def _tell(self, event: StreamEvent) -> None:
+        """Whoever listens may be gone: that is no concern of the data plane."""
+        on_event = self._on_event
+        if on_event is None:
+            return
+        try:
+            on_event(event)
+        except Exception:
+            self._on_event = None
+
+
+class _Broken:
+    """Stands in for a source that raised."""
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+        self.ended = True
+
+    def next_frame(self) -> bytes | None:
+        return None

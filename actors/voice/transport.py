@@ -1,0 +1,108 @@
+"""The way out of one voice session: what the clock sends frames through, whoever commands them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from actors.voice.rtp import NonceExhaustedError, Packetizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Outlet(Protocol):
+    """What a stream needs to send frames; `Transport` in the bot, a fake in tests of the clock."""
+
+    def send(self, opus: bytes) -> bool:
+        """Send one frame now; False if it did not leave, then the caller keeps it."""
+        ...
+
+    def skip(self, frames: int) -> None:
+        """Let that many frames of time pass without a packet."""
+        ...
+
+    def speaking(self, flag: bool) -> None:
+        """Say whether frames are about to flow (voice op 5)."""
+        ...
+
+
+class Transport:
+    """Packets of one session over one connected, non-blocking UDP socket.
+
+    It belongs to the link and is driven by the clock, so it outlives the actors that command both:
+    sequence, timestamp and nonce go on when those are restarted. `send` never blocks and never raises.
+
+    :ivar sent: packets handed to the operating system
+    :ivar refused: frames that it did not take: its buffer full, an ICMP error of an earlier packet, closed
+    """
+
+    __slots__ = ("_on_speaking", "_packetizer", "_protect", "_write", "closed", "refused", "sent")
+
+    def __init__(
+        self,
+        packetizer: Packetizer,
+        write: Callable[[bytes], int],
+        *,
+        on_speaking: Callable[[bool], None],
+        protect: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        """
+        :param write: a socket's `send`: bytes written, or OSError
+        :param on_speaking: called in the clock's task
+        :param protect: end-to-end encryption of a frame (DAVE), if the session has it
+        """
+        self._packetizer = packetizer
+        self._write = write
+        self._on_speaking = on_speaking
+        self._protect = protect
+        self.closed = False
+        self.sent = 0
+        self.refused = 0
+
+    @property
+    def mode(self) -> str:
+        return self._packetizer.mode
+
+    @property
+    def ssrc(self) -> int:
+        return self._packetizer.ssrc
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the next packet."""
+        return self._packetizer.sequence
+
+    @property
+    def timestamp(self) -> int:
+        """The RTP timestamp of the next packet, in samples of 48 kHz."""
+        return self._packetizer.timestamp
+
+    def send(self, opus: bytes) -> bool:
+        """Send one 20 ms frame; False if it did not leave (it may be given again, under a new nonce)."""
+        if self._protect is not None:
+            opus = self._protect(opus)
+        try:
+            self._write(self._packetizer.pack(opus))
+        except (OSError, NonceExhaustedError):
+            self.refused += 1
+            return False
+        self._packetizer.advance()
+        self.sent += 1
+        return True
+
+    def skip(self, frames: int) -> None:
+        """Let that many frames of time pass without a packet."""
+        self._packetizer.skip(frames)
+
+    def speaking(self, flag: bool) -> None:
+        """Have the link announce whether frames flow."""
+        self._on_speaking(flag)
+
+    def close(self) -> None:
+        """From now on every frame is refused; the socket is the link's to close."""
+        self.closed = True
+        self._write = _refuse
+
+
+def _refuse(_packet: bytes) -> int:
+    raise OSError("the transport is closed")

@@ -1,0 +1,117 @@
+"""One connected, non-blocking UDP socket of a voice session: IP discovery, keep-alive, what comes in.
+
+There is no thread and no task: the event loop's reader callback drains the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from typing import Final
+
+import anyio
+
+from actors.voice.errors import VoiceError
+
+_DISCOVERY = struct.Struct(">HHI64sH")  # type, length of the rest, SSRC, address, port
+_REQUEST: Final = 1
+_RESPONSE: Final = 2
+_REST_LENGTH: Final = 70
+_KEEP_ALIVE = struct.Struct("<Q")
+#: Datagrams taken from the socket in one go, so that a flood cannot hold the loop.
+_DRAIN: Final = 64
+#: Pauses in s after each discovery request: a lost datagram costs little, a dead server is given up after
+#: 4.5 s.
+_DISCOVERY_PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8, 1.0, 2.0)
+
+
+class VoiceSocket:
+    """The socket of one session.
+
+    :ivar received: datagrams that came in
+    :ivar last_received: `time.monotonic()` of the latest one, None before the first
+    :ivar round_trip_ms: of the latest keep-alive that was answered, None if none ever was
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        """
+        :raises OSError: if the address cannot be reached at all
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.connect((host, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._drain)
+        self._answered = anyio.Event()
+        self._address: tuple[str, int] | None = None
+        self._beat = 0
+        self._beat_sent = 0.0
+        self.received = 0
+        self.last_received: float | None = None
+        self.round_trip_ms: float | None = None
+        self.send = self._socket.send  # bound once: called for every packet
+
+    async def discover(self, ssrc: int) -> tuple[str, int]:
+        """This socket's address and port as the server sees them (Discord, "Voice Connections", *IP
+        Discovery*).
+
+        :raises VoiceError: if no answer comes; requests are repeated, as UDP loses them
+        """
+        request = _DISCOVERY.pack(_REQUEST, _REST_LENGTH, ssrc, b"", 0)
+        for pause_s in _DISCOVERY_PAUSES_S:
+            self._try_send(request)
+            with anyio.move_on_after(pause_s):
+                await self._answered.wait()
+            if self._address is not None:
+                return self._address
+        raise VoiceError(None, "the voice server does not answer over UDP")
+
+    def keep_alive(self) -> None:
+        """Send a numbered datagram of 8 bytes; it keeps NAT bindings open, and servers may echo it."""
+        self._beat += 1
+        self._beat_sent = time.monotonic()
+        self._try_send(_KEEP_ALIVE.pack(self._beat))
+
+    def close(self) -> None:
+        """Close the socket; idempotent."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+
+    def _try_send(self, datagram: bytes) -> None:
+        try:
+            self._socket.send(datagram)
+        except OSError:
+            pass  # full buffer or an ICMP error of an earlier datagram: the next one will tell
+
+    def _drain(self) -> None:
+        for _ in range(_DRAIN):
+            try:
+                datagram = self._socket.recv(2048)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error, reported once
+            self._take(datagram)
+
+    def _take(self, datagram: bytes) -> None:
+        self.received += 1
+        self.last_received = time.monotonic()
+        if len(datagram) == _KEEP_ALIVE.size:
+            if _KEEP_ALIVE.unpack(datagram)[0] == self._beat:
+                self.round_trip_ms = (self.last_received - self._beat_sent) * 1000
+        elif len(datagram) == _DISCOVERY.size and self._address is None:
+            self._take_discovery(datagram)
+
+    def _take_discovery(self, datagram: bytes) -> None:
+        kind, _, _, address, port = _DISCOVERY.unpack(datagram)
+        if kind == _RESPONSE:
+            self._address = (address.split(b"\0", 1)[0].decode("ascii", "replace"), port)
+            self._answered.set()

@@ -1,0 +1,269 @@
+"""A voice server behind TLS, and a stand-in for discord.py: what the link uses of a client, a guild and a channel.
+
+The stand-in answers op 4 as Discord does (VOICE_STATE_UPDATE, then VOICE_SERVER_UPDATE) with the tokens of the project's
+own voice server, so that faults of the main gateway can be played one by one. The same link is tested against the whole
+embedded Discord with the real discord.py in test_voice_with_discord_py.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+with warnings.catch_warnings():  # discord.py imports audioop, which Python 3.13 no longer has
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import discord  # noqa: F401
+
+from actors.voice import Clock, Ended, Link, LinkEvent, Links, RetryPolicy, Started, StreamEvent
+from loopback.certificates import make_certificates
+from loopback.listener import Frame, Listener
+from loopback.voice_protocol import VoiceSettings
+from loopback.voice_server import VoiceServer
+
+BOT, GUILD = 300, 100
+
+
+class Everywhere(AbstractResolver):
+    """Every host is 127.0.0.1; the port is kept."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+class Channel:
+    """A voice channel as the links see one."""
+
+    user_limit = 0
+
+    def __init__(self, guild: Guild, id: int) -> None:
+        self.guild, self.id, self.name = guild, id, f"channel {id}"
+        self.allowed = {"view_channel": True, "connect": True, "speak": True}
+
+    def permissions_for(self, _member: object) -> SimpleNamespace:
+        return SimpleNamespace(**self.allowed)
+
+    async def connect(self, *, cls: Callable[[Any, Any], Any]) -> Any:
+        assert self.guild.voice_client is None, "Already connected to a voice channel."
+        self.guild.voice_client = cls(self.guild.client, self)
+        await self.guild.voice_client.connect(timeout=1.0, reconnect=False)
+        return self.guild.voice_client
+
+    def _get_voice_client_key(self) -> tuple[int, str]:
+        return self.guild.id, "guild_id"
+
+
+class Guild:
+    """A guild and its part of the main gateway.
+
+    :ivar answers: op 4 is answered at all
+    :ivar refreshes: op 4 for the present channel brings new credentials
+    :ivar op4: channel ids asked for so far
+    """
+
+    unavailable = False
+
+    def __init__(self, client: Client, id: int) -> None:
+        self.client, self.id = client, id
+        self.voice_client: Any = None
+        self.channels: dict[int, Channel] = {}
+        self.answers = True
+        self.refreshes = True
+        self.op4: list[int | None] = []
+        self.me = SimpleNamespace(voice=None)
+        self._server = 0
+
+    def channel(self, id: int) -> Channel:
+        return self.channels.setdefault(id, Channel(self, id))
+
+    get_channel = channel
+
+    @property
+    def present(self) -> int | None:
+        return self.me.voice.channel.id if self.me.voice else None
+
+    async def change_voice_state(self, *, channel: Any, self_deaf: bool = False) -> None:
+        wanted = channel.id if channel is not None else None
+        self.op4.append(wanted)
+        if not self.answers:
+            return
+        same = wanted == self.present
+        self.place(wanted)
+        if wanted is None:
+            self.client.voice.revoke(self.id, BOT)
+        elif self.refreshes or not same:
+            self.serve()
+
+    def place(self, channel_id: int | None) -> None:
+        """VOICE_STATE_UPDATE."""
+        channel = None if channel_id is None else self.channel(channel_id)
+        self.me.voice = channel and SimpleNamespace(channel=channel)
+        data = {"channel_id": channel_id and str(channel_id), "session_id": self.client.session_id}
+        self._dispatch("on_voice_state_update", data)
+
+    def serve(self) -> None:
+        """VOICE_SERVER_UPDATE with a new token."""
+        assert self.present is not None
+        token = self.client.voice.issue(self.id, self.present, BOT, self.client.session_id)
+        data = {"token": token, "guild_id": str(self.id), "endpoint": self.client.endpoint}
+        self._dispatch("on_voice_server_update", data)
+
+    def _dispatch(self, name: str, data: dict[str, Any]) -> None:
+        if self.voice_client is not None:
+            task = asyncio.ensure_future(getattr(self.voice_client, name)(data))
+            self.client.tasks.add(task)
+            task.add_done_callback(self.client.tasks.discard)
+
+
+class Client:
+    """discord.py's client as the links see it."""
+
+    def __init__(self, voice: VoiceServer, endpoint: str) -> None:
+        self.voice, self.endpoint = voice, endpoint
+        self.user = SimpleNamespace(id=BOT)
+        self.session_id = "0123456789abcdef"
+        self.guilds: dict[int, Guild] = {}
+        self.tasks: set[asyncio.Future[None]] = set()
+        self._connection = self  # discord.VoiceProtocol.cleanup goes through it
+
+    def guild(self, id: int = GUILD) -> Guild:
+        return self.guilds.setdefault(id, Guild(self, id))
+
+    def get_guild(self, id: int) -> Guild | None:
+        return self.guilds.get(id)
+
+    @property
+    def voice_clients(self) -> list[Any]:
+        return [guild.voice_client for guild in self.guilds.values() if guild.voice_client]
+
+    def _remove_voice_client(self, id: int) -> None:
+        self.guilds[id].voice_client = None
+
+
+class Numbers:
+    """A source of numbered frames that are told apart by the listener."""
+
+    def __init__(self, frames: int | None = None, *, mark: int = 0) -> None:
+        self._left = itertools.count() if frames is None else iter(range(frames))
+        self._mark = mark
+        self.ended = False
+
+    def next_frame(self) -> bytes | None:
+        number = next(self._left, None)
+        if number is None:
+            self.ended = True
+            return None
+        return bytes([0xFC, self._mark]) + number.to_bytes(4, "big") + bytes(60)
+
+
+def numbers_of(frames: list[Frame], mark: int = 0) -> list[int]:
+    """The numbers that a listener heard, in order of arrival."""
+    heard = [frame.opus for frame in frames if frame.opus is not None and not frame.silence]
+    return [int.from_bytes(opus[2:6], "big") for opus in heard if opus[1] == mark]
+
+
+class House:
+    """Everything that one test needs, with the links and the clock running."""
+
+    def __init__(self, voice: VoiceServer, client: Client, clock: Clock, links: Links) -> None:
+        self.voice, self.client, self.clock, self.links = voice, client, clock, links
+        self.events: list[LinkEvent] = []
+        self.told: list[StreamEvent] = []
+
+    @property
+    def guild(self) -> Guild:
+        return self.client.guild()
+
+    @property
+    def listener(self) -> Listener:
+        return self.voice.listener(GUILD)
+
+    async def connect(self, channel_id: int = 200, *, timeout_s: float = 10.0) -> Link:
+        channel: Any = self.guild.channel(channel_id)
+        return await self.links.connect(channel, on_event=self.events.append, timeout_s=timeout_s)
+
+    def play(self, source: Any = None, play_id: str = "a") -> None:
+        self.clock.stream(GUILD).play(source or Numbers(), play_id, on_event=self.told.append)
+
+    def numbers(self, frames: int | None = None, *, mark: int = 0) -> Numbers:
+        return Numbers(frames, mark=mark)
+
+    def heard(self, mark: int = 0) -> list[int]:
+        """Numbers of the frames that the listener has heard so far, in order of arrival."""
+        return numbers_of(self.listener.frames, mark)
+
+    async def until(self, fact: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        with anyio.fail_after(timeout_s):
+            while not fact():
+                await anyio.sleep(0.005)
+
+    async def until_told(self, event: StreamEvent | LinkEvent, timeout_s: float = 10.0) -> None:
+        seen: list[Any] = self.told if isinstance(event, Started | Ended) else self.events
+        await self.until(lambda: event in seen, timeout_s)
+
+
+OpenHouse = Callable[..., Any]
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> OpenHouse:
+    """Opens a house: `async with open_house(settings=..., policy=...) as house`."""
+    certificates = make_certificates(tmp_path)
+
+    @asynccontextmanager
+    async def open_(
+        *, settings: VoiceSettings | None = None, policy: RetryPolicy | None = None, grace_s: float = 30.0
+    ) -> AsyncIterator[House]:
+        def connector() -> aiohttp.TCPConnector:
+            return aiohttp.TCPConnector(resolver=Everywhere(), ssl=certificates.client_context())
+
+        async with VoiceServer(settings=settings) as voice, _serving(voice, certificates) as port:
+            client = Client(voice, f"loopback1.discord.media:{port}")
+            clock = Clock()
+            links = Links(clock, connector, policy=policy, grace_s=grace_s)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(clock.run)
+                tasks.start_soon(links.run)
+                await anyio.sleep(0)
+                yield House(voice, client, clock, links)
+                tasks.cancel_scope.cancel()
+
+    return open_
+
+
+@asynccontextmanager
+async def _serving(voice: VoiceServer, certificates: Any) -> AsyncIterator[int]:
+    app = web.Application()
+    app.router.add_get("/", voice.handle)
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_context()).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> AsyncIterator[House]:
+    async with open_house() as opened:
+        yield opened
