@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import av
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from loopback import ear
 from loopback.listener import SILENCE_FRAME, Frame
 from loopback.rtp import FRAME_SAMPLES
-
-Pcm = npt.NDArray[np.int16]
-
-
-def sine(hz: float, frames: int, amplitude: float = 0.3, right_hz: float | None = None) -> Pcm:
-    time = np.arange(frames * FRAME_SAMPLES) / ear.SAMPLE_RATE
-    channels = [np.sin(2 * np.pi * tone * time) for tone in (hz, hz if right_hz is None else right_hz)]
-    return (np.stack(channels, axis=1) * amplitude * 32767).astype(np.int16)
-
-
-def encode(pcm: Pcm, layout: str = "stereo") -> list[bytes]:
-    """20 ms packets of libopus."""
-    encoder = av.CodecContext.create("libopus", "w")
-    assert isinstance(encoder, av.AudioCodecContext)
-    encoder.sample_rate, encoder.layout, encoder.format = ear.SAMPLE_RATE, layout, "s16"
-    packets: list[bytes] = []
-    for start in range(0, len(pcm), FRAME_SAMPLES):
-        chunk = np.ascontiguousarray(pcm[start : start + FRAME_SAMPLES])
-        samples = chunk.reshape(1, -1) if layout == "stereo" else chunk[:, :1].T.copy()
-        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
-        frame.sample_rate = ear.SAMPLE_RATE
-        packets += [bytes(packet) for packet in encoder.encode(frame)]
-    return packets
+from loopback.voice_tones import encode, sine
 
 
 def record(payloads: list[bytes | None], session: int = 1, first: int = 0) -> list[Frame]:
