@@ -15,14 +15,16 @@ class RetryPolicy:
     ever.
 
     :ivar attempts: so many failed ones in a row end the link
-    :ivar stable_s: a session that lived so long resets the count; one that did not counts as a failed attempt
+    :ivar stable_s: a session that lived so long is a good one, and resets all counts
+    :ivar flaps: so many shorter ones in a row are replaced at once, a further one counts as a failure
     """
 
     attempts: int = 5
     first_s: float = 2.0
     longest_s: float = 300.0
     jitter: float = 0.3
-    stable_s: float = 5.0
+    stable_s: float = 2.0
+    flaps: int = 3
     spread: Callable[[float, float], float] = random.uniform
 
     def delay_s(self, failures: int) -> float:

@@ -116,6 +116,7 @@ class Link:
         self._leaving = False
         self._scope = anyio.CancelScope()
         self._failures = 0
+        self._flaps = 0
         self._ready_at = 0.0
         self._next_attempt: float | None = None
         self._identifies = 0
@@ -334,7 +335,8 @@ class Link:
     async def _lost(self, action: Action, code: int, name: str) -> None:
         """The websocket of a working session ended."""
         stable = time.monotonic() - self._ready_at >= self._policy.stable_s
-        self._failures = 0 if stable else self._failures + 1
+        self._flaps = 0 if stable else self._flaps + 1
+        self._failures = max(self._flaps - self._policy.flaps, 0)
         resumable = action is Action.RESUME
         if not resumable:
             self._detach()

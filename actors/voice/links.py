@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import aiohttp
 import anyio
-import discord
 import structlog
 
 from actors.voice.backoff import RetryPolicy
@@ -21,6 +20,7 @@ from actors.voice.standing import Standing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import discord
     from anyio.abc import TaskGroup
 
     from actors.voice.clock import Clock
@@ -207,8 +207,10 @@ async def _register_again(link: Link) -> None:
     if guild is None or guild.unavailable or guild.voice_client is not None:
         return
     channel = guild.get_channel(link.channel_id)
-    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
-        link.protocol = await channel.connect(cls=lambda client, place: Protocol(client, place, link))
+    if channel is not None:
+        link.protocol = await cast("VoiceChannel", channel).connect(
+            cls=lambda client, place: Protocol(client, place, link)
+        )
 
 
 async def _dispose(guild: discord.Guild) -> None:

@@ -1,8 +1,8 @@
-"""A voice server behind TLS, and a stand-in for discord.py: what the link uses of a client, a guild and a channel.
+"""A voice server behind TLS, and a stand-in for what the link uses of discord.py.
 
-The stand-in answers op 4 as Discord does (VOICE_STATE_UPDATE, then VOICE_SERVER_UPDATE) with the tokens of the project's
-own voice server, so that faults of the main gateway can be played one by one. The same link is tested against the whole
-embedded Discord with the real discord.py in test_voice_with_discord_py.py.
+The stand-in answers op 4 as Discord does (VOICE_STATE_UPDATE, then VOICE_SERVER_UPDATE) with tokens of the
+project's own voice server, so that faults of the main gateway can be played one by one. The same link is
+tested with the real discord.py against the whole embedded Discord in test_with_discord_py.py.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import socket
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import anyio
@@ -29,9 +28,13 @@ with warnings.catch_warnings():  # discord.py imports audioop, which Python 3.13
 
 from actors.voice import Clock, Ended, Link, LinkEvent, Links, RetryPolicy, Started, StreamEvent
 from loopback.certificates import make_certificates
-from loopback.listener import Frame, Listener
-from loopback.voice_protocol import VoiceSettings
 from loopback.voice_server import VoiceServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loopback.listener import Frame, Listener
+    from loopback.voice_protocol import VoiceSettings
 
 BOT, GUILD = 300, 100
 
@@ -55,8 +58,8 @@ class Channel:
 
     user_limit = 0
 
-    def __init__(self, guild: Guild, id: int) -> None:
-        self.guild, self.id, self.name = guild, id, f"channel {id}"
+    def __init__(self, guild: Guild, channel_id: int) -> None:
+        self.guild, self.id, self.name = guild, channel_id, f"channel {channel_id}"
         self.allowed = {"view_channel": True, "connect": True, "speak": True}
 
     def permissions_for(self, _member: object) -> SimpleNamespace:
@@ -82,8 +85,8 @@ class Guild:
 
     unavailable = False
 
-    def __init__(self, client: Client, id: int) -> None:
-        self.client, self.id = client, id
+    def __init__(self, client: Client, guild_id: int) -> None:
+        self.client, self.id = client, guild_id
         self.voice_client: Any = None
         self.channels: dict[int, Channel] = {}
         self.answers = True
@@ -92,8 +95,8 @@ class Guild:
         self.me = SimpleNamespace(voice=None)
         self._server = 0
 
-    def channel(self, id: int) -> Channel:
-        return self.channels.setdefault(id, Channel(self, id))
+    def channel(self, channel_id: int) -> Channel:
+        return self.channels.setdefault(channel_id, Channel(self, channel_id))
 
     get_channel = channel
 
@@ -145,18 +148,18 @@ class Client:
         self.tasks: set[asyncio.Future[None]] = set()
         self._connection = self  # discord.VoiceProtocol.cleanup goes through it
 
-    def guild(self, id: int = GUILD) -> Guild:
-        return self.guilds.setdefault(id, Guild(self, id))
+    def guild(self, guild_id: int = GUILD) -> Guild:
+        return self.guilds.setdefault(guild_id, Guild(self, guild_id))
 
-    def get_guild(self, id: int) -> Guild | None:
-        return self.guilds.get(id)
+    def get_guild(self, guild_id: int) -> Guild | None:
+        return self.guilds.get(guild_id)
 
     @property
     def voice_clients(self) -> list[Any]:
         return [guild.voice_client for guild in self.guilds.values() if guild.voice_client]
 
-    def _remove_voice_client(self, id: int) -> None:
-        self.guilds[id].voice_client = None
+    def _remove_voice_client(self, guild_id: int) -> None:
+        self.guilds[guild_id].voice_client = None
 
 
 class Numbers:
@@ -213,7 +216,7 @@ class House:
 
     async def until(self, fact: Callable[[], bool], timeout_s: float = 10.0) -> None:
         with anyio.fail_after(timeout_s):
-            while not fact():
+            while not fact():  # noqa: ASYNC110  (any fact, whoever brings it about)
                 await anyio.sleep(0.005)
 
     async def until_told(self, event: StreamEvent | LinkEvent, timeout_s: float = 10.0) -> None:
@@ -243,7 +246,7 @@ def open_house(tmp_path: Path) -> OpenHouse:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(clock.run)
                 tasks.start_soon(links.run)
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
                 yield House(voice, client, clock, links)
                 tasks.cancel_scope.cancel()
 

@@ -2,21 +2,400 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import anyio
 import pytest
 
-from actors.voice import Closed, LinkState, Lost, Ready
-
-House = Any  # conftest.py's, which cannot be imported
+from actors.voice import Closed, Ended, Links, LinkState, Lost, Moved, Ready, RetryPolicy, VoiceError
+from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
+from loopback.listener import NoteKind
+from loopback.voice_protocol import VoiceSettings
 
 pytestmark = pytest.mark.anyio
 
+House = Any  # conftest.py's, which cannot be imported
+BOT, GUILD, CHANNEL, OTHER = 300, 100, 200, 201
+#: So quick that a refused attempt costs a test nothing.
+QUICK = RetryPolicy(first_s=0.05)
 
-async def test_what_is_played_is_heard(house: House) -> None:
+
+def contiguous(numbers: list[int]) -> bool:
+    """Nothing lost, repeated or out of order."""
+    return all(later == earlier + 1 for earlier, later in pairwise(numbers))
+
+
+async def playing(house: House, frames: int = 10) -> Any:
     link = await house.connect()
     house.play()
-    frames = await house.listener.wait_frames(40, 5.0)
-    assert link.state is LinkState.READY
-    assert house.events == [Ready()]
-    assert all(frame.opus is not None for frame in frames)
+    await house.listener.wait_frames(frames, 5.0)
+    return link
+
+
+async def goes_on(house: House, frames: int = 10) -> None:
+    """That many more frames are heard, and all from the first on are in order."""
+    await house.listener.wait_frames(house.listener.heard + frames, 5.0)
+    assert contiguous(house.heard())
+    assert house.heard()[0] == 0
+
+
+# --- join, play, leave ---
+
+
+@pytest.mark.parametrize("mode", [AES_GCM, XCHACHA20])
+async def test_what_is_played_is_heard_in_either_mode(open_house: Any, mode: str) -> None:
+    async with open_house(settings=VoiceSettings(modes=(mode,))) as house:
+        link = await playing(house, 40)
+        frames = house.listener.frames
+        assert link.mode == mode
+        assert house.events == [Ready()]
+        assert all(frame.opus is not None for frame in frames)
+        assert all((b.timestamp - a.timestamp) % 2**32 == FRAME_SAMPLES for a, b in pairwise(frames))
+        assert all((b.sequence - a.sequence) % 2**16 == 1 for a, b in pairwise(frames))
+        assert [frame.nonce for frame in frames] == list(range(len(frames)))
+        assert contiguous(house.heard())
+
+
+async def test_the_preferred_mode_is_chosen_whatever_the_server_offers_first(open_house: Any) -> None:
+    async with open_house(settings=VoiceSettings(modes=(XCHACHA20, AES_GCM))) as house:
+        assert (await house.connect()).mode == AES_GCM
+
+
+async def test_no_common_mode_is_said(open_house: Any) -> None:
+    async with open_house(settings=VoiceSettings(modes=("xsalsa20_poly1305",)), policy=QUICK) as house:
+        with pytest.raises(VoiceError, match="no common encryption mode"):
+            await house.connect()
+        assert house.guild.voice_client is None
+
+
+async def test_five_frames_of_silence_follow_the_end(house: House) -> None:
+    await house.connect()
+    house.play(house.numbers(10))
+    await house.until_told(Ended("a", 10))
+    frames = await house.listener.wait_frames(15, 5.0)
+    assert [frame.silence for frame in frames] == [False] * 10 + [True] * 5
+    speaking = await house.listener.wait_note(NoteKind.SPEAKING, 5.0, n=2)
+    assert speaking.detail
+
+
+async def test_the_server_hears_of_speaking_before_the_first_frame(house: House) -> None:
+    house.play()
+    await house.connect()
+    frames = await house.listener.wait_frames(1, 5.0)
+    assert house.listener.noted(NoteKind.SPEAKING)[0].at_ns <= frames[0].arrival_ns
+
+
+async def test_a_leave_on_purpose_is_awaited(house: House) -> None:
+    link = await playing(house)
+    await house.links.disconnect(GUILD)
+    assert house.guild.present is None
+    assert house.guild.voice_client is None
+    assert link.state is LinkState.CLOSED
+    assert house.events[-1] == Closed(1000, "left on purpose")
+    assert house.links.link(GUILD) is None
+
+
+async def test_without_a_link_the_position_stands_still(house: House) -> None:
+    house.play()
+    await anyio.sleep(0.1)
+    assert house.clock.stream(GUILD).status().position == 0
+    await house.connect()
+    await goes_on(house)
+
+
+async def test_connecting_twice_at_once_makes_one_link(house: House) -> None:
+    links = []
+
+    async def connect() -> None:
+        links.append(await house.connect())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connect)
+        tasks.start_soon(connect)
+    assert links[0] is links[1]
+    assert house.guild.op4 == [CHANNEL]
+
+
+async def test_a_leave_during_connect_ends_both(house: House) -> None:
+    house.guild.answers = False
+    async with anyio.create_task_group() as tasks:
+
+        async def connect() -> None:
+            with pytest.raises(VoiceError, match="left on purpose"):
+                await house.connect()
+
+        tasks.start_soon(connect)
+        await house.until(lambda: house.guild.op4 == [CHANNEL])
+        house.guild.answers = True
+        await house.links.disconnect(GUILD)
+    assert house.guild.voice_client is None
+
+
+async def test_a_missing_permission_is_said_at_once(house: House) -> None:
+    house.guild.channel(CHANNEL).allowed["speak"] = False
+    with pytest.raises(VoiceError, match="no permission to speak"):
+        await house.connect()
+    assert house.guild.op4 == []
+
+
+async def test_a_main_gateway_that_does_not_answer_ends_the_attempt(house: House) -> None:
+    house.guild.answers = False
+    with pytest.raises(VoiceError):
+        await house.connect(timeout_s=0.2)
+    assert house.guild.voice_client is None
+    house.guild.answers = True
+    await house.connect()
+
+
+async def test_links_that_do_not_run_say_so(house: House) -> None:
+    idle = Links(house.clock, lambda: None)  # type: ignore[arg-type, return-value]  # never called
+    with pytest.raises(VoiceError, match="not running"):
+        await idle.connect(house.guild.channel(CHANNEL), on_event=house.events.append)
+
+
+# --- faults of the websocket ---
+
+
+@pytest.mark.parametrize("code", [4006, 4009])
+async def test_a_dead_session_is_replaced_at_once_without_leaving(house: House, code: int) -> None:
+    link = await playing(house)
+    house.voice.close(GUILD, BOT, code)
+    await house.until(lambda: house.events[1:] and house.events[-1] == Ready())
+    await goes_on(house)
+    assert isinstance(house.events[1], Lost)
+    assert not house.events[1].resumable
+    assert link.status().identifies == 2
+    assert house.guild.op4 == [CHANNEL]
+    assert link.close_code == code
+    assert house.voice.strays <= 2
+
+
+@pytest.mark.parametrize("code", [4015, 1001])
+async def test_a_living_session_is_resumed_while_frames_go_on(house: House, code: int) -> None:
+    link = await playing(house)
+    house.voice.close(GUILD, BOT, code)
+    await house.listener.wait_note(NoteKind.RESUMED, 5.0)
+    await goes_on(house)
+    frames = house.listener.frames
+    assert all((b.timestamp - a.timestamp) % 2**32 == FRAME_SAMPLES for a, b in pairwise(frames))
+    assert {frame.session for frame in frames} == {1}
+    assert (link.status().identifies, link.status().resumes) == (1, 1)
+    assert house.guild.op4 == [CHANNEL]
+
+
+async def test_a_tcp_reset_is_resumed(house: House) -> None:
+    link = await playing(house)
+    house.voice.reset(GUILD, BOT)
+    await house.listener.wait_note(NoteKind.RESUMED, 5.0)
+    await goes_on(house)
+    assert link.close_code == 1006
+    assert {frame.session for frame in house.listener.frames} == {1}
+
+
+async def test_a_resume_that_is_refused_becomes_an_identify(house: House) -> None:
+    link = await playing(house)
+    house.voice.close(GUILD, BOT, 4015, keep_session=False)
+    await house.until(lambda: link.status().identifies == 2)
+    await house.listener.wait_frames(house.listener.heard + 10, 5.0)
+    assert house.guild.op4 == [CHANNEL]
+
+
+async def test_a_token_that_is_no_longer_good_is_renewed(house: House) -> None:
+    link = await playing(house)
+    house.voice.issue(GUILD, CHANNEL, BOT, "another")  # the one that the link has is void
+    house.voice.close(GUILD, BOT, 4006)
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house)
+    assert house.guild.op4 == [CHANNEL, CHANNEL]
+
+
+async def test_without_new_credentials_the_link_leaves_and_joins_again(house: House) -> None:
+    link = await playing(house)
+    house.guild.refreshes = False
+    house.voice.issue(GUILD, CHANNEL, BOT, "another")
+    house.voice.close(GUILD, BOT, 4006)
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house)
+    assert house.guild.op4 == [CHANNEL, CHANNEL, None, CHANNEL]
+
+
+async def test_refused_attempts_are_bounded(open_house: Any) -> None:
+    policy = RetryPolicy(attempts=3, first_s=0.01)
+    async with open_house(policy=policy) as house:
+        link = await playing(house)
+        house.client.session_id = "unknown to the voice server"  # every identify will be refused
+        house.voice.issue = lambda *_: "a token that is not good"
+        house.voice.close(GUILD, BOT, 4004)
+        await house.until(lambda: link.state is LinkState.CLOSED)
+        assert link.status().failures == 3
+        assert "gave up after 3 attempts" in house.events[-1].reason
+        assert house.guild.voice_client is None
+        assert house.clock.stream(GUILD).status().position >= 10
+
+
+async def test_a_fatal_code_closes_with_a_reason(house: House) -> None:
+    link = await playing(house)
+    house.voice.close(GUILD, BOT, 4021)
+    await house.until(lambda: link.state is LinkState.CLOSED)
+    assert house.events[-1] == Closed(4021, "disconnected for rate limiting")
+    assert house.guild.op4 == [CHANNEL]
+
+
+async def test_a_half_open_websocket_is_noticed_and_resumed(open_house: Any) -> None:
+    async with open_house(
+        settings=VoiceSettings(heartbeat_interval_ms=100.0, heartbeat_grace=100.0)
+    ) as house:
+        link = await playing(house)
+        session = house.voice.session(GUILD, BOT)
+        session.connection.send = lambda *_: None  # takes everything, answers nothing
+        await house.listener.wait_note(NoteKind.RESUMED, 5.0)
+        await goes_on(house)
+        assert link.close_code == 1006
+        assert {frame.session for frame in house.listener.frames} == {1}
+
+
+# --- words of the main gateway ---
+
+
+async def test_a_bare_4014_is_settled_by_asking_for_a_new_server(house: House) -> None:
+    link = await playing(house)
+    house.voice.close(GUILD, BOT, 4014)
+    await house.until(lambda: link.status().identifies == 2, 4.0)
+    await goes_on(house)
+    assert house.guild.op4 == [CHANNEL, CHANNEL]
+
+
+@pytest.mark.parametrize("code", [4014, 4022])
+async def test_a_closure_with_a_new_server_takes_the_fast_path(house: House, code: int) -> None:
+    link = await playing(house)
+    house.voice.close(GUILD, BOT, code)
+    await house.until(lambda: link.state is LinkState.RECONNECTING)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2, 0.6)
+    await goes_on(house)
+    assert house.guild.op4 == [CHANNEL]
+
+
+async def test_a_new_server_alone_takes_the_fast_path(house: House) -> None:
+    link = await playing(house)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house)
+    assert house.guild.op4 == [CHANNEL]
+
+
+async def test_a_kick_ends_the_link(house: House) -> None:
+    link = await playing(house)
+    house.guild.place(None)
+    house.voice.revoke(GUILD, BOT)
+    await house.until(lambda: link.state is LinkState.CLOSED)
+    await anyio.sleep(0.1)
+    assert house.events[-1] == Closed(4014, "disconnected from the channel")
+    assert house.guild.op4 == [CHANNEL]
+    assert house.guild.voice_client is None
+
+
+async def test_being_moved_is_told_and_followed(house: House) -> None:
+    link = await playing(house)
+    house.guild.place(OTHER)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house)
+    assert link.channel_id == OTHER
+    assert Moved(OTHER) in house.events
+
+
+async def test_connecting_to_another_channel_moves_the_link(house: House) -> None:
+    link = await playing(house)
+    assert await house.connect(OTHER) is link
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house)
+    assert house.guild.op4 == [CHANNEL, OTHER]
+
+
+async def test_a_link_that_discord_py_has_forgotten_is_made_known_again(house: House) -> None:
+    link = await playing(house)
+    house.guild.voice_client = None  # as after op 9 of the main gateway
+    await house.until(lambda: house.guild.voice_client is not None, 4.0)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house)
+
+
+async def test_a_stale_client_is_disposed_of_first(house: House) -> None:
+    class Stale:
+        async def disconnect(self, *, force: bool) -> None:
+            assert force
+            await house.guild.change_voice_state(channel=None)
+
+        def cleanup(self) -> None:
+            house.guild.voice_client = None
+
+        async def on_voice_state_update(self, data: object) -> None:
+            """Hears of its own leave, and does nothing about it."""
+
+    house.guild.place(CHANNEL)
+    house.guild.voice_client = Stale()
+    await house.connect()
+    assert house.guild.op4 == [None, CHANNEL]
+
+
+async def test_a_stale_client_that_hangs_does_not_hold_up_the_connection(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging:
+        async def disconnect(self, *, force: bool) -> None:
+            await anyio.sleep_forever()
+
+        def cleanup(self) -> None:
+            house.guild.voice_client = None
+
+    monkeypatch.setattr("actors.voice.links._DISPOSE_TIMEOUT_S", 0.05)
+    house.guild.voice_client = Hanging()
+    await house.connect()
+    assert house.guild.op4 == [CHANNEL]
+
+
+# --- owners that come and go ---
+
+
+async def test_a_successor_claims_the_link_and_nothing_is_heard_of_it(open_house: Any) -> None:
+    async with open_house(grace_s=0.2) as house:
+        link = await playing(house)
+        house.links.release(GUILD)
+        told: list[object] = []
+        assert house.links.claim(GUILD, on_event=told.append) is link
+        await anyio.sleep(1.3)  # a sweep later
+        assert link.state is LinkState.READY
+        house.voice.close(GUILD, BOT, 4015)
+        await house.until(lambda: told[-1:] == [Ready()])
+        await goes_on(house)
+
+
+async def test_a_link_without_an_owner_ends_after_the_grace_time(open_house: Any) -> None:
+    async with open_house(grace_s=0.1) as house:
+        link = await playing(house)
+        house.links.release(GUILD)
+        await house.until(lambda: link.state is LinkState.CLOSED, 4.0)
+        assert house.guild.present is None
+
+
+async def test_an_owner_whose_mailbox_is_gone_counts_as_gone(open_house: Any) -> None:
+    async with open_house(grace_s=0.1) as house:
+        link = await playing(house)
+
+        def gone(_event: object) -> None:
+            raise RuntimeError("stopped")
+
+        house.links.claim(GUILD, on_event=gone)
+        house.voice.close(GUILD, BOT, 4015)
+        await house.until(lambda: link.state is LinkState.CLOSED, 4.0)
+
+
+async def test_stopping_the_links_ends_them_all(open_house: Any) -> None:
+    async with open_house() as house:
+        link = await playing(house)
+    assert link.state is LinkState.CLOSED
+    assert house.events[-1] == Closed(None, "the voice links were stopped")
+    assert house.guild.voice_client is None
