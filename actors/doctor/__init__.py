@@ -1,0 +1,30 @@
+"""``ostinato doctor``: what the bot needs, what of it is missing, and what to do about it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from actors.doctor.machine import check_machine
+from actors.doctor.parts import check_parts
+from actors.doctor.remote import check_discord
+from actors.doctor.report import Finding, Level, print_report
+
+if TYPE_CHECKING:
+    from actors.settings import Settings
+
+__all__ = ["Finding", "Level", "examine", "run_doctor"]
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """All findings, those of the machine first. Needs no network: without one, that is a finding."""
+    return [*check_machine(settings), *check_parts(), *await check_discord(settings)]
+
+
+def run_doctor(settings: Settings) -> int:
+    """Print a table of all findings; 0 if nothing keeps the bot from playing, else 1."""
+    findings = anyio.run(partial(examine, settings))
+    print_report(findings)
+    return int(any(finding.level is Level.FAIL for finding in findings))
