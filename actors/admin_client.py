@@ -29,7 +29,7 @@ def ask(path: Path, request: Mapping[str, object], timeout_s: float = 5.0) -> di
     """The answer to one request; raises ``NotRunningError`` or ``AdminError`` with a line for a person."""
     try:
         with _connect(path, timeout_s) as connection:
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            _send(connection, json.dumps(request).encode() + b"\n")
             line = _read_line(connection)
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NotRunningError(f"no bot is running: nobody serves {path}") from error
@@ -58,6 +58,13 @@ def _connect(path: Path, timeout_s: float) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def _send(connection: socket.socket, line: bytes) -> None:
+    try:
+        connection.sendall(line)
+    except BrokenPipeError:
+        pass  # turned away before it was asked: the reason is there to be read
 
 
 def _read_line(connection: socket.socket) -> bytes:

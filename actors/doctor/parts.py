@@ -81,13 +81,9 @@ def check_ejs() -> Finding:
     found, wanted = _version("yt-dlp-ejs"), _wanted_ejs()
     todo = f"pip install yt-dlp-ejs=={wanted}" if wanted else "pip install yt-dlp-ejs"
     if found is None:
-        return warn(
-            "yt-dlp-ejs", "not installed: most of YouTube will not play", f"pip install yt-dlp-ejs=={wanted}"
-        )
+        return warn("yt-dlp-ejs", "not installed: most of YouTube will not play", todo)
     if wanted and found.split(".")[:2] != wanted.split(".")[:2]:
-        return warn(
-            "yt-dlp-ejs", f"{found}, but yt-dlp asks for {wanted}", f"pip install yt-dlp-ejs=={wanted}"
-        )
+        return warn("yt-dlp-ejs", f"{found}, but yt-dlp asks for {wanted}", todo)
     return ok("yt-dlp-ejs", found)
 
 

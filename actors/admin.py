@@ -1,0 +1,129 @@
+"""The admin socket: how ``ostinato tree`` asks the running bot.
+
+A Unix socket that only its owner may use. One request is one line of JSON with an ``op``; the answer is one
+line of JSON with ``ok``. A connection may ask several times. Read-only for now.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio import BrokenResourceError, ClosedResourceError, DelimiterNotFound, EndOfStream, IncompleteRead
+from anyio.abc import SocketListener
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from actors.admin_client import is_served
+from supervision import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from supervision import ExitReason, TreeNode
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_CONNECTIONS = 8
+IDLE_TIMEOUT_S = 60.0
+BACKLOG = 16
+
+
+class AdminSocketBusyError(Exception):
+    """Another live process serves this admin socket."""
+
+
+class Admin(Actor):
+    """Serves the admin socket for as long as it lives, and removes its file at the end."""
+
+    def __init__(self, path: Path, tree: Callable[[], TreeNode]) -> None:
+        self._path = path
+        self._operations: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, object]]] = {
+            "tree": lambda _request: {"tree": tree().to_dict()},
+        }
+        self._connections = 0
+        self._inode = 0
+
+    async def on_start(self) -> None:
+        """Listen; ``AdminSocketBusyError`` if another process does, ``OSError`` if the place is no good."""
+        if await anyio.to_thread.run_sync(is_served, self._path):
+            raise AdminSocketBusyError(f"another bot serves the admin socket {self._path}")
+        self._listener = await SocketListener.from_socket(self._bind())
+        self._inode = self._path.stat().st_ino
+        self.ctx.start_soon(self._serve)
+
+    async def on_stop(self, reason: ExitReason) -> None:
+        """Stop listening, and take the file away unless a successor has put its own there."""
+        await self._listener.aclose()
+        try:
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+        except FileNotFoundError:
+            pass
+
+    def _bind(self) -> socket.socket:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)  # what a killed process left: nobody serves it
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        umask = os.umask(0o077)  # closed to others from the first moment, not only from the chmod on
+        try:
+            bound.bind(str(self._path))
+            self._path.chmod(0o600)
+            bound.listen(BACKLOG)
+        except BaseException:
+            bound.close()
+            raise
+        finally:
+            os.umask(umask)
+        return bound
+
+    async def _serve(self) -> None:
+        async with self._listener:
+            await self._listener.serve(self._connection)
+
+    async def _connection(self, stream: SocketStream) -> None:
+        """One connection, until it ends, idles or breaks a rule. Its trouble is its own."""
+        self._connections += 1
+        try:
+            async with stream:
+                if self._connections > MAX_CONNECTIONS:
+                    await _send(stream, _refusal("too many connections"))
+                else:
+                    await self._converse(stream)
+        except (BrokenResourceError, ClosedResourceError, EndOfStream, IncompleteRead, TimeoutError):
+            pass
+        finally:
+            self._connections -= 1
+
+    async def _converse(self, stream: SocketStream) -> None:
+        lines = BufferedByteReceiveStream(stream)
+        while True:
+            with anyio.fail_after(IDLE_TIMEOUT_S):
+                try:
+                    line = await lines.receive_until(b"\n", MAX_REQUEST_BYTES)
+                except DelimiterNotFound:
+                    await _send(stream, _refusal(f"a request may have {MAX_REQUEST_BYTES} bytes"))
+                    return
+                await _send(stream, self._answer(line))
+
+    def _answer(self, line: bytes) -> Mapping[str, object]:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested as deep as the line is long
+            return _refusal("a request is one line of JSON")
+        operation = request.get("op") if isinstance(request, dict) else None
+        if not isinstance(operation, str) or operation not in self._operations:
+            return _refusal(f"unknown op; known are {', '.join(self._operations)}")
+        return {"ok": True, **self._operations[operation](request)}
+
+
+def _refusal(words: str) -> Mapping[str, object]:
+    return {"ok": False, "error": words}
+
+
+async def _send(stream: SocketStream, answer: Mapping[str, object]) -> None:
+    await stream.send(json.dumps(answer).encode() + b"\n")
