@@ -1,1 +1,19 @@
-"""Part of Ostinato."""
+"""Finds audio behind links and words, and makes it into Opus frames of 20 ms, all in worker processes."""
+
+from .errors import ErrorKind, MediaError
+from .limits import Limits
+from .media import Media
+from .spool import FRAME_S, FRAMES_PER_S, Cursor, Spool
+from .track import Track
+
+__all__ = [
+    "FRAMES_PER_S",
+    "FRAME_S",
+    "Cursor",
+    "ErrorKind",
+    "Limits",
+    "Media",
+    "MediaError",
+    "Spool",
+    "Track",
+]

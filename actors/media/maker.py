@@ -1,0 +1,278 @@
+"""A medium to Opus frames of 20 ms: passed through where they are that already, else transcoded."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import av
+from av.error import FFmpegError, InvalidDataError
+
+from . import opus
+from .encoder import Transcoder
+from .errors import ErrorKind, MediaError
+from .source import Address, HttpSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+
+    from .sink import Sink
+
+FRAME_S = 0.02
+_PREROLL_S = (
+    0.2  # decoded before the position asked for: decoders need a start (Opus 80 ms, mp3 a few frames)
+)
+_BAD_PACKETS = 50  # in a row that cannot be decoded, then it is no audio
+_GAP_FRAMES = 500  # a hole in the timestamps up to this (10 s) is filled with silence
+_EARLY_S = (
+    3.0  # an end this much before the stated duration, where the server does not state a size, is a cut
+)
+_MAX_TITLE = 200
+# Containers of audio. Nothing that opens other resources by itself (concat, sdp, rtsp, image2, lavfi ...).
+_FORMATS = (
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64,aac,flac,mpegts,hls,aiff,caf,asf,avi,flv,amr,ac3,eac3,"
+    "wv,ape,tta,dsf,mpeg,au,mpc,mpc8,opus"
+)
+_NOT_AUDIO = "There is no audio in this file that can be played."
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What to make: from frame `start_frame` (20 ms each) of the medium on, at `volume` percent.
+
+    `manifest`: the address is a playlist of segments (HLS). `use_title`: the file's own title counts.
+    """
+
+    address: Address
+    start_frame: int = 0
+    volume: int = 100
+    manifest: bool = False
+    is_live: bool = False
+    use_title: bool = False
+    max_s: float = 6 * 3600.0
+
+
+@dataclass(slots=True)
+class Maker:
+    """Makes one spool. `announce` gets what the medium states: title and duration_s."""
+
+    medium: Medium
+    sink: Sink
+    announce: Callable[[dict[str, Any]], None]
+    refresh: Callable[[int], Address] | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    _sources: list[HttpSource] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Until the end of the medium; raises MediaError."""
+        first = self.sink.frames
+        try:
+            if not self._pass(_pass_through, first):
+                self._pass(_transcode, first)
+        except (FFmpegError, ValueError) as error:
+            raise _explain(error) from error
+        self.sink.flush()
+
+    def _pass(self, way: Callable[[Maker, InputContainer, AudioStream, int], bool], first: int) -> bool:
+        """One way through an opened medium; False if the other way must go on."""
+        try:
+            with self._open() as container:
+                stream = _audio_of(container)
+                self._announce(container, stream)
+                return way(self, container, stream, self.medium.start_frame + self.sink.frames - first)
+        finally:
+            self._close_sources()
+
+    # -- opening
+
+    def _open(self) -> InputContainer:
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "http,https"}
+        if self.medium.manifest:
+            options |= {"http_persistent": "0", "http_multiple": "0", "allowed_extensions": "ALL"}
+            return av.open(
+                self.medium.address.url, format="hls", io_open=self._open_segment, container_options=options
+            )
+        source = self._source(self.medium.address, self.refresh)
+        return av.open(source, "r", io_open=_no_other, container_options=options, buffer_size=65536)
+
+    def _source(self, address: Address, refresh: Callable[[int], Address] | None = None) -> HttpSource:
+        source = HttpSource(address, cancelled=self.cancelled, refresh=refresh)
+        self._sources.append(source)
+        return source.open()
+
+    def _open_segment(self, url: str, flags: int, options: dict[str, str]) -> HttpSource:
+        self._sources = [source for source in self._sources if not source.closed]
+        return self._source(Address(url, self.medium.address.headers))
+
+    def _close_sources(self) -> None:
+        for source in self._sources:
+            source.close()
+        self._sources.clear()
+
+    def _announce(self, container: InputContainer, stream: AudioStream) -> None:
+        duration_s = _duration_s(container, stream)
+        if duration_s is not None and duration_s > self.medium.max_s and not self.medium.is_live:
+            raise MediaError(ErrorKind.TOO_LONG, "The track is longer than this bot plays.")
+        title = (
+            (container.metadata.get("title") or stream.metadata.get("title"))
+            if self.medium.use_title
+            else None
+        )
+        self.announce({"title": (title or "").strip()[:_MAX_TITLE] or None, "duration_s": duration_s})
+
+    # -- the end
+
+    def check_end(self, container: InputContainer, stream: AudioStream, position: int) -> None:
+        """Raise if it ended long before its stated duration, and no size of the file vouches for the end."""
+        duration_s = _duration_s(container, stream)
+        certain = self._sources and self._sources[0].size_was_stated and not self.medium.manifest
+        if duration_s is None or certain or self.medium.is_live:
+            return
+        if position * FRAME_S < duration_s - _EARLY_S:
+            raise MediaError(
+                ErrorKind.UNAVAILABLE, "The connection to the media server was lost.", retryable=True
+            )
+
+
+def _no_other(url: str, flags: int, options: dict[str, str]) -> HttpSource:
+    raise MediaError(ErrorKind.NOT_AUDIO, "The file refers to other files; that is not played.")
+
+
+def _audio_of(container: InputContainer) -> AudioStream:
+    stream = container.streams.best("audio")
+    if stream is None:
+        raise MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO)
+    return stream  # type: ignore[return-value]  # best("audio") gives streams of audio only
+
+
+def _duration_s(container: InputContainer, stream: AudioStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _start_s(stream: AudioStream) -> float:
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def _seek(container: InputContainer, stream: AudioStream, position_s: float) -> None:
+    """To a key frame at or before the position; a source that cannot seek is read from the start."""
+    base = stream.time_base
+    if position_s > 0 and base:
+        try:
+            container.seek(int((_start_s(stream) + position_s) / base), stream=stream, backward=True)
+        except (FFmpegError, OSError):
+            return
+
+
+# -- Opus as it is
+
+
+def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, position: int) -> bool:
+    head = stream.codec_context.extradata or b""
+    if stream.codec_context.name not in {"opus", "libopus"} or maker.medium.volume != 100:
+        return False
+    if not opus.passes_through(head):
+        return False
+    _seek(container, stream, position * FRAME_S)
+    passing = _Passing(maker, position, _start_s(stream))
+    for packet in container.demux(stream):
+        if packet.size and not passing.take(packet):
+            return False
+    passing.finish()
+    maker.check_end(container, stream, passing.due)
+    return True
+
+
+class _Passing:
+    """To a key frame at or before the position; a source that cannot seek is read from its start."""
+
+    def __init__(self, maker: Maker, position: int, start_s: float) -> None:
+        self._maker = maker
+        self._start_s = start_s
+        self._short: bytes | None = None  # held back: only the last packet may be shorter than 20 ms
+        self._began = False
+        self.due = position
+
+    def take(self, packet: Packet[AudioStream]) -> bool:
+        """False if this stream is not one of 20 ms packets."""
+        _check_cancelled(self._maker)
+        index = self._index(packet)
+        if index < self.due and not self._began:
+            return True
+        data = bytes(packet)
+        samples = opus.packet_samples(data)
+        if self._short is not None or not 0 < samples <= opus.FRAME_SAMPLES:
+            return False
+        self._fill(index)
+        self._began = True
+        if samples < opus.FRAME_SAMPLES:
+            self._short = data
+        else:
+            self._append(data)
+        return True
+
+    def finish(self) -> None:
+        """The stream has ended: its last packet may be a short one."""
+        if self._short is not None:
+            self._append(self._short)
+
+    def _append(self, frame: bytes) -> None:
+        self._maker.sink.append(frame)
+        self.due += 1
+
+    def _index(self, packet: Packet[AudioStream]) -> int:
+        if packet.pts is None or not packet.time_base:
+            return self.due
+        return round((float(packet.pts * packet.time_base) - self._start_s) / FRAME_S)
+
+    def _fill(self, index: int) -> None:
+        """A hole in time (discontinuous transmission) becomes silence: later frames stay in time."""
+        if 1 < index - self.due <= _GAP_FRAMES:
+            for _ in range(index - self.due):
+                self._append(opus.SILENCE)
+
+
+# -- everything else
+
+
+def _transcode(maker: Maker, container: InputContainer, stream: AudioStream, position: int) -> bool:
+    from_s = position * FRAME_S
+    _seek(container, stream, from_s - _PREROLL_S)
+    transcoder = Transcoder(
+        volume=maker.medium.volume, from_s=_start_s(stream) + from_s if position else None
+    )
+    before = maker.sink.frames
+    stream.codec_context.thread_count = 1
+    bad = 0
+    for packet in container.demux(stream):
+        _check_cancelled(maker)
+        try:
+            frames = stream.decode(packet)
+        except InvalidDataError:
+            bad += 1
+            if bad > _BAD_PACKETS:
+                raise
+            continue
+        bad = 0
+        for frame in frames:
+            for payload in transcoder.push(frame):
+                maker.sink.append(payload)
+    for payload in transcoder.flush():
+        maker.sink.append(payload)
+    maker.check_end(container, stream, position + maker.sink.frames - before)
+    return True
+
+
+def _check_cancelled(maker: Maker) -> None:
+    if maker.cancelled.is_set():
+        raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
+
+
+def _explain(error: Exception) -> MediaError:
+    return MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO)

@@ -1,0 +1,319 @@
+"""The bytes of a medium over HTTP, as a file that FFmpeg can read, and that a broken connection does not end.
+
+FFmpeg's own HTTP cannot tell a cut connection from the end of the file, and its reconnect flags replay a
+file from the start on servers without ranges. Here the end is where the server says that the file ends (RFC
+9110, 14.4); a connection that ends before is made anew at the byte where it stopped.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import certifi
+import urllib3
+
+from .errors import ErrorKind, MediaError
+from .guard import refusal, require_web_link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CHUNK = 10 << 20  # bytes of one ranged request; YouTube slows larger ones down
+_TIMEOUT_S = 5.0
+_SKIP = 128 << 10  # seeking ahead by less than this reads on instead of a new request
+_REDIRECTS = 5
+_BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # waits of failures in a row without a byte between them
+_REFRESHES = 3
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_PRIVATE_HEADERS = {"cookie", "authorization"}  # stay with the host that they are for
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the bytes are: the link and what to send with each request."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _FailedError(Exception):
+    """This attempt did not work; another one may."""
+
+
+class HttpSource:
+    """A readable, and if the server knows ranges seekable, file. Not for several threads, except `cancelled`.
+
+    `refresh(status)` gives a new address when the present one was refused (401, 403, 404, 410), or raises.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        cancelled: threading.Event | None = None,
+        refresh: Callable[[int], Address] | None = None,
+        max_bytes: int = 4 << 30,
+    ) -> None:
+        self._address = address
+        self._cancelled = cancelled or threading.Event()
+        self._refresh = refresh
+        self._max_bytes = max_bytes
+        self._pool = urllib3.PoolManager(
+            maxsize=1,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=certifi.where(),
+            timeout=urllib3.Timeout(_TIMEOUT_S),
+        )
+        self._response: urllib3.BaseHTTPResponse | None = None
+        self._stop = 0  # where the present answer ends
+        self._position = 0
+        self._validator: str | None = None
+        self._failures = 0
+        self._refreshes = 0
+        self._ranges = True
+        self._opened = False
+        self.closed = False
+        self.size_was_stated = False  # else the end of an answer may be a cut, which nobody can tell
+        self.content_type = ""
+        self.received = 0  # bytes read from the network in all
+        self.total: int | None = None  # size of the file, if the server has said it
+        self.name = address.url  # FFmpeg resolves relative links of playlists against it
+
+    # -- the file that FFmpeg sees
+
+    def open(self) -> HttpSource:
+        """Make the first request, so that `seekable` and `total` are known."""
+        while not self._opened:
+            self._attempt(self._connect)
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, at least one; empty only at the true end. Raises MediaError."""
+        while not self._at_end():
+            data: bytes = self._attempt(lambda: self._receive(size)) or b""
+            if data:
+                self._position += len(data)
+                self.received += len(data)
+                self._failures = 0
+                return data
+        return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Set the position; the next read makes the request."""
+        base = {0: 0, 1: self._position, 2: self.total or 0}[whence]
+        if whence == 2 and self.total is None:
+            raise OSError("the size of the file is not known")
+        self._move(max(0, base + offset))
+        return self._position
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return self._position
+
+    def seekable(self) -> bool:
+        """Whether the server answers ranges. One that does not is read from the start to the end only."""
+        return self._ranges
+
+    def close(self) -> None:
+        """End the connection."""
+        self.closed = True
+        self._drop()
+        self._pool.clear()
+
+    # -- positions
+
+    def _at_end(self) -> bool:
+        return self._opened and self.total is not None and self._position >= self.total
+
+    def _move(self, target: int) -> None:
+        ahead = target - self._position
+        if self._response is not None and 0 < ahead <= min(_SKIP, self._stop - self._position - 1):
+            try:
+                self._discard(ahead)
+            except (_FailedError, urllib3.exceptions.HTTPError, OSError):
+                self._drop()
+        elif ahead:
+            self._drop()
+        self._position = target
+
+    def _discard(self, size: int) -> None:
+        while size:
+            data = self._receive(min(size, 65536))
+            if not data:
+                raise _FailedError("the connection ended")
+            size -= len(data)
+
+    # -- one attempt and what follows when it fails
+
+    def _attempt(self, action: Callable[[], Any]) -> Any:
+        if self._cancelled.is_set():
+            raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
+        try:
+            return action()
+        except (_FailedError, urllib3.exceptions.HTTPError, OSError) as error:
+            self._drop()
+            self._count_failure(error)
+            return None
+
+    def _count_failure(self, error: Exception) -> None:
+        if (refused := refusal(error)) is not None:
+            raise refused from error
+        if self._failures >= len(_BACKOFF_S):
+            text = (
+                "The connection to the media server was lost."
+                if self.received
+                else "The media server cannot be reached."
+            )
+            raise MediaError(ErrorKind.UNAVAILABLE, text, retryable=True) from error
+        self._cancelled.wait(_BACKOFF_S[self._failures])
+        self._failures += 1
+
+    def _drop(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def _receive(self, size: int) -> bytes:
+        if self._response is None:
+            self._connect()
+        if self._response is None:  # 416 said that this is the end
+            return b""
+        data = self._response.read1(size)
+        if data:
+            if self._position + len(data) >= self._stop:
+                self._drop_at(self._position + len(data))
+            return data
+        return self._end_of_answer()
+
+    def _drop_at(self, position: int) -> None:
+        """The answer is used up: give its connection back for the next range."""
+        if self._response is not None and position >= self._stop:
+            self._response.release_conn()
+            self._response = None
+
+    def _end_of_answer(self) -> bytes:
+        self._drop()
+        if self._stop == _UNKNOWN:  # neither a length nor ranges: the end of the answer is all there is
+            self.total = self._position
+            return b""
+        raise _FailedError("the answer was shorter than announced")
+
+    # -- requests
+
+    def _connect(self) -> None:
+        position = self._position
+        response = self._request(f"bytes={position}-{position + CHUNK - 1}")
+        try:
+            self._check(response, position)
+        except BaseException:
+            response.close()
+            raise
+
+    def _request(self, span: str) -> urllib3.BaseHTTPResponse:
+        url, headers = self._address.url, self._headers(span)
+        for _ in range(_REDIRECTS + 1):
+            require_web_link(url)
+            response = self._pool.request(
+                "GET",
+                url,
+                headers=headers,
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
+            )
+            target = response.get_redirect_location()
+            if not target:
+                return response
+            response.close()
+            url, headers = _follow(url, target, headers)
+        raise MediaError(ErrorKind.UNAVAILABLE, "The link is redirected again and again.")
+
+    def _headers(self, span: str) -> dict[str, str]:
+        own = {"accept-encoding", "range"}
+        headers = {name: value for name, value in self._address.headers.items() if name.lower() not in own}
+        return {**headers, "Accept-Encoding": "identity", "Range": span}
+
+    def _check(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
+        if response.headers.get("Content-Encoding", "identity").lower() not in {"identity", ""}:
+            raise MediaError(
+                ErrorKind.UNAVAILABLE, "The media server answers in a form that was not asked for."
+            )
+        handler = {206: self._take_part, 200: self._take_whole, 416: self._take_nothing}.get(response.status)
+        if handler is None:
+            self._refused(response.status)
+            raise _FailedError(f"status {response.status}")
+        handler(response, position)
+        self.content_type = response.headers.get("Content-Type", "")
+        self._opened = True
+
+    def _take_part(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
+        match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != position:
+            raise _FailedError("the answer is another part than was asked for")
+        self._same_file(response, None if match[3] == "*" else int(match[3]))
+        self._response, self._stop = response, int(match[2]) + 1
+
+    def _take_whole(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
+        length = response.headers.get("Content-Length")
+        size = int(length) if length and length.isdigit() else None
+        if position and (size is None or size != self.total):
+            raise MediaError(ErrorKind.CHANGED, "The connection was lost, and the server cannot continue it.")
+        self._same_file(response, size)
+        self._ranges = False
+        self._response, self._stop = response, _UNKNOWN if size is None else size
+        self._pass_over(response, position)
+
+    def _pass_over(self, response: urllib3.BaseHTTPResponse, size: int) -> None:
+        """Read again what was read before: never play it again."""
+        while size:
+            data = response.read(min(size, 65536))
+            if not data:
+                raise _FailedError("the connection ended")
+            size -= len(data)
+            if self._cancelled.is_set():
+                raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
+
+    def _take_nothing(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
+        if self.total is not None and position < self.total:
+            raise MediaError(ErrorKind.CHANGED, "The file on the server has changed.")
+        self.total = position
+        response.close()
+
+    def _same_file(self, response: urllib3.BaseHTTPResponse, total: int | None) -> None:
+        validator = response.headers.get("ETag")
+        other = None not in (validator, self._validator) and validator != self._validator
+        if self._opened and (other or total != self.total):
+            raise MediaError(ErrorKind.CHANGED, "The file on the server has changed.")
+        if total is not None and total > self._max_bytes:
+            raise MediaError(ErrorKind.TOO_LONG, "The file is too large.")
+        self.total, self._validator = total, validator
+        self.size_was_stated = total is not None
+
+    def _refused(self, status: int) -> None:
+        """Statuses that a repetition of the same request does not change."""
+        if status not in {401, 403, 404, 410}:
+            if 400 <= status < 500 and status not in {408, 425, 429}:
+                raise MediaError(ErrorKind.UNAVAILABLE, f"The media server refuses (status {status}).")
+            return
+        if self._refresh is None or self._refreshes >= _REFRESHES:
+            raise MediaError(
+                ErrorKind.GONE, f"The media server does not hand the file out (status {status})."
+            )
+        self._refreshes += 1
+        self._address = self._refresh(status)
+        self._validator = None  # another server of the site may tag the same file otherwise
+
+
+_UNKNOWN = 1 << 62
+
+
+def _follow(url: str, target: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+    following = urljoin(url, target)
+    if urlsplit(following).netloc != urlsplit(url).netloc:
+        headers = {name: value for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS}
+    return following, headers

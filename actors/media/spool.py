@@ -1,0 +1,186 @@
+"""A track as ready Opus frames of 20 ms, in an anonymous file that a worker fills and the bot reads.
+
+Records are `u16 length (network order) + payload`. The file has no name, so nothing is left of it when the
+last descriptor is closed, whatever ends the process. A reader only ever sees what the worker has reported as
+written.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from array import array
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .errors import ErrorKind, MediaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .track import Track
+
+FRAMES_PER_S = 50
+FRAME_S = 0.02
+MAX_PAYLOAD = 1275 * 3 + 7  # RFC 6716, 3.2: the largest packet of 20 ms is 1275 bytes; room for odd ones
+
+_LENGTH = struct.Struct("!H")
+_BLOCK = 32 * 1024  # bytes per read: a few seconds of music
+
+
+class Spool:
+    """The frames of `track` from frame `start_frame` of the medium on, at `volume` percent.
+
+    `frames` are made so far and can be read; `complete` says that no more will come and all went well;
+    `error` is set when the making has ended before the end of the track. `duration_s` is that of the whole
+    medium.
+    """
+
+    def __init__(self, track: Track, work_dir: Path, *, start_frame: int = 0, volume: int = 100) -> None:
+        self.track = track
+        self.start_frame = start_frame
+        self.volume = volume
+        self.title = track.title
+        self.duration_s = track.duration_s
+        self.frames = 0
+        self.bytes = 0
+        self.complete = False
+        self.error: MediaError | None = None
+        self._marks = array("Q", [0])  # where in the file each 50th frame begins
+        with tempfile.TemporaryFile(dir=work_dir, prefix="spool-") as file:
+            self.fd = os.dup(file.fileno())
+        self._changed = anyio.Event()
+        self._on_close: Callable[[], None] = lambda: None
+
+    def __del__(self) -> None:
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether its file is freed; then its cursors have ended."""
+        return self.fd < 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further frame will come."""
+        return self.complete or self.error is not None or self.closed
+
+    async def wait_ready(self, frames: int = 50) -> None:
+        """Until that many frames are there, or all; raises MediaError if the making failed before."""
+        while self.frames < frames and not self.complete:
+            if self.error is not None:
+                raise self.error
+            await self._changed.wait()
+
+    def cursor(self, at: int = 0) -> Cursor:
+        """A reader from frame `at` of this spool on; any number of them, each on its own."""
+        return Cursor(self, at)
+
+    async def aclose(self) -> None:
+        """End the making and free the file. Cursors end at once."""
+        self.close()
+
+    def close(self) -> None:
+        """As `aclose`, for where nothing can be awaited."""
+        if getattr(self, "fd", -1) < 0:
+            return
+        os.close(self.fd)
+        self.fd = -1
+        if not self.complete and self.error is None:
+            self.error = MediaError(ErrorKind.CANCELLED, "The track was put away.")
+        self._on_close()
+        self._notify()
+
+    def fileno(self) -> int:
+        """The file's descriptor; raises MediaError (CANCELLED) if it is closed."""
+        if self.closed:
+            raise MediaError(ErrorKind.CANCELLED, "The track was put away.")
+        return self.fd
+
+    def offset_of(self, second: int) -> int:
+        """Where the frame `second * 50` of this spool begins in the file."""
+        return self._marks[second]
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Called once, when the spool is closed."""
+        self._on_close = callback
+
+    def describe(self, *, title: str | None, duration_s: float | None) -> None:
+        """What the medium states of itself."""
+        self.title = title or self.title
+        self.duration_s = duration_s or self.duration_s
+        self._notify()
+
+    def grow(self, frames: int, size: int, marks: list[int]) -> None:
+        """The worker has written `frames` frames in `size` bytes by now; `marks` go on with the index."""
+        if frames < self.frames or size < self.bytes:
+            raise ValueError("a spool does not shrink")
+        self._marks.extend(marks)
+        self.frames, self.bytes = frames, size
+        self._notify()
+
+    def finish(self, error: MediaError | None) -> None:
+        """No further frame will come."""
+        if not self.finished:
+            self.error, self.complete = error, error is None
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+class Cursor:
+    """Reads a spool frame by frame: what a stream of the clock plays (a FrameSource)."""
+
+    def __init__(self, spool: Spool, at: int = 0) -> None:
+        self.spool = spool
+        self.at = max(0, at)
+        self._block = b""
+        self._position = 0  # in the block
+        self._offset = -1  # of the block's end in the file; -1: to be looked up
+
+    def next_frame(self) -> bytes | None:
+        """The next frame of 20 ms, or None: not made yet, or ended."""
+        if self.at >= self.spool.frames or self.spool.closed:
+            return None
+        if self._offset < 0:
+            self._look_up()
+        frame = self._record()
+        self.at += 1
+        return frame
+
+    @property
+    def ended(self) -> bool:
+        """Whether `next_frame` will never again give a frame."""
+        return self.spool.closed or (self.spool.finished and self.at >= self.spool.frames)
+
+    def seek(self, at: int) -> None:
+        """Go on from frame `at` of the spool; it may lie ahead of what is made."""
+        self.at = max(0, at)
+        self._block, self._position, self._offset = b"", 0, -1
+
+    def _look_up(self) -> None:
+        self._offset = self.spool.offset_of(self.at // FRAMES_PER_S)
+        for _ in range(self.at % FRAMES_PER_S):
+            self._record()
+
+    def _record(self) -> bytes:
+        self._need(_LENGTH.size)
+        (length,) = _LENGTH.unpack_from(self._block, self._position)
+        self._need(_LENGTH.size + length)
+        begin = self._position + _LENGTH.size
+        self._position = begin + length
+        return self._block[begin : self._position]
+
+    def _need(self, size: int) -> None:
+        while len(self._block) - self._position < size:
+            more = os.pread(self.spool.fd, min(_BLOCK, self.spool.bytes - self._offset), self._offset)
+            if not more:
+                raise EOFError("the file of a spool is shorter than was reported")
+            self._block = self._block[self._position :] + more
+            self._position = 0
+            self._offset += len(more)

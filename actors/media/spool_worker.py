@@ -1,0 +1,66 @@
+"""The worker that makes spools: `python -m actors.media.spool_worker SETTINGS` (JSON)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from . import guard, lifeline
+from .maker import Maker, Medium
+from .serving import Job, connect, serve
+from .sink import Sink
+from .source import Address
+
+_REFRESH_S = 60.0  # for the bot to extract a new address
+
+
+def make(job: Job) -> dict[str, Any]:
+    """One spool. The request's fields are those of `Media._request`."""
+    request = job.request
+    assert job.fd is not None  # noqa: S101 - the media service always sends one
+    sink = Sink(
+        job.fd,
+        job.send,
+        frames=request["frames"],
+        size=request["bytes"],
+        max_frames=request["max_frames"],
+        max_bytes=request["max_bytes"],
+    )
+    medium = Medium(
+        address=_address(request["stream"]),
+        start_frame=request["start_frame"],
+        volume=request["volume"],
+        manifest=request["stream"]["manifest"],
+        is_live=request["stream"]["is_live"],
+        use_title=request["stream"]["direct"],
+        max_s=request["max_s"],
+    )
+    maker = Maker(medium, sink, job.send, lambda status: _refresh(job, status), job.cancelled)
+    try:
+        maker.run()
+    finally:
+        sink.flush()
+    return {"frames": sink.frames}
+
+
+def _refresh(job: Job, status: int) -> Address:
+    return _address(job.ask({"refresh": status}, timeout_s=_REFRESH_S)["stream"])
+
+
+def _address(stream: dict[str, Any]) -> Address:
+    return Address(stream["url"], stream["headers"])
+
+
+def main() -> None:
+    """Serve jobs until the bot goes away."""
+    settings = json.loads(sys.argv[1])
+    lifeline.bind_to_parent(settings["parent"])
+    lifeline.be_modest(nice=settings["nice"], file_bytes=settings["file_bytes"])
+    if not settings["allow_private"]:
+        guard.install()
+    serve(make, connect())
+
+
+if __name__ == "__main__":
+    main()
