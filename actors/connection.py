@@ -1,8 +1,8 @@
 """The connection actor: the one owner of its guild's voice connection.
 
-It knows where the bot is meant to be (the target, kept in persistence); the link itself recovers from what passes.
-A restarted connection actor claims the link that plays on. Nothing here waits for Discord in a handler: joining
-runs beside, and whoever asked looks again with GetVoice.
+It knows where the bot is meant to be (the target, kept in persistence); the link itself recovers from what
+passes. A restarted connection actor claims the link that plays on. Nothing here waits for Discord in a
+handler: joining runs beside, and whoever asked looks again with GetVoice.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ RETRIES_S = (0.0, 2.0, 4.0, 8.0)
 JOIN_TIMEOUT_S = 15.0
 
 FINAL_CODES = frozenset({4014, 4017, 4021, 4022})
-"""Close codes after which the bot does not come back by itself: kicked, DAVE required, rate limited, call ended."""
+"""Close codes after which the bot does not come back by itself: kicked, DAVE required, rate limited, call
+ended.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +95,7 @@ class Connection(Actor):
         """The link plays on for the successor."""
         self._links.release(self._guild_id)
 
-    # --- asked ---------------------------------------------------------------------------------------------------
+    # --- asked ----------------------------------------------------------------------------------------------
 
     @handles(Join)
     async def join(self, message: Join) -> VoiceReport:
@@ -133,7 +135,7 @@ class Connection(Actor):
         """The present state."""
         return self._view()
 
-    # --- told ----------------------------------------------------------------------------------------------------
+    # --- told -----------------------------------------------------------------------------------------------
 
     @handles(Joined)
     async def joined(self, message: Joined) -> None:
@@ -196,7 +198,7 @@ class Connection(Actor):
         """The player has (re)started."""
         self._report()
 
-    # --- joining -------------------------------------------------------------------------------------------------
+    # --- joining --------------------------------------------------------------------------------------------
 
     def _connect(self, channel_id: int) -> None:
         """Begin an attempt; an earlier one that is still under way counts no more."""
@@ -254,7 +256,7 @@ class Connection(Actor):
             state = {"channel_id": channel_id, "text_channel_id": self._text_channel_id}
             await save(self.ctx, "connection", state)
 
-    # --- the rest ------------------------------------------------------------------------------------------------
+    # --- the rest -------------------------------------------------------------------------------------------
 
     def _enter(self, phase: LinkPhase, *, frames_leave: bool | None = None) -> None:
         self._phase = phase

@@ -1,8 +1,8 @@
 """The deck of one guild: brings the clock's stream to what the player wants, as soon as the spools allow it.
 
-The deck decides nothing about the queue. It is told what should be heard (entry, start, volume) and what follows,
-and says which spools that needs. What it replaces plays on until the replacement is ready, so that a seek or a new
-volume is heard without a gap; a volume joins at the very frame where the old loudness stops.
+The deck decides nothing about the queue. It is told what should be heard (entry, start, volume) and what
+follows, and says which spools that needs. What it replaces plays on until the replacement is ready, so that a
+seek or a new volume is heard without a gap; a volume joins at the very frame where the old loudness stops.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the guilds' actors need of Discord, and nothing else of discord.py.
 
-`Port` is the interface (tests have their own), `LivePort` the way to the client that is connected now: the client
-is replaced when its actor is restarted, the port stays.
+`Port` is the interface (tests have their own), `LivePort` the way to the client that is connected now: the
+client is replaced when its actor is restarted, the port stays.
 """
 
 from __future__ import annotations

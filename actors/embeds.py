@@ -1,4 +1,6 @@
-"""What the bot shows, made from views: pure functions. Text that users or sites wrote is escaped and bounded here."""
+"""What the bot shows, made from views: pure functions. Text that users or sites wrote is escaped and bounded
+here.
+"""
 
 from __future__ import annotations
 

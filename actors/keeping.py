@@ -49,7 +49,7 @@ async def load(context: Context, part: str) -> Mapping[str, Any] | None:
 
 
 def tell(context: Context, sibling: str, message: object) -> bool:
-    """Tell a sibling; False if it is down or has no room. The siblings tell each other anew after a restart."""
+    """Tell a sibling; False if it is down or has no room. After a restart siblings tell each other anew."""
     try:
         context.sibling(sibling).tell(message)
     except SupervisionError as error:

@@ -1,8 +1,8 @@
 """What the five actors of a guild, the commands and Discord's events say to each other.
 
 Every message is a frozen value. Some carry a handle that belongs to a process-wide room (a spool of the media
-room): handles are passed on, never shared state of the actors. `Request[R]` is asked and answered with an `R`;
-all else is told.
+room): handles are passed on, never shared state of the actors. `Request[R]` is asked and answered with an
+`R`; all else is told.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class No(Refusal):
     """An expected no, worded for the person who asked."""
 
 
-# --- player: asked by commands -----------------------------------------------------------------------------------
+# --- player: asked by commands ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued(Done):
-    """`accepted` tracks were taken, `refused` had no room; the first stands at `position` (0: it plays next)."""
+    """`accepted` tracks were taken, `refused` had no room; the first is at `position` (0: plays now)."""
 
     position: int = 0
     accepted: int = 0
@@ -129,7 +129,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NowPlaying:
-    """The player's present state in a form to show. `position_s` is at most `duration_s` where that is known."""
+    """The player's present state to show. `position_s` is at most `duration_s` where that is known."""
 
     phase: Phase = Phase.IDLE
     track: Track | None = None
@@ -166,7 +166,7 @@ class GetNowPlaying(Request[NowPlaying]):
     """The present state."""
 
 
-# --- player: told by the clock, the preloader, the connection ----------------------------------------------------
+# --- player: told by the clock, the preloader, the connection -----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class LinkState:
     channel_id: int | None = None
 
 
-# --- preloader ---------------------------------------------------------------------------------------------------
+# --- preloader ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Plan:
     wanted: tuple[Wanted, ...] = ()
 
 
-# --- connection --------------------------------------------------------------------------------------------------
+# --- connection ---------------------------------------------------------------------------------------------
 
 
 class LinkPhase(Enum):
@@ -281,7 +281,7 @@ class Leave(Request[VoiceReport]):
 
 @dataclass(frozen=True, slots=True)
 class Reconnect(Request[VoiceReport]):
-    """Dispose of the present link and connect anew: to the same channel, else to `fallback_id`, else refused."""
+    """Dispose of the present link and connect anew: to the same channel, else to `fallback_id`."""
 
     fallback_id: int | None = None
 
@@ -335,7 +335,7 @@ class Retry:
     """Time to connect again."""
 
 
-# --- display -----------------------------------------------------------------------------------------------------
+# --- display ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +353,7 @@ class Notice:
     text_channel_id: int | None = None
 
 
-# --- persistence -------------------------------------------------------------------------------------------------
+# --- persistence --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +386,7 @@ class Load(Request[Loaded]):
     part: str
 
 
-# --- to oneself --------------------------------------------------------------------------------------------------
+# --- to oneself ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

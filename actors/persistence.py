@@ -1,7 +1,7 @@
 """The persistence actor: the one way from a guild's actors to the store.
 
-It keeps the last state of each part in memory too, so that a restarted player finds it even while the disk takes
-nothing. A row that nobody can read is set aside and costs its part only.
+It keeps the last state of each part in memory too, so that a restarted player finds it even while the disk
+takes nothing. A row that nobody can read is set aside and costs its part only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The player actor: the one source of truth about a guild's queue and about what is heard.
 
-It decides; the deck carries out. Every change is saved before it is answered. A restarted player loads its session
-and takes over what the clock's stream goes on sending meanwhile, so that no listener hears of the restart.
+It decides; the deck carries out. Every change is saved before it is answered. A restarted player loads its
+session and takes over what the clock's stream goes on sending meanwhile, so that no listener hears of the
+restart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from supervision import Actor, SupervisionError, handles
 from .deck import Deck, whole
 from .keeping import load, save, tell
 from .messages import (
-    FRAME_MS,
     Done,
     Enqueue,
     Enqueued,
@@ -36,8 +36,8 @@ from .messages import (
     Resume,
     Seek,
     SetLoop,
-    SetVolume,
     Settle,
+    SetVolume,
     Show,
     Shuffle,
     Shuffled,
@@ -52,7 +52,7 @@ from .messages import (
 )
 from .queue import PAGE_SIZE, QueueFullError
 from .session import Session, from_plain, to_plain
-from .voice import Ended, Started
+from .voice import Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ class Player(Actor):
             self._deck.silence()
             self._aim(position_ms)
 
-    # --- commands ------------------------------------------------------------------------------------------------
+    # --- commands -------------------------------------------------------------------------------------------
 
     @handles(Enqueue)
     async def enqueue(self, message: Enqueue) -> Enqueued:
@@ -237,7 +237,7 @@ class Player(Actor):
         """The present state."""
         return self._view()
 
-    # --- what happens --------------------------------------------------------------------------------------------
+    # --- what happens ---------------------------------------------------------------------------------------
 
     @handles(StreamStarted)
     async def stream_started(self, _message: StreamStarted) -> None:
@@ -339,7 +339,7 @@ class Player(Actor):
         elif status.playing:
             await self._save_position()
 
-    # --- the rest ------------------------------------------------------------------------------------------------
+    # --- the rest -------------------------------------------------------------------------------------------
 
     def _current(self) -> Track:
         current = self._session.queue.current
@@ -434,20 +434,15 @@ def _events_to(player: Ref) -> Callable[[StreamEvent], None]:
     """The clock's events as messages. Called by the clock: only tells, never fails."""
 
     def on_event(event: StreamEvent) -> None:
-        message = _as_message(event)
         try:
-            if message is not None:
-                player.tell(message)
+            player.tell(_as_message(event))
         except SupervisionError:
             log.warning("stream_event_lost", path=player.path, stream_event=type(event).__name__)
 
     return on_event
 
 
-def _as_message(event: StreamEvent) -> StreamStarted | StreamEnded | None:
-    match event:
-        case Started(play_id=play):
-            return StreamStarted(play)
-        case Ended(play_id=play, frames=frames, error=error):
-            return StreamEnded(play, frames, error)
-    return None
+def _as_message(event: StreamEvent) -> StreamStarted | StreamEnded:
+    if isinstance(event, Started):
+        return StreamStarted(event.play_id)
+    return StreamEnded(event.play_id, event.frames, event.error)

@@ -1,7 +1,7 @@
 """The preloader actor: sees to it that the spools of the player's plan exist, and that others do not.
 
-It owns no spool job: those belong to the media room, and the shelf keeps the spools. A restarted preloader asks
-the player for the plan and finds on the shelf what its predecessor ordered.
+It owns no spool job: those belong to the media room, and the shelf keeps the spools. A restarted preloader
+asks the player for the plan and finds on the shelf what its predecessor ordered.
 """
 
 from __future__ import annotations

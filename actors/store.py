@@ -1,8 +1,8 @@
 """What is kept on disk: one row per guild and part, in SQLite, written by one thread.
 
-WAL with synchronous=NORMAL keeps what was acknowledged under SIGKILL of the process. All writes that wait are one
-transaction. Where nothing can be written (disk full, read-only folder), each write raises StoreError and the
-reason; the store goes on and tries again with the next write.
+WAL with synchronous=NORMAL keeps what was acknowledged under SIGKILL of the process. All writes that wait are
+one transaction. Where nothing can be written (disk full, read-only folder), each write raises StoreError and
+the reason; the store goes on and tries again with the next write.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Store:
         :raises StoreError: if it is not.
         """
         statement = "INSERT OR REPLACE INTO part VALUES (?, ?, ?)"
-        await self._do(lambda connection: connection.execute(statement, (guild_id, part, blob)) and None)
+        await self._do(lambda connection: connection.execute(statement, (guild_id, part, blob)).rowcount)
 
     async def get(self, guild_id: int, part: str) -> bytes | None:
         """The last committed blob, or None.
@@ -120,7 +120,7 @@ class Store:
         if self._thread is None:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future(), loop)
+        job: _Job[T] = _Job(work, loop.create_future(), loop)
         self._jobs.put(job)
         return await job.future
 
@@ -157,7 +157,7 @@ class Store:
                 connection.execute("BEGIN IMMEDIATE")
                 values = [job.work(connection) for job in batch]
         except (sqlite3.Error, OSError) as error:
-            log.error("store_failed", error=str(error), jobs=len(batch))  # noqa: TRY400 - expected, no traceback
+            log.error("store_failed", error=str(error), jobs=len(batch))  # noqa: TRY400 - expected
             for job in batch:
                 job.fail(StoreError(str(error)))
             return

@@ -1,0 +1,196 @@
+"""The bot as a whole: which rooms there are, in which order they start, and how they end.
+
+Root tree, in start order (stopped in reverse): store, media, voice (clock, links), discord, steward, guilds,
+admin.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from supervision import (
+    ChildSpec,
+    DynamicSupervisorSpec,
+    EscalationError,
+    Intensity,
+    SupervisorSpec,
+    open_system,
+)
+
+from .admin import Admin, AdminSocketBusyError
+from .commands import Desk, add_commands
+from .discord_client import Bot, ClientHolder, DiscordClient
+from .discord_port import LivePort
+from .guild import GUILDS, Rooms, ensure_guild
+from .media import Media
+from .network import make_connector
+from .rooms import Runner, StoreRoom
+from .shelf import Shelf
+from .steward import Steward
+from .store import Store
+from .verdict import Verdict
+from .voice import Clock, Links
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from supervision import System
+
+    from .settings import Settings
+
+NAME = "ostinato"
+OK, FAILED = 0, 1
+
+ROOT_INTENSITY = Intensity(restarts=10, period_s=10.0)
+GUILDS_INTENSITY = Intensity(restarts=50, period_s=10.0)
+"""Guild supervisors that give up within the period; one guild's trouble is no other's."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """All that lives as long as the process, and is given to whoever needs it."""
+
+    settings: Settings
+    media: Media
+    rooms: Rooms
+    holder: ClientHolder
+    verdict: Verdict
+
+    def make_bot(self, system: System) -> Bot:
+        """A fresh client with the commands."""
+        desk = Desk(system, self.rooms, self.media)
+        return Bot(self.settings, make_connector(self.settings), lambda bot: add_commands(bot, desk))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBot:
+    """The running bot, for `run` and for tests."""
+
+    system: System
+    house: House
+
+
+def build(settings: Settings) -> House:
+    """The rooms, none of which does anything yet."""
+    media = Media(allow_private=settings.allow_private_media, work_dir=settings.data_dir / "media")
+    clock, holder = Clock(), ClientHolder()
+    rooms = Rooms(
+        store=Store(settings.data_dir / "state.sqlite3"),
+        shelf=Shelf(media),
+        clock=clock,
+        links=Links(clock, lambda: make_connector(settings)),
+        port=LivePort(holder.current),
+    )
+    return House(settings, media, rooms, holder, Verdict())
+
+
+def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:
+    """The root tree. The clock comes before the links that attach to it."""
+    rooms, settings = house.rooms, house.settings
+    voice = SupervisorSpec(
+        (
+            ChildSpec("clock", lambda: Runner(rooms.clock.run), shutdown_timeout_s=1.0),
+            ChildSpec("links", lambda: Runner(rooms.links.run), shutdown_timeout_s=1.5),
+        )
+    )
+
+    def client() -> DiscordClient:
+        return DiscordClient(house.make_bot, settings.token, house.holder, house.verdict)
+
+    def steward() -> Steward:
+        return Steward(rooms.links, lambda system, guild_id: ensure_guild(system, guild_id, rooms))
+
+    return SupervisorSpec(
+        (
+            ChildSpec("store", lambda: StoreRoom(rooms.store)),
+            ChildSpec("media", lambda: Runner(house.media.run)),
+            ChildSpec("voice", voice),
+            ChildSpec("discord", client),
+            ChildSpec("steward", steward),
+            ChildSpec(GUILDS, DynamicSupervisorSpec(intensity=GUILDS_INTENSITY)),
+            admin,
+        ),
+        intensity=ROOT_INTENSITY,
+    )
+
+
+@asynccontextmanager
+async def open_bot(settings: Settings) -> AsyncIterator[OpenBot]:
+    """The bot runs within the block; leaving it stops everything, in reverse order of start.
+
+    :raises AdminSocketBusyError: another bot serves this admin socket
+    :raises EscalationError: at the end, if the root supervisor had given up
+    """
+    house = build(settings)
+    opened: list[System] = []
+    admin = ChildSpec("admin", lambda: Admin(settings.admin_socket, lambda: opened[0].tree()))  # noqa: PLW0108 - not open yet
+    try:
+        async with open_system(root_spec(house, admin), name=NAME) as system:
+            opened.append(system)
+            yield OpenBot(system, house)
+    finally:
+        await house.rooms.shelf.aclose()
+        house.media.close()
+
+
+async def run(settings: Settings) -> int:
+    """Run until a signal (0: stopped on purpose) or until it cannot go on (1: failed, one line says why)."""
+    async with anyio.create_task_group() as watchers:
+        ready = anyio.Event()
+        verdicts: list[Verdict] = []
+        watchers.start_soon(_end_on_signals, verdicts, ready)
+        await ready.wait()
+        try:
+            problem = await _live(settings, verdicts)
+        except AdminSocketBusyError as error:
+            problem = str(error)
+        except EscalationError as error:
+            problem = f"the bot could not be kept running: {error}"
+        watchers.cancel_scope.cancel()
+    if problem is not None:
+        log.error("bot_failed", problem=problem)
+        return FAILED
+    log.info("bot_stopped")
+    return OK
+
+
+async def _live(settings: Settings, verdicts: list[Verdict]) -> str | None:
+    """Until somebody ends it; the problem, if there is one."""
+    async with open_bot(settings) as bot:
+        verdict = bot.house.verdict
+        verdicts.append(verdict)
+        gc.collect()
+        gc.freeze()  # a full collection of what stays anyway costs more than a frame lasts
+        log.info("bot_started")
+        async with anyio.create_task_group() as watchers:
+            watchers.start_soon(_end_on_escalation, bot.system, verdict)
+            await verdict.wait()
+            watchers.cancel_scope.cancel()
+        return verdict.problem
+
+
+async def _end_on_signals(verdicts: list[Verdict], ready: anyio.Event) -> None:
+    """SIGTERM and Ctrl-C end the bot on purpose; more of them change nothing."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        ready.set()
+        async for number in signals:
+            log.info("bot_stopping", signal=signal.Signals(number).name)
+            for verdict in verdicts:
+                verdict.end()
+
+
+async def _end_on_escalation(system: System, verdict: Verdict) -> None:
+    """The root supervisor has given up; `open_system` raises why."""
+    try:
+        await system.wait()
+    except EscalationError as error:
+        verdict.end(f"the bot could not be kept running: {error}")

@@ -1,0 +1,54 @@
+"""Commands about the voice connection."""
+
+# No postponed annotations here: discord.py reads those of the commands when they are made.
+
+from discord import app_commands
+from discord.ext import commands
+
+from actors import embeds
+from actors.messages import GetNowPlaying, GetVoice, Leave, Reconnect, Stop
+from supervision import SupervisionError
+
+from .desk import Context, Desk, answer, command, guild_of
+from .places import check_control, check_may_join, user_channel
+
+
+class VoiceConnection(commands.Cog):
+    """The connection's commands."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    @command("join")
+    async def join(self, ctx: Context) -> None:
+        check_control(ctx)
+        channel = user_channel(ctx)
+        check_may_join(guild_of(ctx), channel)
+        await self.desk.arrive(ctx, await self.desk.join(ctx, channel))
+        await answer(ctx, f"Here I am, in {channel.mention}.")
+
+    @command("leave")
+    async def leave(self, ctx: Context) -> None:
+        check_control(ctx)
+        await self.desk.ask(ctx, "connection", Leave())
+        await self.desk.ask(ctx, "player", Stop())
+        await answer(ctx, "Left the voice channel; the queue is empty.")
+
+    @command("voicestatus")
+    async def voicestatus(self, ctx: Context) -> None:
+        report = await self.desk.ask(ctx, "connection", GetVoice())
+        try:
+            now = await self.desk.ask(ctx, "player", GetNowPlaying())
+        except SupervisionError:
+            now = None  # the connection's state is worth showing without the player's
+        await answer(ctx, embed=embeds.voice(report, now))
+
+    @command("reconnect")
+    @commands.has_permissions(administrator=True)
+    @app_commands.default_permissions(administrator=True)
+    async def reconnect(self, ctx: Context) -> None:
+        voice = getattr(ctx.author, "voice", None)
+        fallback = voice.channel.id if voice is not None and voice.channel is not None else None
+        report = await self.desk.ask(ctx, "connection", Reconnect(fallback))
+        await self.desk.arrive(ctx, report)
+        await answer(ctx, f"Connected anew to <#{report.channel_id}>.")

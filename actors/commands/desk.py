@@ -1,0 +1,116 @@
+"""The desk: how commands reach the guild's actors and the media service, and how they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import anyio
+from discord.ext import commands
+
+from actors.guild import ensure_guild, path_of
+from actors.messages import Done, GetVoice, Join, LinkPhase, No, VoiceReport
+from supervision import ActorStopped
+
+if TYPE_CHECKING:
+    import discord
+    from actors.guild import Rooms
+    from actors.media import Media, Track
+    from supervision import Request, System, TreeNode
+
+from .table import described
+
+Context: TypeAlias = commands.Context[commands.Bot]
+Handler: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
+
+R = TypeVar("R")
+D = TypeVar("D", bound=Done)
+
+ASK_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 5.0
+"""For a guild's tree that is just being (re)started."""
+
+JOIN_TIMEOUT_S = 20.0
+LOOK_AGAIN_S = 0.02
+NOT_SAVED = " (Done, but not saved: the disk does not take it.)"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Shared by all cogs."""
+
+    system: System
+    rooms: Rooms
+    media: Media
+
+    async def ask(self, ctx: Context, actor: str, request: Request[R]) -> R:
+        """The answer of one of the guild's actors; its tree is started if need be.
+
+        :raises No: (and the kernel's errors) see `answers.excuse`
+        """
+        guild_id = guild_of(ctx).id
+        ref = self.system.lookup(path_of(guild_id, actor))
+        deadline = anyio.current_time() + START_TIMEOUT_S
+        while True:
+            await ensure_guild(self.system, guild_id, self.rooms)
+            try:
+                return await ref.ask(request, timeout=ASK_TIMEOUT_S)
+            except ActorStopped:  # the tree is about to start, by another command or by its supervisor
+                if anyio.current_time() > deadline:
+                    raise
+            await anyio.sleep(LOOK_AGAIN_S)
+
+    async def resolve(self, query: str, user_id: int) -> tuple[Track, ...]:
+        """The tracks behind a query, at least one.
+
+        :raises MediaError, No: there is none
+        """
+        tracks = tuple(await self.media.resolve(query, requested_by=user_id))
+        if not tracks:
+            raise No("Nothing was found.")
+        return tracks
+
+    async def join(self, ctx: Context, channel: discord.VoiceChannel | discord.StageChannel) -> VoiceReport:
+        """Be on the way to that channel when this returns."""
+        return await self.ask(ctx, "connection", Join(channel.id, ctx.channel.id))
+
+    async def arrive(self, ctx: Context, report: VoiceReport) -> None:
+        """Wait until the connection that `report` is about is made.
+
+        :raises No: if it is not
+        """
+        with anyio.move_on_after(JOIN_TIMEOUT_S):
+            while report.phase is LinkPhase.JOINING:
+                await anyio.sleep(LOOK_AGAIN_S)
+                report = await self.ask(ctx, "connection", GetVoice())
+        if report.phase is LinkPhase.JOINING:
+            raise No("The voice connection is not there yet; the bot goes on trying.")
+        if report.phase is LinkPhase.AWAY:
+            raise No(f"I could not connect to the voice channel: {report.problem or 'it was left again'}.")
+
+    def tree(self) -> TreeNode:
+        """The whole supervision tree."""
+        return self.system.tree()
+
+
+def guild_of(ctx: Context) -> discord.Guild:
+    """The guild of a command; commands are for guilds only."""
+    if ctx.guild is None:
+        raise commands.NoPrivateMessage
+    return ctx.guild
+
+
+async def answer(ctx: Context, text: str | None = None, *, embed: discord.Embed | None = None) -> None:
+    """Answer a command, text or slash (there: the deferred answer)."""
+    await (ctx.send(text) if embed is None else ctx.send(text, embed=embed))
+
+
+def done(text: str, result: Done) -> str:
+    """The answer to a change, which says so if it is in memory only."""
+    return text if result.saved else text + NOT_SAVED
+
+
+def command(name: str) -> Callable[[Handler], commands.HybridCommand[Any, ..., None]]:
+    """A command as text and as slash command, with the description of the table."""
+    return commands.hybrid_command(name=name, description=described(name))

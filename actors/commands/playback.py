@@ -1,0 +1,143 @@
+"""Commands about the music: what plays, what waits, and how."""
+
+# No postponed annotations here: discord.py reads those of the commands when they are made.
+
+from typing import Literal
+
+import structlog
+from discord.ext import commands
+
+from actors import embeds
+from actors.media import MediaError
+from actors.messages import (
+    Enqueue,
+    Enqueued,
+    GetNowPlaying,
+    GetQueue,
+    Leave,
+    LinkPhase,
+    No,
+    Pause,
+    Phase,
+    Resume,
+    Seek,
+    SetLoop,
+    SetVolume,
+    Shuffle,
+    Skip,
+    Stop,
+    VoiceReport,
+)
+from actors.queue import Loop
+
+from .desk import Context, Desk, answer, command, done, guild_of
+from .parse import parse_position, parse_query
+from .places import bot_channel, check_control, check_may_join, user_channel
+
+log = structlog.get_logger(__name__)
+
+_LOOPED = {
+    Loop.OFF: "Nothing is repeated.",
+    Loop.TRACK: "The current track is repeated.",
+    Loop.QUEUE: "The whole queue is repeated.",
+}
+
+
+class Playback(commands.Cog):
+    """The player's commands."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    @command("play")
+    async def play(self, ctx: Context, *, query: str) -> None:
+        """Joining and resolving go on side by side; then the tracks are queued."""
+        wanted = parse_query(query)
+        check_control(ctx)
+        channel = user_channel(ctx)
+        check_may_join(guild_of(ctx), channel)
+        was_away = bot_channel(guild_of(ctx)) is None
+        report = await self.desk.join(ctx, channel)
+        try:
+            tracks = await self.desk.resolve(wanted, ctx.author.id)
+        except (MediaError, No):
+            if was_away:
+                await self._go_if_idle(ctx, report)
+            raise
+        await self.desk.arrive(ctx, report)
+        result = await self.desk.ask(ctx, "player", Enqueue(tracks, ctx.channel.id))
+        await answer(ctx, done(_queued(tracks[0].title, result), result))
+
+    async def _go_if_idle(self, ctx: Context, report: VoiceReport) -> None:
+        """The bot came for a track that cannot be had, and nothing else plays."""
+        now = await self.desk.ask(ctx, "player", GetNowPlaying())
+        if now.phase is Phase.IDLE and report.phase is not LinkPhase.AWAY:
+            try:
+                await self.desk.ask(ctx, "connection", Leave())
+            except No:
+                log.debug("left_already")
+
+    @command("skip")
+    async def skip(self, ctx: Context) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", Skip())
+        then = (
+            f" Next: **{embeds.plain(result.next_title)}**." if result.next_title else " The queue is empty."
+        )
+        await answer(ctx, done(f"Skipped **{embeds.plain(result.title)}**.{then}", result))
+
+    @command("pause")
+    async def pause(self, ctx: Context) -> None:
+        check_control(ctx)
+        await answer(ctx, done("Paused.", await self.desk.ask(ctx, "player", Pause())))
+
+    @command("resume")
+    async def resume(self, ctx: Context) -> None:
+        check_control(ctx)
+        await answer(ctx, done("The music goes on.", await self.desk.ask(ctx, "player", Resume())))
+
+    @command("stop")
+    async def stop(self, ctx: Context) -> None:
+        check_control(ctx)
+        await answer(ctx, done("Stopped; the queue is empty.", await self.desk.ask(ctx, "player", Stop())))
+
+    @command("queue")
+    async def queue(self, ctx: Context, page: int = 1) -> None:
+        await answer(ctx, embed=embeds.queue(await self.desk.ask(ctx, "player", GetQueue(page))))
+
+    @command("nowplaying")
+    async def nowplaying(self, ctx: Context) -> None:
+        await answer(ctx, embed=embeds.now_playing(await self.desk.ask(ctx, "player", GetNowPlaying())))
+
+    @command("seek")
+    async def seek(self, ctx: Context, position: str) -> None:
+        position_s = parse_position(position)
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", Seek(position_s))
+        await answer(ctx, done(f"The track goes on at {embeds.clock(position_s)}.", result))
+
+    @command("volume")
+    async def volume(self, ctx: Context, level: int) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", SetVolume(level))
+        await answer(ctx, done(f"The volume is {level} %.", result))
+
+    @command("loop")
+    async def loop(self, ctx: Context, mode: Literal["off", "track", "queue"]) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", SetLoop(Loop(mode)))
+        await answer(ctx, done(_LOOPED[Loop(mode)], result))
+
+    @command("shuffle")
+    async def shuffle(self, ctx: Context) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", Shuffle())
+        await answer(ctx, done(f"{result.count} tracks wait in a new order.", result))
+
+
+def _queued(title: str, result: Enqueued) -> str:
+    """What became of the tracks, in one sentence or two."""
+    name = f"**{embeds.plain(title)}**"
+    more = f" and {result.accepted - 1} more" if result.accepted > 1 else ""
+    text = f"Playing {name}{more}." if result.position == 0 else f"Queued {name}{more} at {result.position}."
+    return text + (f" {result.refused} did not fit into the queue." if result.refused else "")

@@ -1,0 +1,170 @@
+"""The Discord client as a supervised actor: discord.py's bot, logged in, with the commands.
+
+discord.py reconnects its gateway by itself. What it cannot put right is sorted here: a network that is not
+there yet is waited for, a token or intents that Discord refuses end the bot with one line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+import anyio
+import discord
+import structlog
+from discord.ext import commands
+from tenacity import wait_random_exponential
+
+from supervision import Actor, Backoff, run_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from supervision import System
+
+    from .settings import Settings
+    from .verdict import Verdict
+
+    MakeBot = Callable[[System], "Bot"]
+    Setup = Callable[["Bot"], Awaitable[None]]
+
+READY_TIMEOUT_S = 0.3
+"""How long discord.py waits for one more guild before it says that it is ready."""
+
+RETRY_MAX_S = 60.0
+RETRY = Backoff(wait=wait_random_exponential(multiplier=1.0, max=RETRY_MAX_S), immediate=False)
+"""Between attempts to log in while the network or Discord is away: full jitter."""
+
+LOGIN_PAGE = "https://discord.com/developers/applications"
+
+log = structlog.get_logger(__name__)
+
+
+def intents() -> discord.Intents:
+    """What the bot needs, and no more: text commands need the (privileged) message content."""
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    wanted.voice_states = True
+    wanted.guild_messages = True
+    wanted.message_content = True
+    return wanted
+
+
+class Bot(commands.Bot):
+    """discord.py's bot with this project's choices; `setup` adds the commands before it connects."""
+
+    def __init__(self, settings: Settings, connector: aiohttp.BaseConnector, setup: Setup) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned_or(settings.prefix),
+            intents=intents(),
+            connector=connector,
+            help_command=None,
+            case_insensitive=True,
+            strip_after_prefix=True,
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=READY_TIMEOUT_S,
+            allowed_mentions=discord.AllowedMentions.none(),
+            activity=discord.Activity(type=discord.ActivityType.listening, name="/play"),
+        )
+        self._guild_sync = settings.guild_sync
+        self._setup = setup
+
+    async def setup_hook(self) -> None:
+        """After the login, before the gateway: commands and their registration."""
+        await self._setup(self)
+        await self._sync()
+
+    async def _sync(self) -> None:
+        """Register the slash commands: in the guilds of the settings at once, else for all guilds."""
+        try:
+            for guild_id in self._guild_sync:
+                guild = discord.Object(guild_id)
+                self.tree.copy_global_to(guild=guild)
+                await self.tree.sync(guild=guild)
+            if not self._guild_sync:
+                await self.tree.sync()
+        except discord.HTTPException as error:
+            # An old registration goes on working, and so do text commands.
+            log.warning("slash_commands_not_registered", error=str(error))
+
+    async def on_ready(self) -> None:
+        """For the operator."""
+        log.info("discord_ready", user=str(self.user), guilds=len(self.guilds))
+
+    async def on_error(self, event_method: str, /, *_args: object, **_kwargs: object) -> None:
+        """A listener that fails is logged; the client goes on."""
+        log.error("discord_event_failed", event_name=event_method, exc_info=True)
+
+
+class ClientHolder:
+    """Where the others find the client that is connected now."""
+
+    def __init__(self) -> None:
+        self.client: Bot | None = None
+
+    def current(self) -> Bot | None:
+        """The client, or None while there is none."""
+        return self.client
+
+
+class DiscordClient(Actor):
+    """Keeps one client logged in; each attempt has a fresh one, as a closed client cannot be used again."""
+
+    def __init__(self, make_bot: MakeBot, token: str, holder: ClientHolder, verdict: Verdict) -> None:
+        self._make_bot = make_bot
+        self._token = token
+        self._holder = holder
+        self._verdict = verdict
+
+    async def on_start(self) -> None:
+        """Begin to connect; whoever needs the client sees that it is not there yet."""
+        self.ctx.start_soon(self._stay_connected)
+
+    async def _stay_connected(self) -> None:
+        failures = 0
+        while True:
+            started = anyio.current_time()
+            problem = await self._connect_once()
+            if problem is None:
+                raise RuntimeError("Discord's client ended by itself")
+            failures = 1 if anyio.current_time() - started > RETRY_MAX_S else failures + 1
+            delay_s = RETRY.delay_s(failures)
+            log.warning("discord_unreachable", error=problem, retry_in_s=round(delay_s, 1))
+            await anyio.sleep(delay_s)
+
+    async def _connect_once(self) -> str | None:
+        """Until the client ends; the text of a problem that may pass, else None."""
+        bot = self._holder.client = self._make_bot(self.ctx.system)
+        try:
+            await run_foreign(_run, bot, self._token)
+        except discord.LoginFailure:
+            self._end("Discord refused the token: check DISCORD_TOKEN, or make a new one at " + LOGIN_PAGE)
+            await anyio.sleep_forever()
+        except discord.PrivilegedIntentsRequired:
+            self._end(
+                "Discord refused the intents: switch on 'Message Content Intent' for the bot at " + LOGIN_PAGE
+            )
+            await anyio.sleep_forever()
+        except (
+            OSError,
+            TimeoutError,
+            aiohttp.ClientError,
+            discord.HTTPException,
+            discord.GatewayNotFound,
+        ) as error:
+            return str(error) or type(error).__name__
+        finally:
+            self._holder.client = None
+        return None
+
+    def _end(self, problem: str) -> None:
+        self._verdict.end(problem)
+
+
+async def _run(bot: Bot, token: str) -> None:
+    """Log in, connect, and close whatever happens; foreign code, cancelled once at most."""
+    try:
+        await bot.start(token)
+    finally:
+        await bot.close()

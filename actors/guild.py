@@ -1,0 +1,91 @@
+"""The tree of one guild: five actors that share nothing, started on the first command of the guild."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from supervision import (
+    ChildExists,
+    ChildNotFound,
+    ChildSpec,
+    Intensity,
+    MailboxSpec,
+    Overflow,
+    Strategy,
+    SupervisorSpec,
+)
+
+from .connection import Connection
+from .display import Display
+from .persistence import Persistence
+from .player import Player
+from .preloader import Preloader
+
+if TYPE_CHECKING:
+    from supervision import System
+
+    from .discord_port import Port
+    from .shelf import Shelf
+    from .store import Store
+    from .voice import Clock, Links
+
+GUILDS = "guilds"
+"""The dynamic supervisor of all guild trees."""
+
+INTENSITY = Intensity(restarts=8, period_s=10.0)
+"""Five children share it; beyond, the whole guild is started anew, and its music still plays on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The process-wide rooms that a guild's actors are given; none of them is an actor's state."""
+
+    store: Store
+    shelf: Shelf
+    clock: Clock
+    links: Links
+    port: Port
+
+
+def guild_spec(guild_id: int, rooms: Rooms) -> SupervisorSpec:
+    """Persistence first, for the others load from it; display last, for it shows what the others do."""
+    stream = lambda: rooms.clock.stream(guild_id)  # noqa: E731 - made anew for every incarnation
+    news = MailboxSpec(capacity=32, overflow=Overflow.DROP_OLDEST)  # only the latest view counts
+    many = MailboxSpec(capacity=256)
+    return SupervisorSpec(
+        children=(
+            ChildSpec("persistence", lambda: Persistence(guild_id, rooms.store)),
+            ChildSpec("connection", lambda: Connection(guild_id, rooms.links, rooms.port), mailbox=many),
+            ChildSpec("preloader", lambda: Preloader(guild_id, rooms.shelf)),
+            ChildSpec("player", lambda: Player(guild_id, stream), mailbox=many, start_timeout_s=15.0),
+            ChildSpec("display", lambda: Display(guild_id, rooms.port), mailbox=news, start_timeout_s=15.0),
+        ),
+        strategy=Strategy.ONE_FOR_ONE,
+        intensity=INTENSITY,
+    )
+
+
+def path_of(guild_id: int, actor: str) -> str:
+    """The path of one of the five."""
+    return f"{GUILDS}/{guild_id}/{actor}"
+
+
+async def ensure_guild(system: System, guild_id: int, rooms: Rooms) -> None:
+    """The guild's tree runs when this returns; one that runs already is left alone."""
+    try:
+        await system.start_child(GUILDS, ChildSpec(str(guild_id), guild_spec(guild_id, rooms)))
+    except ChildExists:
+        return
+
+
+async def forget_guild(system: System, guild_id: int, rooms: Rooms) -> None:
+    """The bot is no longer a member: end tree, link, stream and spools. What is saved stays."""
+    try:
+        await system.terminate_child(GUILDS, str(guild_id))
+    except ChildNotFound:
+        pass
+    await rooms.links.disconnect(guild_id)
+    rooms.clock.drop(guild_id)
+    for key in rooms.shelf.keys(guild_id):
+        await rooms.shelf.let_go(guild_id, key)
