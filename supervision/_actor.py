@@ -1,0 +1,101 @@
+"""Actors: what a user of the kernel writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from ._context import Context
+    from ._exit import ExitReason
+
+R = TypeVar("R")
+M = TypeVar("M")
+S = TypeVar("S")
+T = TypeVar("T")
+Handler = Callable[[Any, Any], Coroutine[Any, Any, object]]
+
+_MARK = "__supervision_handles__"
+
+
+class Request(Generic[R]):
+    """Base of messages that are asked; ``R`` is the type of the answer."""
+
+    __slots__ = ()
+
+
+def handles(
+    kind: type[M],
+) -> Callable[[Callable[[S, M], Coroutine[Any, Any, T]]], Callable[[S, M], Coroutine[Any, Any, T]]]:
+    """Mark a method as the handler of messages of that type (subclasses of it included).
+
+    May be stacked. A subclass that overrides the method needs no new mark.
+    """
+
+    def mark(method: Callable[[S, M], Coroutine[Any, Any, T]]) -> Callable[[S, M], Coroutine[Any, Any, T]]:
+        setattr(method, _MARK, (*getattr(method, _MARK, ()), kind))
+        return method
+
+    return mark
+
+
+class Actor:
+    """One thing with state of its own that handles one message at a time.
+
+    A fresh object is made for every incarnation; nothing of it survives a restart but the mailbox.
+    """
+
+    #: Set before :meth:`on_start`.
+    ctx: Context
+
+    _handlers: ClassVar[Mapping[type, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        table: dict[type, str] = {}
+        for base in reversed(cls.__mro__):
+            for name, member in vars(base).items():
+                for kind in getattr(member, _MARK, ()):
+                    table[kind] = name
+        cls._handlers = table
+
+    async def on_start(self) -> None:
+        """Prepare. The child counts as started when this returns; an exception is a failed start,
+        and whoever raises it has put away what it had opened: ``on_stop`` follows a start only.
+        """
+
+    async def on_stop(self, reason: ExitReason) -> None:
+        """Put away. Background tasks and timers have ended before; bounded by the shutdown timeout."""
+
+    async def receive(self, message: object) -> object:
+        """Handle one message; the return value answers an ask.
+
+        This one calls the method marked with :func:`handles`.
+
+        :raises TypeError: (a crash) if there is none for that type
+        """
+        return await handler_for(type(self), type(message))(self, message)
+
+
+_resolved: dict[type[Actor], dict[type, Handler]] = {}
+
+
+def handler_for(actor: type[Actor], kind: type) -> Handler:
+    """The handler of that actor class for that message class.
+
+    :raises TypeError: if there is none
+    """
+    table = _resolved.setdefault(actor, {})
+    handler = table.get(kind)
+    if handler is None:
+        handler = table[kind] = _find(actor, kind)
+    return handler
+
+
+def _find(actor: type[Actor], kind: type) -> Handler:
+    for base in kind.__mro__:
+        if base in actor._handlers:
+            handler: Handler = getattr(actor, actor._handlers[base])
+            return handler
+    known = ", ".join(sorted(each.__name__ for each in actor._handlers)) or "nothing"
+    raise TypeError(f"{actor.__name__} has no handler for {kind.__name__}; it handles {known}")

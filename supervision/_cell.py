@@ -1,0 +1,108 @@
+"""One place in the tree: what stays when the incarnation in it is replaced."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ._errors import ActorStopped
+from ._events import ChildStopped, DeadLetter, Kind, Overflowed
+from ._exit import Crashed, ExitReason, Killed
+from ._mailbox import Mailbox, make_mailbox
+from ._slot import Ask, Slot
+from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
+
+if TYPE_CHECKING:
+    from ._actor_process import ActorProcess
+    from ._process import Process
+    from ._supervisor import SupervisorProcess
+    from ._system import System
+
+
+class State(Enum):
+    """Where a child is in its life."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Cell:
+    """A child of a supervisor: spec, path, mailbox, counters and the present incarnation.
+
+    :ivar process: the present incarnation, None between two
+    :ivar lingering: an incarnation that outlived its shutdown timeout; no successor starts before it ends
+    :ivar failures: failures in a row, for the backoff
+    :ivar leaving: who waits for ``terminate_child``, once it was asked for
+    :ivar starter: who waits for ``start_child``, until the child is up
+    """
+
+    __slots__ = (
+        "failures", "incarnation", "kind", "last_error", "last_error_at", "leaving", "lingering", "mailbox",
+        "parent", "path", "process", "spec", "starter", "state", "system", "watchers",
+    )  # fmt: skip
+
+    def __init__(self, system: System, spec: ChildSpec, path: str, parent: SupervisorProcess | None) -> None:
+        self.system = system
+        self.spec = spec
+        self.path = path
+        self.parent = parent
+        self.kind: Kind = (
+            "supervisor" if isinstance(spec.start, SupervisorSpec | DynamicSupervisorSpec) else "actor"
+        )
+        self.mailbox: Mailbox | None = (
+            make_mailbox(spec.mailbox, path, self._overflowed) if self.kind == "actor" else None
+        )
+        self.process: Process | None = None
+        self.lingering: Process | None = None
+        self.state = State.STARTING
+        self.incarnation = 0
+        self.failures = 0
+        self.last_error: str | None = None
+        self.last_error_at: float | None = None
+        self.starter: Slot | None = None
+        self.leaving: list[Slot] | None = None
+        self.watchers: dict[ActorProcess, None] = {}
+
+    @property
+    def is_over(self) -> bool:
+        return self.state is State.STOPPED
+
+    def note(self, reason: ExitReason) -> None:
+        """Remember why an incarnation ended, if it was a failure."""
+        if isinstance(reason, Crashed | Killed):
+            self.last_error = reason.error if isinstance(reason, Crashed) else str(reason)
+            self.last_error_at = time.time()
+
+    def close(self, reason: ExitReason, *, removed: bool) -> None:
+        """The end for good, in one synchronous step: mailbox drained, asks and watchers answered."""
+        if self.is_over:
+            return
+        self.state = State.STOPPED
+        self._drain(reason)
+        if self.starter is not None:
+            self.starter.fail(ActorStopped(f"{self.path} was stopped while it started"))
+        for slot in self.leaving or ():
+            slot.succeed(None)
+        watchers, self.watchers = self.watchers, {}
+        for watcher in watchers:
+            watcher.notify(self.path, reason)
+        if removed:
+            self.system.forget(self)
+        self.system.events.publish(ChildStopped(self.path, reason, removed))
+
+    def _drain(self, reason: ExitReason) -> None:
+        if self.mailbox is None:
+            return
+        for item in self.mailbox.close():
+            if type(item) is Ask:
+                item.fail(ActorStopped(f"{self.path} has ended ({reason})"))
+            message = item.message if type(item) is Ask else item
+            self.system.events.publish(DeadLetter(self.path, message, f"{self.path} has ended"))
+
+    def _overflowed(self) -> None:
+        policy = self.spec.mailbox.overflow.value
+        self.system.events.publish(Overflowed(self.path, policy, self.spec.mailbox.capacity))

@@ -1,0 +1,26 @@
+"""Counting failures in a sliding window (OTP's restart intensity)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._spec import Intensity
+
+
+class Window:
+    """Pure: the caller brings the time, in seconds of a monotonic clock."""
+
+    __slots__ = ("_limit", "_times")
+
+    def __init__(self, limit: Intensity) -> None:
+        self._limit = limit
+        self._times: deque[float] = deque()
+
+    def allows(self, now: float) -> bool:
+        """Record one failure; False if it is one too many within the period (both ends included)."""
+        self._times.append(now)
+        while now - self._times[0] > self._limit.period_s:
+            self._times.popleft()
+        return len(self._times) <= self._limit.restarts

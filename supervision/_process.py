@@ -1,0 +1,216 @@
+"""One incarnation: a task, its two cancel scopes, and how its end is classified.
+
+The outer scope (``hard``) is a shield, so that only the supervisor decides when a child stops; the
+inner one (``soft``) is cancelled to stop it. What escapes is an exit reason, never an exception.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from ._cell import Cell, State
+from ._events import ChildExited, ChildStarted, ShutdownTimeout
+from ._exit import ExitReason, Killed, Normal, Shutdown, crashed
+from ._gate import Gate
+from ._native import absorb_cancel
+
+Step = Callable[[], Awaitable[None]]
+
+
+class Process(ABC):
+    """Base of actors' and supervisors' incarnations.
+
+    :ivar ready: it came up
+    :ivar settled: it came up or has ended
+    :ivar ended: everything of it has ended, cleanup included
+    :ivar reason: why, once ended
+    :ivar closing: its cleanup has begun
+    :ivar stop_at: when it was told to stop
+    :ivar lasted_s: how long it was up
+    :ivar start_error: the exception of a failed start, for whoever waits for that start
+    """
+
+    __slots__ = (
+        "__weakref__", "_overdue", "cell", "closing", "ended", "fault", "hard", "incarnation", "lasted_s",
+        "ready", "reason", "settled", "soft", "start_error", "stop_at", "system", "up_at",
+    )  # fmt: skip
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.system = cell.system
+        self.incarnation = cell.incarnation
+        self.hard = anyio.CancelScope(shield=True)
+        self.soft = anyio.CancelScope()
+        self.settled = Gate()
+        self.ended = Gate()
+        self.ready = False
+        self.closing = False
+        self.stop_at: float | None = None
+        self.up_at: float | None = None
+        self.lasted_s = 0.0
+        self.fault: ExitReason | None = None
+        self.reason: ExitReason | None = None
+        self.start_error: Exception | None = None
+        self._overdue = False
+
+    # what the two kinds do
+
+    @abstractmethod
+    async def live(self) -> None:
+        """Come up, call :meth:`acknowledge`, work until the end."""
+
+    @abstractmethod
+    async def put_away(self, reason: ExitReason) -> None:
+        """Clean up; bounded by :attr:`limit_s`."""
+
+    @abstractmethod
+    def release(self, reason: ExitReason) -> None:
+        """Synchronous last step: answer who waits, let go of everything."""
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds that the cleanup may take."""
+        return math.inf
+
+    # called from outside
+
+    def spawn(self) -> None:
+        """Start the task. Call it from the supervisor's task: a task inherits its spawner's context."""
+        self.system.tasks.spawn(self.run, self.cell.path or self.cell.spec.id, self._lost)
+
+    def stop(self) -> None:
+        """Ask for the end; returns at once."""
+        self.cell.state = State.STOPPING
+        if self.stop_at is None:
+            self.stop_at = anyio.current_time()
+        self.soft.cancel()
+
+    def fail(self, reason: ExitReason) -> None:
+        """End it for that reason; the first one counts."""
+        if self.fault is None:
+            self.fault = reason
+        self.soft.cancel()
+
+    def report_overdue(self) -> None:
+        """It did not end in time: said once."""
+        if not self._overdue:
+            self._overdue = True
+            self.system.events.publish(ShutdownTimeout(self.cell.path, self.cell.spec.shutdown_timeout_s))
+
+    # the life
+
+    async def run(self) -> None:
+        """The body of the task."""
+        reason: ExitReason = Shutdown()
+        try:
+            with self.hard:
+                reason = await self._attempt()
+                reason = await self._clean_up(reason)
+        finally:
+            self._finish(self.fault or reason)
+
+    def acknowledge(self) -> None:
+        """The start is done."""
+        self.ready = True
+        cell = self.cell
+        cell.state = State.STOPPING if self.soft.cancel_called else State.RUNNING
+        self.up_at = anyio.current_time()
+        self.system.events.publish(ChildStarted(cell.path, self.incarnation))
+        self.settled.open()
+        if cell.starter is not None:
+            cell.starter.succeed(None)
+            cell.starter = None
+
+    async def outwait(self, gate: Gate, deadline: float) -> bool:
+        """Wait for the gate, shielded, until that time at most; whether it is open.
+
+        A native cancel meanwhile becomes a kill of this process after the wait.
+        """
+        while not gate.is_open:
+            try:
+                with anyio.CancelScope(shield=True, deadline=deadline) as scope:
+                    await gate.wait()
+            except anyio.get_cancelled_exc_class():
+                if absorb_cancel() is None:
+                    raise
+                self.fail(Killed("foreign code"))
+                continue
+            if scope.cancel_called:
+                break
+        return gate.is_open
+
+    async def _attempt(self) -> ExitReason:
+        if self.soft.cancel_called:
+            return self._planned()
+        failed = await self._contain(self.live, self.soft)
+        return self.fault or failed or self._planned()
+
+    async def _clean_up(self, reason: ExitReason) -> ExitReason:
+        self.closing = True
+        if self.cell.process is self:
+            self.cell.state = State.STOPPING
+        with anyio.move_on_after(self.limit_s) as limit:
+            failed = await self._contain(lambda: self.put_away(reason), None)
+        if limit.cancelled_caught:
+            self.report_overdue()
+            return reason
+        return failed or reason
+
+    def _planned(self) -> ExitReason:
+        return self.fault or (Shutdown() if self.soft.cancel_called else Normal())
+
+    async def _contain(self, step: Step, scope: anyio.CancelScope | None) -> ExitReason | None:
+        """Run a step; None if it returned or the scope ended it, else the reason of its failure."""
+        try:
+            if scope is None:
+                await step()
+            else:
+                with scope:
+                    await step()
+        except Exception as error:
+            if not self.ready and scope is not None:
+                self.start_error = error
+            return crashed(error)
+        except anyio.get_cancelled_exc_class() as error:
+            if self._cut(scope) or (native := absorb_cancel()) is None:
+                raise
+            if scope is not None and scope.cancel_called:
+                return None  # both at once: the stop that was asked for counts
+            return Killed("foreign code") if native else crashed(error)
+        except BaseException as error:  # KeyboardInterrupt and its kin belong to the root
+            self.system.abort(error)
+            return Shutdown()
+        return None
+
+    def _cut(self, scope: anyio.CancelScope | None) -> bool:
+        """Whether the kernel itself cuts this step, as overdue."""
+        if self.hard.cancel_called:
+            return True
+        return scope is None and anyio.current_effective_deadline() <= anyio.current_time()
+
+    def _lost(self, error: BaseException | None) -> None:
+        """The task ended by a cancel before its first step, or by a defect of the kernel."""
+        if error is not None:
+            self.system.abort(error)
+        if not self.ended.is_open:
+            self._finish(Killed("foreign code"))
+
+    def _finish(self, reason: ExitReason) -> None:
+        self.reason = reason
+        cell = self.cell
+        if not cell.is_over:
+            cell.note(reason)
+        if self.up_at is not None:
+            self.lasted_s = anyio.current_time() - self.up_at
+        self.release(reason)
+        self.system.events.publish(ChildExited(cell.path, self.incarnation, reason, self.ready))
+        self.ended.open()
+        self.settled.open()
+        if cell.parent is not None:
+            cell.parent.child_ended(cell, self)
+        else:
+            self.system.root_ended()

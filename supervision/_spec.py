@@ -1,0 +1,126 @@
+"""What a tree is made of, as data: the specs of children, supervisors and mailboxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ._backoff import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from ._actor import Actor
+
+
+class Strategy(Enum):
+    """Who is restarted when one child ends (OTP's names)."""
+
+    ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    REST_FOR_ONE = "rest_for_one"
+
+
+class Restart(Enum):
+    """Whether a child that ended comes back (OTP's names)."""
+
+    #: always
+    PERMANENT = "permanent"
+    #: after a crash or a kill only
+    TRANSIENT = "transient"
+    #: never; it is forgotten once it has ended
+    TEMPORARY = "temporary"
+
+
+class Overflow(Enum):
+    """What a full mailbox does with one message more."""
+
+    #: ``tell`` and ``ask`` raise :class:`MailboxFull`
+    REJECT = "reject"
+    #: the oldest waiting message gives way
+    DROP_OLDEST = "drop_oldest"
+    #: the new message is dropped
+    DROP_NEWEST = "drop_newest"
+    #: a message takes the place of a waiting one with the same key, at the end of the queue;
+    #: a mailbox full of distinct keys rejects
+    CONFLATE = "conflate"
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSpec:
+    """A bounded mailbox.
+
+    :ivar capacity: messages that may wait; the one in hand does not count
+    :ivar key: for :attr:`Overflow.CONFLATE`: the key of a message, ``None`` for "never conflated"
+    """
+
+    capacity: int = 64
+    overflow: Overflow = Overflow.REJECT
+    key: Callable[[object], Hashable | None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise ValueError(f"capacity must be at least 1, not {self.capacity}")
+        if (self.key is not None) != (self.overflow is Overflow.CONFLATE):
+            raise ValueError("key belongs to Overflow.CONFLATE, and that needs it")
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """The supervisor gives up when more than ``restarts`` failures fall within ``period_s`` seconds."""
+
+    restarts: int = 5
+    period_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One child of a supervisor.
+
+    :ivar id: unique among its siblings; a part of the path, hence not empty and without ``/``
+    :ivar start: makes a fresh actor for every incarnation, or the spec of a supervisor
+    :ivar start_timeout_s: how long ``on_start`` may take (actors only)
+    :ivar shutdown_timeout_s: how long the last handler and ``on_stop`` may take (actors only:
+        a supervisor takes as long as its children, each of which is bounded)
+    """
+
+    id: str
+    start: Callable[[], Actor] | SupervisorSpec | DynamicSupervisorSpec
+    restart: Restart = Restart.PERMANENT
+    start_timeout_s: float = 5.0
+    shutdown_timeout_s: float = 5.0
+    mailbox: MailboxSpec = field(default_factory=MailboxSpec)
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        if not self.id or "/" in self.id:
+            raise ValueError(f"an id must not be empty nor contain '/': {self.id!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSpec:
+    """A supervisor with fixed children, started in this order and stopped in reverse."""
+
+    children: tuple[ChildSpec, ...]
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: Intensity = field(default_factory=Intensity)
+
+    def __post_init__(self) -> None:
+        ids = [child.id for child in self.children]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"ids of siblings must differ: {ids}")
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicSupervisorSpec:
+    """A supervisor that starts empty and is given children; one_for_one among them.
+
+    Its children know nothing of each other, so they start and stop side by side (signalled in
+    reverse order of start); ``ordered_shutdown`` waits for each before the next. A restart of the
+    supervisor itself starts empty again (both as OTP).
+    """
+
+    intensity: Intensity = field(default_factory=Intensity)
+    max_children: int | None = None
+    ordered_shutdown: bool = False

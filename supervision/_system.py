@@ -1,0 +1,260 @@
+"""The system: owner of a whole tree and of all its tasks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ._cell import Cell
+from ._errors import ActorStopped, EscalationError, NotAnActor
+from ._events import EventHub, EventStream
+from ._exit import Killed
+from ._gate import Gate
+from ._native import hold_on, open_tasks, thread_portal
+from ._ref import Ref
+from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
+from ._supervisor import SupervisorProcess, new_process, start_failure
+from ._tree import TreeNode
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._native import Tasks
+    from ._process import Process
+    from ._slot import Slot
+
+
+class System:
+    """A running tree. Made by :func:`open_system`."""
+
+    def __init__(self, spec: SupervisorSpec | DynamicSupervisorSpec, name: str, tasks: Tasks) -> None:
+        self.name = name
+        self.tasks = tasks
+        self.events = EventHub()
+        self.portal = thread_portal()
+        self.ended = Gate()
+        self.body: anyio.CancelScope | None = None
+        self.fatal: BaseException | None = None
+        self.escalation: str | None = None
+        self._waiting = 0
+        self._cells: dict[str, Cell] = {}
+        self._root = Cell(self, ChildSpec(name, spec), "", None)
+        self._root.incarnation = 1
+        self._cells[""] = self._root
+        self.root: Process = new_process(self._root)
+        self._root.process = self.root
+
+    # for users
+
+    def lookup(self, path: str) -> Ref:
+        """The ref of whoever lives at that path whenever it is used; it need not be there yet."""
+        return Ref(self, path)
+
+    async def start_child(self, parent: str, spec: ChildSpec) -> Ref:
+        """Start a child below the supervisor at ``parent``; returns when it is up.
+
+        A failed start raises the child's own error, and the child is forgotten.
+
+        :raises ChildExists: that id is taken
+        :raises TooManyChildren: ``max_children`` are there
+        :raises ActorStopped: no supervisor runs at that path
+        """
+        supervisor = self._supervisor(parent)
+        await self._result(supervisor.command(lambda process, slot: process.start_child(spec, slot)))
+        return self.lookup(f"{parent}/{spec.id}" if parent else spec.id)
+
+    async def terminate_child(self, parent: str, child_id: str) -> None:
+        """Stop a child for good; returns when it has ended, or its shutdown timeout is over.
+
+        :raises ChildNotFound: no such child
+        :raises ActorStopped: no supervisor runs at that path
+        """
+        supervisor = self._supervisor(parent)
+        await self._result(supervisor.command(lambda process, slot: process.terminate_child(child_id, slot)))
+
+    async def kill(self, path: str) -> None:
+        """End the actor or supervisor at that path as if it had crashed; its supervisor decides.
+
+        Returns when that incarnation has ended, or its shutdown timeout is over.
+
+        :raises ActorStopped: nobody is up at that path
+        """
+        cell = self.find(path)
+        process = cell.process if cell is not None else None
+        if cell is None or process is None or process.ended.is_open:
+            raise ActorStopped(f"nobody is up at {path!r}")
+        process.fail(Killed("system.kill"))
+        with anyio.move_on_after(cell.spec.shutdown_timeout_s if cell.mailbox else math.inf) as limit:
+            await process.ended.wait()
+        if limit.cancelled_caught:
+            process.report_overdue()
+
+    def tree(self) -> TreeNode:
+        """The whole tree as immutable data."""
+        return _node(self._root, self.name)
+
+    def subscribe(self, capacity: int = 1024) -> EventStream:
+        """A stream of events, from the moment its block is entered until the system has ended.
+
+        :param capacity: events kept for a slow observer; older ones are dropped and counted
+        """
+        return EventStream(self.events, capacity)
+
+    def stop(self) -> None:
+        """Ask for the orderly end; returns at once, :meth:`wait` tells when it is done."""
+        if not self.root.ended.is_open:
+            self.root.stop()
+
+    async def wait(self) -> None:
+        """Return when the whole tree has ended.
+
+        :raises EscalationError: if the root supervisor gave up
+        """
+        self._waiting += 1
+        try:
+            await self.ended.wait()
+        finally:
+            self._waiting -= 1
+        reason, self.escalation = self.escalation, None
+        if reason is not None:
+            raise EscalationError(reason)
+
+    # for the kernel
+
+    def find(self, path: str) -> Cell | None:
+        return self._cells.get(path)
+
+    def enter(self, cell: Cell) -> None:
+        self._cells[cell.path] = cell
+
+    def forget(self, cell: Cell) -> None:
+        if self._cells.get(cell.path) is cell:
+            del self._cells[cell.path]
+
+    def abort(self, error: BaseException) -> None:
+        """Something that is no crash (``KeyboardInterrupt``, a defect): stop in order, then raise it."""
+        if self.fatal is None:
+            self.fatal = error
+        self.stop()
+        if self.body is not None:
+            self.body.cancel()
+
+    def check_start(self) -> None:
+        """Raise why the root did not come up, if so."""
+        if not self.root.ready:
+            raise self.fatal or start_failure(self._root, self.root)
+
+    def root_ended(self) -> None:
+        root = self.root
+        self._root.close(root.reason or Killed(), removed=False)
+        if root.ready and (root.stop_at is None or root.fault is not None) and self.fatal is None:
+            self.escalation = f"the root supervisor of {self.name} ended: {root.reason}"
+            if self.body is not None and not self._waiting:
+                self.body.cancel()
+        self.events.close()
+        self.ended.open()
+
+    def _supervisor(self, path: str) -> SupervisorProcess:
+        cell = self.find(path)
+        process = cell.process if cell is not None else None
+        if process is None:
+            raise ActorStopped(f"no supervisor runs at {path!r}")
+        if not isinstance(process, SupervisorProcess):
+            raise NotAnActor(f"{path} is an actor, not a supervisor")
+        return process
+
+    @staticmethod
+    async def _result(slot: Slot) -> None:
+        try:
+            await slot.wait()
+        finally:
+            slot.abandoned = True
+        slot.result()
+
+
+class open_system:  # noqa: N801 - used as a function: ``async with open_system(spec) as system``
+    """Run a tree for the duration of an ``async with`` block.
+
+    Entering starts the children in order and raises the original error of a failed start. Leaving,
+    for whatever cause, stops them in reverse order.
+
+    :raises EscalationError: on leaving, if the root supervisor gave up (the block is cancelled then)
+    """
+
+    def __init__(self, spec: SupervisorSpec | DynamicSupervisorSpec, *, name: str = "system") -> None:
+        self._spec = spec
+        self._name = name
+        self._system: System | None = None
+        self._body: anyio.CancelScope | None = None
+
+    async def __aenter__(self) -> System:
+        system = self._system = System(self._spec, self._name, await open_tasks())
+        try:
+            system.root.spawn()
+            await system.root.settled.wait()
+            system.check_start()
+        except BaseException:
+            await self._close(system)
+            raise
+        self._body = system.body = anyio.CancelScope()
+        self._body.__enter__()
+        if system.ended.is_open:
+            self._body.cancel()
+        return system
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        system, body = self._system, self._body
+        if system is None or body is None:
+            raise RuntimeError("the system was not entered")
+        swallowed = bool(body.__exit__(exc_type, exc, trace))
+        system.body = None
+        await self._close(system)
+        if system.fatal is not None:
+            raise system.fatal
+        if system.escalation is not None:
+            if exc is None or swallowed:
+                raise EscalationError(system.escalation)
+            exc.add_note(system.escalation)
+        return swallowed
+
+    @staticmethod
+    async def _close(system: System) -> None:
+        """Wait for the end of everything, whatever cancels meanwhile."""
+        system.stop()
+        try:
+            await hold_on(system.ended)
+        finally:
+            await system.tasks.join()
+
+
+def _node(cell: Cell, name: str) -> TreeNode:
+    process, box = cell.process, cell.mailbox
+    children = tuple(process.children.values()) if isinstance(process, SupervisorProcess) else ()
+    in_hand = getattr(process, "in_hand", None)
+    return TreeNode(
+        id=name,
+        path=cell.path,
+        kind=cell.kind,
+        state=cell.state.value,
+        incarnation=cell.incarnation,
+        restarts=max(0, cell.incarnation - 1),
+        mailbox_depth=box.depth if box else 0,
+        mailbox_peak=box.peak if box else 0,
+        mailbox_dropped=box.dropped + box.refused if box else 0,
+        handled=box.handed if box else 0,
+        uptime_s=_uptime_s(process),
+        last_error=cell.last_error,
+        last_error_at=cell.last_error_at,
+        current_message=None if in_hand is None else type(in_hand).__name__,
+        children=tuple(_node(child, child.spec.id) for child in children),
+    )
+
+
+def _uptime_s(process: Process | None) -> float:
+    if process is None or process.up_at is None or process.ended.is_open:
+        return 0.0
+    return anyio.current_time() - process.up_at
