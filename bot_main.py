@@ -45,6 +45,7 @@ app = App(
         "Start with `ostinato doctor`: it says what is missing, and what to do about it."
     ),
     help_format="markdown",
+    suppress_keyboard_interrupt=False,  # its code would be 130; which it is here, main() says
 )
 
 

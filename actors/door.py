@@ -26,12 +26,19 @@ def run_bot(settings: Settings) -> int:
     settings.require_token()
     _make_data_dir(settings)
     # Until the bot listens for signals itself: importing discord.py and PyAV takes a second or two.
-    signal.signal(signal.SIGTERM, _stop)
-    with open_logs(settings):
-        if is_served(settings.admin_socket):
-            _log.error("another bot already runs with this admin socket", path=str(settings.admin_socket))
-            return 1
-        return _run(settings)
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        with open_logs(settings):
+            return _run_alone(settings)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_alone(settings: Settings) -> int:
+    if is_served(settings.admin_socket):
+        _log.error("another bot already runs with this admin socket", path=str(settings.admin_socket))
+        return 1
+    return _run(settings)
 
 
 def _run(settings: Settings) -> int:
