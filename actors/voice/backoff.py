@@ -31,5 +31,5 @@ class RetryPolicy:
         """Seconds to wait after that many failed attempts in a row."""
         if failures <= 0:
             return 0.0
-        step: float = min(self.first_s * 2.0 ** (failures - 1), self.longest_s)
+        step: float = min(self.first_s * 2.0 ** min(failures - 1, 64), self.longest_s)
         return step * self.spread(1.0 - self.jitter, 1.0 + self.jitter)
