@@ -61,7 +61,7 @@ def read_file(path: Path) -> Pcm:
         return np.concatenate([part.to_ndarray().reshape(-1, 2) for part in frames])
 
 
-@pytest.mark.parametrize(("ending", "mine"), zip(FORMATS, itertools.cycle(PIECES), strict=False))
+@pytest.mark.parametrize(("ending", "mine"), list(zip(FORMATS, itertools.cycle(PIECES), strict=False)))
 def test_more_than_999_of_1000_frames_are_read_right_after_every_codec(
     ending: str, mine: Piece, tmp_path: Path
 ) -> None:
