@@ -37,6 +37,7 @@ class Deck:
     stream: Stream
     on_event: Callable[[StreamEvent], None]
     play: Play | None = None
+    queued: Play | None = None
     want: SpoolKey | None = None
     joins: bool = False
     spools: dict[SpoolKey, Spool] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Deck:
         self.stream.listen(self.on_event)
         if self.play is not None:
             self.want = self.play.key
+            self.queued = parse_play(self.stream.status().next_play_id)
         return self.play
 
     def position_ms(self) -> int:
@@ -68,13 +70,19 @@ class Deck:
     def silence(self) -> None:
         """Nothing plays, nothing is wanted."""
         self.stream.stop()
-        self.play, self.want = None, None
+        self.play = self.queued = self.want = None
 
     def ended(self, name: str) -> bool:
-        """Whether that play was the present one; what was queued behind it is then the present one."""
-        if self.play is None or self.play.name != name:
+        """Whether that end concerns what is current; what was queued behind it is then the present play.
+
+        With no play it may: a play that ended while its player was down, or an earlier entry's.
+        """
+        if self.play is None:
+            return True
+        if self.play.name != name:
             return False
-        self.play = parse_play(self.stream.status().play_id)
+        # What was queued may have ended too by now: that is then told next.
+        self.play, self.queued = parse_play(self.stream.status().play_id) or self.queued, None
         self.want = None if self.play is None else self.play.key
         return True
 
@@ -99,7 +107,7 @@ class Deck:
         at = max(0, self.position_ms() // FRAME_MS - spool.start_frame) if self._takes_over() else 0
         if not spool.complete and spool.frames < at + LEAD_FRAMES:
             return False
-        self.play = Play(key, spool.start_frame + at, next(self._nonces))
+        self.play, self.queued = Play(key, spool.start_frame + at, next(self._nonces)), None
         self.stream.play(spool.cursor(at), self.play.name, on_event=self.on_event)
         if paused:
             self.stream.pause()
@@ -116,9 +124,11 @@ class Deck:
             return
         spool = self.spools.get(following) if on_air and following is not None else None
         if spool is not None and following is not None:
-            self.stream.queue(spool.cursor(0), Play(following, spool.start_frame, next(self._nonces)).name)
+            self.queued = Play(following, spool.start_frame, next(self._nonces))
+            self.stream.queue(spool.cursor(0), self.queued.name)
         elif queued is not None:
             self.stream.unqueue()
+            self.queued = None
 
     def plan(self, current: Track | None, following: Track | None, following_key: SpoolKey | None) -> Plan:
         """The spools that are needed now, and none that is not; forgets the others."""

@@ -6,6 +6,7 @@ there yet is waited for, a token or intents that Discord refuses end the bot wit
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -94,7 +95,7 @@ class Bot(commands.Bot):
 
     async def on_error(self, event_method: str, /, *_args: object, **_kwargs: object) -> None:
         """A listener that fails is logged; the client goes on."""
-        log.error("discord_event_failed", event_name=event_method, exc_info=True)
+        log.error("discord_event_failed", event_name=event_method, exc_info=sys.exception())
 
 
 class ClientHolder:

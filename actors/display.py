@@ -1,4 +1,4 @@
-"""The display actor: one now-playing message per guild, near the bottom of its channel; it ends with its track.
+"""The display actor: one now-playing message per guild, near the bottom of its channel; ends with its track.
 
 It never loops on: a message that cannot be edited or posted (deleted, no permission) is not tried again for
 the same track. Its place is kept in persistence, so that a restarted display edits the message that is there.

@@ -50,6 +50,7 @@ from .messages import (
     StreamStarted,
     Tick,
 )
+from .plays import parse_play
 from .queue import PAGE_SIZE, QueueFullError
 from .session import Session, from_plain, to_plain
 from .voice import Started
@@ -247,7 +248,7 @@ class Player(Actor):
     @handles(StreamEnded)
     async def stream_ended(self, message: StreamEnded) -> None:
         """A track ended by itself, or broke off; an earlier play's end is no news."""
-        play = self._deck.play
+        play = parse_play(message.play)
         if play is None or not self._deck.ended(message.play):
             return
         spool = self._deck.spools.get(play.key)

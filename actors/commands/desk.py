@@ -13,19 +13,19 @@ from actors.guild import ensure_guild, path_of
 from actors.messages import Done, GetVoice, Join, LinkPhase, No, VoiceReport
 from supervision import ActorStopped
 
+from .table import described
+
 if TYPE_CHECKING:
     import discord
+
     from actors.guild import Rooms
     from actors.media import Media, Track
     from supervision import Request, System, TreeNode
-
-from .table import described
 
 Context: TypeAlias = commands.Context[commands.Bot]
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 R = TypeVar("R")
-D = TypeVar("D", bound=Done)
 
 ASK_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 5.0

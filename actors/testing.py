@@ -1,0 +1,281 @@
+"""A guild's tree among stand-ins: a stream moved by hand, spools completed by hand, no Discord."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from actors.discord_port import PostError, Trouble
+from actors.guild import GUILDS, Rooms, ensure_guild, path_of
+from actors.media import MediaError, Track
+from actors.messages import LinkState
+from actors.shelf import Shelf
+from actors.store import Store
+from actors.voice import Ended, Started, StreamEvent, StreamStatus
+from supervision import ChildSpec, DynamicSupervisorSpec, Ref, Request, SupervisorSpec, System, open_system
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    import discord
+
+GUILD_ID = 42
+TEXT_ID = 7
+
+
+@dataclass
+class FakeSpool:
+    """A spool whose frames come when the test says so."""
+
+    track: Track
+    start_frame: int
+    volume: int
+    frames: int = 0
+    complete: bool = False
+    error: MediaError | None = None
+    title: str | None = None
+    duration_s: float | None = None
+    closed: bool = False
+    changed: anyio.Event = field(default_factory=anyio.Event)
+
+    async def wait_ready(self, frames: int = 50) -> None:
+        while self.frames < frames and not self.complete:
+            if self.error is not None:
+                raise self.error
+            await self.changed.wait()
+
+    def make(self, frames: int, *, complete: bool = True) -> None:
+        self.frames, self.complete = frames, complete
+        self._announce()
+
+    def fail(self, error: MediaError) -> None:
+        self.error = error
+        self._announce()
+
+    def _announce(self) -> None:
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    def cursor(self, at: int = 0) -> tuple[FakeSpool, int]:
+        return (self, at)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class FakeMedia:
+    """Remembers every spool that was ordered; `eager` ones are complete at once."""
+
+    def __init__(self) -> None:
+        self.spools: list[FakeSpool] = []
+        self.eager: int | None = 500
+
+    def spool(self, track: Track, *, start_s: float = 0.0, volume: int = 100) -> FakeSpool:
+        spool = FakeSpool(track, round(start_s * 50), volume, title=track.title, duration_s=track.duration_s)
+        if self.eager is not None:
+            spool.make(self.eager)
+        self.spools.append(spool)
+        return spool
+
+
+class FakeStream:
+    """The clock's stream without a clock: `heard` lists what began to play, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[FakeSpool, int]] = []
+        self.plays = 0
+        self.current: tuple[Any, str] | None = None
+        self.next: tuple[Any, str] | None = None
+        self.position = 0
+        self.paused = False
+        self.on_event: Callable[[StreamEvent], None] = lambda _event: None
+
+    def play(self, source: Any, play_id: str, *, on_event: Callable[[StreamEvent], None]) -> None:
+        self.plays += 1
+        self.on_event, self.next, self.paused = on_event, None, False
+        self._begin((source, play_id))
+
+    def _begin(self, what: tuple[Any, str] | None) -> None:
+        self.current, self.position = what, 0
+        if what is not None:
+            self.heard.append(what[0])
+            self.on_event(Started(what[1]))
+
+    def queue(self, source: Any, play_id: str) -> None:
+        self.next = (source, play_id)
+
+    def unqueue(self) -> None:
+        self.next = None
+
+    def stop(self) -> None:
+        self.current = self.next = None
+        self.paused = False
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def listen(self, on_event: Callable[[StreamEvent], None]) -> None:
+        self.on_event = on_event
+
+    def finish(self, frames: int = 500) -> None:
+        """The current source ends by itself."""
+        if self.current is None:
+            raise RuntimeError("nothing plays")
+        ended, following = self.current[1], self.next
+        self.next = None
+        self.current = following
+        self.on_event(Ended(ended, frames))
+        self._begin(following)
+
+    def status(self) -> StreamStatus:
+        return StreamStatus(
+            play_id=self.current[1] if self.current else None,
+            position=self.position,
+            playing=self.current is not None and not self.paused,
+            paused=self.paused,
+            underruns=0,
+            sent=0,
+            late=0,
+            next_play_id=self.next[1] if self.next else None,
+            attached=True,
+            underrun=False,
+        )
+
+    @property
+    def titles(self) -> list[str]:
+        return [spool.track.title for spool, _ in self.heard]
+
+
+@dataclass
+class FakeClock:
+    made: FakeStream = field(default_factory=FakeStream)
+
+    def stream(self, _guild_id: int) -> FakeStream:
+        return self.made
+
+
+class FakeLinks:
+    """No link ever; a test tells the player about one."""
+
+    def claim(self, _guild_id: int, *, on_event: object) -> None:
+        return None
+
+    def release(self, _guild_id: int) -> None:
+        return None
+
+    async def disconnect(self, _guild_id: int) -> None:
+        return None
+
+
+class FakePort:
+    """Discord's messages as a dictionary; `trouble` makes the next requests fail."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, Any] = {}
+        self.log: list[str] = []
+        self.trouble: Trouble | None = None
+        self.last = 0
+        self.people = 1
+
+    def voice_channel(self, _guild_id: int, channel_id: int) -> Any:
+        return channel_id
+
+    def listeners(self, _guild_id: int, _channel_id: int) -> int:
+        return self.people
+
+    def is_last(self, _channel_id: int, message_id: int) -> bool:
+        return message_id == self.last
+
+    def _refuse(self, what: str) -> None:
+        self.log.append(what)
+        if self.trouble is not None:
+            raise PostError(self.trouble)
+
+    async def post(
+        self, _channel_id: int, *, text: str | None = None, embed: discord.Embed | None = None
+    ) -> int:
+        self._refuse("post" if embed else "notice")
+        self.last += 1
+        self.messages[self.last] = text if embed is None else embed
+        return self.last
+
+    async def edit(self, _channel_id: int, message_id: int, embed: discord.Embed) -> None:
+        self._refuse("edit")
+        self.messages[message_id] = embed
+
+    async def delete(self, _channel_id: int, message_id: int) -> None:
+        self._refuse("delete")
+        del self.messages[message_id]
+
+    @property
+    def notices(self) -> list[str]:
+        return [each for each in self.messages.values() if isinstance(each, str)]
+
+    @property
+    def embeds(self) -> list[discord.Embed]:
+        return [each for each in self.messages.values() if not isinstance(each, str)]
+
+
+@dataclass
+class Guild:
+    """One guild's running tree and its stand-ins."""
+
+    system: System
+    stream: FakeStream
+    media: FakeMedia
+    port: FakePort
+    store: Store
+    rooms: Rooms
+
+    def ref(self, actor: str) -> Ref:
+        return self.system.lookup(path_of(GUILD_ID, actor))
+
+    async def ask(self, request: Request[Any], actor: str = "player") -> Any:
+        return await self.ref(actor).ask(request)
+
+    async def link(self, ready: bool = True) -> None:
+        self.ref("player").tell(LinkState(ready, 1))
+
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Wait for a fact; the test's failure is the fact that does not come."""
+        with anyio.fail_after(20):
+            while not fact():  # noqa: ASYNC110 - facts of many kinds, none of which tells
+                await anyio.sleep(0.005)
+
+    def incarnation(self, actor: str) -> int:
+        node = self.system.tree().find(path_of(GUILD_ID, actor))
+        return 0 if node is None else node.incarnation
+
+
+def tracks(*titles: str, **more: Any) -> tuple[Track, ...]:
+    """Tracks of ten seconds."""
+    duration_s = more.pop("duration_s", 10.0)
+    return tuple(Track(f"https://x/{title}", title, 5, duration_s=duration_s, **more) for title in titles)
+
+
+@asynccontextmanager
+async def open_guild(folder: Path) -> AsyncIterator[Guild]:
+    """The tree of one guild with a real store in `folder`."""
+    media, clock, port, store = FakeMedia(), FakeClock(), FakePort(), Store(folder / "state.sqlite3")
+    rooms = Rooms(
+        store=store,
+        shelf=Shelf(cast("Any", media)),
+        clock=cast("Any", clock),
+        links=cast("Any", FakeLinks()),
+        port=port,
+    )
+    store.open()
+    try:
+        root = SupervisorSpec((ChildSpec(GUILDS, DynamicSupervisorSpec()),))
+        async with open_system(root, name="test") as system:
+            await ensure_guild(system, GUILD_ID, rooms)
+            yield Guild(system, clock.made, media, port, store, rooms)
+    finally:
+        await store.aclose()

@@ -1,0 +1,329 @@
+"""The player among its siblings: what is heard, and what the restart of an actor changes (nothing)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.media import ErrorKind, MediaError, Track
+from actors.messages import (
+    Enqueue,
+    GetNowPlaying,
+    GetQueue,
+    No,
+    Pause,
+    Phase,
+    Resume,
+    Seek,
+    SetLoop,
+    SetVolume,
+    Shuffle,
+    Skip,
+    Stop,
+)
+from actors.queue import Loop
+from actors.testing import Guild, tracks
+
+pytestmark = pytest.mark.anyio
+
+
+async def playing(guild: Guild, entries: tuple[Track, ...]) -> None:
+    """The first of the entries plays; the following one, if any, is queued behind it."""
+    await guild.link()
+    await guild.ask(Enqueue(entries, 7))
+    await guild.until(lambda: guild.stream.current is not None)
+    if len(entries) > 1:
+        await guild.until(lambda: guild.stream.next is not None)
+
+
+async def test_what_is_enqueued_is_heard_in_order_without_a_gap(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b", "c"))
+    guild.stream.finish()
+    assert guild.stream.titles == ["a", "b"], "the second track must follow in the same tick"
+    await guild.until(lambda: guild.stream.next is not None)
+    guild.stream.finish()
+    await guild.until(lambda: guild.stream.next is None)
+    guild.stream.finish()
+    assert guild.stream.titles == ["a", "b", "c"]
+    assert guild.stream.plays == 1
+    await guild.until(lambda: guild.stream.current is None)
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.IDLE
+
+
+async def test_nothing_plays_before_the_link_is_ready(guild: Guild) -> None:
+    await guild.ask(Enqueue(tracks("a"), 7))
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.WAITING
+    assert guild.stream.current is None
+    await guild.link()
+    await guild.until(lambda: guild.stream.current is not None)
+
+
+async def test_a_killed_player_takes_over_what_is_heard(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b", "c"))
+    guild.stream.position = 120
+    before = guild.stream.current, guild.stream.next
+    await guild.system.kill("guilds/42/player")
+    now = await guild.ask(GetNowPlaying())
+    assert guild.incarnation("player") == 2
+    assert (guild.stream.current, guild.stream.next) == before
+    assert guild.stream.plays == 1
+    assert now.track.title == "a"
+    assert now.position_s == pytest.approx(2.4)
+    assert [track.title for track in (await guild.ask(GetQueue())).entries] == ["b", "c"]
+
+
+async def test_a_track_that_began_while_the_player_was_down_is_current(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b", "c"))
+    on_event, guild.stream.on_event = guild.stream.on_event, lambda _event: None
+    guild.stream.finish()  # nobody was told
+    await guild.system.kill("guilds/42/player")
+    now = await guild.ask(GetNowPlaying())
+    assert now.track.title == "b"
+    assert guild.stream.on_event is not on_event, "the successor listens"
+    assert [track.title for track in (await guild.ask(GetQueue())).entries] == ["c"]
+    await guild.until(lambda: guild.stream.next is not None)
+    guild.stream.finish()
+    assert guild.stream.titles == ["a", "b", "c"]
+
+
+async def test_all_that_ended_while_the_player_was_down_is_over(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    await guild.system.kill("guilds/42/player")
+    guild.stream.finish()
+    guild.stream.finish()
+    await guild.until(lambda: guild.incarnation("player") == 2)
+    await guild.link()
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.IDLE
+    assert guild.stream.titles == ["a", "b"]
+
+
+@pytest.mark.parametrize("actor", ["persistence", "preloader", "display", "connection"])
+async def test_no_sibling_that_dies_is_heard(guild: Guild, actor: str) -> None:
+    await playing(guild, tracks("a", "b", "c"))
+    before = guild.stream.current, guild.stream.next
+    await guild.system.kill(f"guilds/42/{actor}")
+    await guild.until(lambda: guild.incarnation(actor) == 2)
+    assert (await guild.ask(GetNowPlaying())).track.title == "a"
+    assert (guild.stream.current, guild.stream.next) == before
+    assert not any(spool.closed for spool in guild.media.spools[:2])
+    await guild.ask(SetLoop(Loop.QUEUE))
+
+
+async def test_the_whole_guild_can_be_killed_unheard(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    before = guild.stream.current
+    await guild.system.kill("guilds/42")
+    await guild.until(lambda: guild.incarnation("display") > 0)
+    assert (await guild.ask(GetNowPlaying())).track.title == "a"
+    assert guild.stream.current == before
+    assert guild.stream.plays == 1
+
+
+async def test_skip_plays_the_prepared_next_track(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    skipped = await guild.ask(Skip())
+    assert (skipped.title, skipped.next_title, skipped.saved) == ("a", "b", True)
+    assert guild.stream.titles == ["a", "b"]
+    await guild.ask(Skip())
+    assert guild.stream.current is None
+    with pytest.raises(No, match="Nothing is playing"):
+        await guild.ask(Skip())
+
+
+async def test_skip_is_silent_until_the_next_track_is_ready(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    await guild.ask(Enqueue(tracks("b")))
+    await guild.ask(Skip())
+    assert guild.stream.current is None
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.LOADING
+    guild.media.spools[-1].make(500)
+    await guild.until(lambda: guild.stream.titles == ["a", "b"])
+
+
+async def test_seek_swaps_when_the_new_spool_is_ready(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    await guild.ask(Seek(4.0))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    assert guild.stream.plays == 1, "the old position plays on meanwhile"
+    guild.media.spools[1].make(300)
+    await guild.until(lambda: guild.stream.plays == 2)
+    assert (await guild.ask(GetNowPlaying())).position_s == pytest.approx(4.0)
+    await guild.until(lambda: guild.media.spools[0].closed)
+
+
+async def test_a_new_volume_joins_at_the_very_frame(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.stream.position = 100
+    guild.media.eager = None
+    await guild.ask(SetVolume(50))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    spool = guild.media.spools[1]
+    assert (spool.volume, spool.start_frame) == (50, 100)
+    guild.stream.position = 130  # the old loudness has played on
+    spool.make(60, complete=False)
+    await guild.until(lambda: guild.stream.plays == 2)
+    assert guild.stream.heard[-1] == (spool, 30)
+    assert (await guild.ask(GetNowPlaying())).position_s == pytest.approx(130 * 0.02)
+
+
+async def test_a_volume_waits_until_it_is_ahead_of_the_listener(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    await guild.ask(SetVolume(150))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.stream.position = 100
+    guild.media.spools[1].make(60, complete=False)
+    await guild.ask(GetNowPlaying())
+    assert guild.stream.plays == 1
+    guild.media.spools[1].make(200, complete=False)
+    await guild.until(lambda: guild.stream.plays == 2)
+    assert guild.stream.heard[-1][1] == 100
+
+
+async def test_pause_survives_a_kill_and_a_seek(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    await guild.ask(Pause())
+    with pytest.raises(No, match="paused already"):
+        await guild.ask(Pause())
+    await guild.system.kill("guilds/42/player")
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.PAUSED
+    await guild.link()
+    await guild.ask(Seek(2.0))
+    await guild.until(lambda: guild.stream.plays == 2)
+    assert guild.stream.paused
+    await guild.ask(Resume())
+    assert not guild.stream.paused
+
+
+async def test_a_looping_track_repeats_without_a_gap(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    await guild.ask(SetLoop(Loop.TRACK))
+    guild.stream.finish()
+    await guild.until(lambda: guild.stream.next is not None)
+    guild.stream.finish()
+    assert guild.stream.titles == ["a", "a", "a"]
+    assert guild.stream.plays == 1
+
+
+async def test_a_changed_order_changes_what_is_queued(guild: Guild) -> None:
+    await playing(guild, tracks("a", *"bcdefghijklmnop"))
+    await guild.ask(Shuffle())
+    view = await guild.ask(GetQueue())
+    await guild.until(
+        lambda: guild.stream.next is not None and guild.stream.next[0][0].track.title == view.entries[0].title
+    )
+
+
+async def test_an_unplayable_track_is_skipped_with_the_reason(guild: Guild) -> None:
+    guild.media.eager = None
+    await guild.link()
+    await guild.ask(Enqueue(tracks("bad", "good"), 7))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.media.spools[0].fail(MediaError(ErrorKind.NOT_AUDIO, "It holds no audio."))
+    guild.media.spools[1].make(500)
+    await guild.until(lambda: guild.stream.titles == ["good"])
+    await guild.until(lambda: bool(guild.port.notices))
+    assert "bad" in guild.port.notices[0]
+    assert "no audio" in guild.port.notices[0]
+
+
+async def test_a_failed_preload_is_told_when_its_turn_comes(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    await guild.ask(Enqueue(tracks("bad", "good")))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.media.spools[1].fail(MediaError(ErrorKind.UNAVAILABLE, "Gone."))
+    await guild.ask(GetNowPlaying())
+    assert not guild.port.notices
+    guild.media.eager = 500
+    guild.stream.finish()
+    await guild.until(lambda: guild.stream.titles == ["a", "good"])
+    await guild.until(lambda: bool(guild.port.notices))
+
+
+async def test_a_failed_seek_leaves_the_music_alone(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    await guild.ask(Seek(5.0))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.media.spools[1].fail(MediaError(ErrorKind.UNAVAILABLE, "Gone."))
+    await guild.until(lambda: bool(guild.port.notices))
+    assert guild.stream.plays == 1
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.PLAYING
+
+
+async def test_a_passing_failure_gets_one_more_try(guild: Guild) -> None:
+    guild.media.eager = None
+    await guild.link()
+    await guild.ask(Enqueue(tracks("a"), 7))
+    await guild.until(lambda: len(guild.media.spools) == 1)
+    guild.media.spools[0].fail(MediaError(ErrorKind.TIMEOUT, "Too slow."))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.media.spools[1].make(500)
+    await guild.until(lambda: guild.stream.titles == ["a"])
+    assert not guild.port.notices
+
+
+async def test_a_track_without_a_frame_does_not_loop_for_ever(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    await guild.ask(SetLoop(Loop.TRACK))
+    await guild.until(lambda: guild.stream.next is not None)
+    guild.stream.unqueue()
+    guild.stream.finish(frames=0)
+    await guild.until(lambda: guild.stream.current is None and bool(guild.port.notices))
+    assert (await guild.ask(GetNowPlaying())).phase is Phase.IDLE
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Seek(11.0), "not that long"),
+        (Seek(-1.0), "not that long"),
+        (SetVolume(201), "0 to 200"),
+        (SetVolume(-1), "0 to 200"),
+        (Resume(), "not paused"),
+        (Shuffle(), "fewer than two"),
+    ],
+)
+async def test_bad_requests_are_refused_and_change_nothing(guild: Guild, request_: Any, words: str) -> None:
+    await playing(guild, tracks("a"))
+    with pytest.raises(No, match=words):
+        await guild.ask(request_)
+    assert guild.stream.plays == 1
+    assert guild.incarnation("player") == 1
+
+
+async def test_a_live_stream_cannot_be_sought(guild: Guild) -> None:
+    await playing(guild, tracks("radio", is_live=True, duration_s=None))
+    with pytest.raises(No, match="live"):
+        await guild.ask(Seek(1.0))
+
+
+async def test_the_queue_is_bounded(guild: Guild) -> None:
+    answer = await guild.ask(Enqueue(tracks(*map(str, range(505))), 7))
+    assert (answer.accepted, answer.refused, answer.position) == (500, 5, 0)
+    full = await guild.ask(Enqueue(tracks("one", "two"), 7))
+    assert (full.accepted, full.refused) == (1, 1), "one has become current and made room"
+    with pytest.raises(No, match="full"):
+        await guild.ask(Enqueue(tracks("x"), 7))
+
+
+async def test_stop_is_silent_and_empties_the_queue(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    await guild.ask(Stop())
+    assert guild.stream.current is None
+    assert (await guild.ask(GetQueue())).total == 0
+    await guild.until(lambda: all(spool.closed for spool in guild.media.spools))
+
+
+async def test_a_full_disk_is_admitted_and_music_goes_on(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    await guild.store.aclose()
+    skipped = await guild.ask(Skip())
+    assert not skipped.saved
+    assert guild.stream.titles == ["a", "b"]
+    await guild.system.kill("guilds/42/player")
+    assert (await guild.ask(GetNowPlaying())).track.title == "b", "persistence still has it in memory"
