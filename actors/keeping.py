@@ -53,8 +53,7 @@ def tell(context: Context, sibling: str, message: object) -> bool:
     try:
         context.sibling(sibling).tell(message)
     except SupervisionError as error:
-        log.warning(
-            "not_told", path=context.path, to=sibling, message=type(message).__name__, error=str(error)
-        )
+        kind = type(message).__name__
+        log.debug("not_told", path=context.path, to=sibling, message=kind, error=str(error))
         return False
     return True

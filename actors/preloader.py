@@ -90,4 +90,4 @@ def _tell(preloader: Preloader, message: object) -> None:
     try:
         preloader.ctx.sibling("player").tell(message)
     except (ActorStopped, MailboxFull):
-        log.warning("player_not_told", path=preloader.ctx.path, message=type(message).__name__)
+        log.debug("player_not_told", path=preloader.ctx.path, message=type(message).__name__)
