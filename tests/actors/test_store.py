@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import glob
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -101,7 +101,7 @@ async def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
     await store.put(1, "player", b"a")
     assert await store.get(1, "player") == b"a"
     await store.aclose()
-    aside = [name for name in os.listdir(tmp_path) if name.startswith("state.sqlite3.unreadable-")]
+    aside = glob.glob(f"{path}.unreadable-*")  # noqa: PTH207 - a test may block
     assert len(aside) == 1
 
 
@@ -123,11 +123,7 @@ async def test_state_is_read_from_disk_by_a_restarted_actor(guild: Guild) -> Non
 
 
 plain = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.text(max_size=20)
-    | st.floats(allow_nan=False),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=10,
 )
