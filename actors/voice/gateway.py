@@ -164,6 +164,10 @@ class VoiceGateway:
         self._beat_sent = time.monotonic()
         await self._send(Op.HEARTBEAT, {"t": time.time_ns() // 1_000_000, "seq_ack": self.seq_ack})
 
+    def forgive(self) -> None:
+        """Forget an unacknowledged heartbeat: nobody has been listening for the answer for a while."""
+        self._beat_sent = None
+
     async def aclose(self, code: int = 1000) -> None:
         """Close, even in a cancelled scope, without waiting long for the other side."""
         with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):

@@ -208,7 +208,7 @@ class Link:
     # -- the task ----
 
     async def run(self, tasks: TaskGroup) -> None:
-        """Drive the link until it is closed.
+        """Drive the link until it is closed. Cancelled, it plays on undriven, and can be driven again.
 
         :param tasks: takes the closing of websockets, which nobody should wait for
         """
@@ -220,13 +220,25 @@ class Link:
             self._closing = Closed(None, f"internal error: {type(error).__name__}: {error}")
             raise
         finally:
-            self._finish()
+            if self._closing is not None:
+                self._finish()
+
+    async def aclose(self, reason: str) -> None:
+        """End a link that nobody drives any more."""
+        gateway, self._gateway = self._gateway, None
+        self.close(None, reason)
+        self._finish()
+        if gateway is not None:
+            await gateway.aclose()
 
     async def _round(self, tasks: TaskGroup) -> None:
         step = self._step
         try:
-            await self._pause()
-            await self._attempt(step, tasks)
+            if self._gateway is None:
+                await self._pause()
+                await self._attempt(step, tasks)
+            else:
+                await self._hold(self._gateway, tasks)
         except GatewayClosed as end:
             await self._ended(step, end)
         except (VoiceError, TimeoutError, OSError, KeyError, ValueError) as error:
@@ -245,18 +257,30 @@ class Link:
         session = self._session
         seq_ack = session.seq_ack if session is not None and step is Step.RESUME else -1
         gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
-        code = _CLOSE_TO_RESUME
         try:
             await self._make_ready(step, gateway, credentials)
+        except BaseException:
+            tasks.start_soon(gateway.aclose, _CLOSE_TO_RESUME)
+            raise
+        await self._hold(gateway, tasks)
+
+    async def _hold(self, gateway: VoiceGateway, tasks: TaskGroup) -> NoReturn:
+        """Serve a ready websocket until it ends; if only the driver is cancelled, it is kept for the next."""
+        try:
             await self._serve(gateway)
         except anyio.get_cancelled_exc_class():
-            code = 1000
+            if self._scope.cancel_called:
+                self._let_go(gateway, 1000, tasks)
             raise
-        finally:
-            self._gateway = None
-            if self._session is not None:
-                self._session.seq_ack = gateway.seq_ack
-            tasks.start_soon(gateway.aclose, code)
+        except BaseException:
+            self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
+            raise
+
+    def _let_go(self, gateway: VoiceGateway, code: int, tasks: TaskGroup) -> None:
+        self._gateway = None
+        if self._session is not None:
+            self._session.seq_ack = gateway.seq_ack
+        tasks.start_soon(gateway.aclose, code)
 
     async def _credentials(self, step: Step) -> Credentials:
         known = self.standing.credentials
@@ -287,6 +311,7 @@ class Link:
     async def _serve(self, gateway: VoiceGateway) -> NoReturn:
         """Listen and beat until one of both finds the websocket ended."""
         ends: list[GatewayClosed] = []
+        gateway.forgive()
 
         async def guard(part: Callable[[VoiceGateway], Awaitable[NoReturn]]) -> None:
             try:
@@ -394,7 +419,7 @@ class Link:
         self._changes.announce()
 
     def _finish(self) -> None:
-        closed = Closed(None, "the voice links were stopped") if self._closing is None else self._closing
+        closed = self._closing or Closed(None, "closed")
         self._drop_session()
         self._release()
         self.close_code = closed.code if closed.code is not None else self.close_code

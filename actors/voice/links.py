@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from actors.voice.backoff import RetryPolicy
+from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
 from actors.voice.link import Link, LinkState
 from actors.voice.protocol import Protocol
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 GRACE_S: Final = 30.0
 #: How often registrations and grace times are looked at.
 _SWEEP_S: Final = 1.0
+#: How long a connect waits for `run`, which a supervisor may just be restarting.
+_START_TIMEOUT_S: Final = 2.0
 #: How long the leave of a stale client may take.
 _DISPOSE_TIMEOUT_S: Final = 3.0
 #: discord.py has no public event for "the leave has arrived" once its voice client is gone: it is looked for.
@@ -51,8 +54,11 @@ class Links:
         *,
         policy: RetryPolicy | None = None,
         grace_s: float = GRACE_S,
+        client: Callable[[], discord.Client | None] | None = None,
     ) -> None:
         """
+        :param client: the client that is connected now, None while there is none; links go over to it when
+            it has replaced the one that they were made with
         :param make_connector: called in `run`; the connector of the voice websockets, which then belongs to
             the links
         """
@@ -60,23 +66,39 @@ class Links:
         self._make_connector = make_connector
         self._policy = policy or RetryPolicy()
         self._grace_s = grace_s
+        self._client = client or _no_client
         self._links: dict[int, Link] = {}
         self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
+        self._changes = Changes()
         self._tasks: TaskGroup | None = None
         self._http: aiohttp.ClientSession | None = None
 
     async def run(self) -> None:
-        """Hold the tasks of all links until cancelled; then every link ends, without leaving its channel."""
-        async with (
-            aiohttp.ClientSession(connector=self._make_connector()) as http,
-            anyio.create_task_group() as tasks,
-        ):
-            self._http, self._tasks = http, tasks
-            try:
+        """Drive all links until cancelled. They play on undriven until `run` is called again, or `aclose`."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(connector=self._make_connector())
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                for link in self._links.values():
+                    tasks.start_soon(self._drive, link, tasks, name=_name(link.guild_id))
+                self._changes.announce()
                 await self._sweep_forever(tasks)
-            finally:
-                self._http = self._tasks = None
+        finally:
+            self._tasks = None
+            if not self._links:
+                await self.aclose()
+
+    async def aclose(self) -> None:
+        """End every link, without leaving its channel; after `run` has ended for good."""
+        http, self._http = self._http, None
+        with anyio.CancelScope(shield=True):  # each step is bounded by itself
+            for link in list(self._links.values()):
+                await link.aclose("the voice links were stopped")
+            self._links.clear()
+            if http is not None:
+                await http.close()
 
     def link(self, guild_id: int) -> Link | None:
         """The living link of a guild, to look at."""
@@ -133,9 +155,10 @@ class Links:
     # -- making ----
 
     async def _open(self, channel: VoiceChannel, on_event: OnEvent) -> Link:
-        if self._tasks is None or self._http is None:
-            raise VoiceError(None, "the voice links are not running")
+        await self._changes.until(lambda: self._tasks is not None, _START_TIMEOUT_S)
         tasks, http = self._tasks, self._http
+        if tasks is None or http is None:
+            raise VoiceError(None, "the voice links are not running")
         stream = self._clock.stream(channel.guild.id)
         made: list[Link] = []
 
@@ -149,7 +172,7 @@ class Links:
         await channel.connect(cls=register)
         link = made[0]
         self._links[channel.guild.id] = link
-        tasks.start_soon(self._drive, link, tasks, name=f"voice link of guild {channel.guild.id}")
+        tasks.start_soon(self._drive, link, tasks, name=_name(channel.guild.id))
         return link
 
     async def _drive(self, link: Link, tasks: TaskGroup) -> None:
@@ -159,7 +182,7 @@ class Links:
         except Exception:
             _log.exception("voice link failed", guild_id=link.guild_id)
         finally:
-            if self._links.get(link.guild_id) is link:
+            if link.state is LinkState.CLOSED and self._links.get(link.guild_id) is link:
                 del self._links[link.guild_id]
 
     async def _until_ready(self, link: Link, timeout_s: float) -> None:
@@ -184,10 +207,14 @@ class Links:
             for link in self.all():
                 if link.on_event is None:
                     self._unowned.setdefault(link.guild_id, now + self._grace_s)
-                await _register_again(link)
+                await _register_again(link, self._client())
             for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
                 del self._unowned[guild_id]
                 tasks.start_soon(self.disconnect, guild_id)
+
+
+def _name(guild_id: int) -> str:
+    return f"voice link of guild {guild_id}"
 
 
 def _check_permissions(channel: VoiceChannel) -> None:
@@ -198,19 +225,25 @@ def _check_permissions(channel: VoiceChannel) -> None:
             raise VoiceError(None, f"no permission to {needed.replace('_', ' ')} in {channel.name}")
 
 
-async def _register_again(link: Link) -> None:
-    """A new main session (op 9) makes discord.py forget its voice clients; the living link is made known
-    again.
+async def _register_again(link: Link, client: discord.Client | None) -> None:
+    """Make a living link known to discord.py again, which forgets it in a new main session (op 9) or a new
+    client.
     """
-    protocol = link.protocol
-    guild = None if protocol is None else protocol.client.get_guild(link.guild_id)
-    if guild is None or guild.unavailable or guild.voice_client is not None:
+    standing = link.standing
+    if client is not None and client is not standing.client:
+        standing.client = client
+    guild = standing.client.get_guild(link.guild_id)
+    if guild is None or guild.unavailable or guild.voice_client is not None or standing.client.is_closed():
         return
     channel = guild.get_channel(link.channel_id)
     if channel is not None:
-        link.protocol = await cast("VoiceChannel", channel).connect(
-            cls=lambda client, place: Protocol(client, place, link)
-        )
+        place = cast("VoiceChannel", channel)
+        link.protocol = await place.connect(cls=lambda client, place: Protocol(client, place, link))
+        await standing.affirm()
+
+
+def _no_client() -> None:
+    return None
 
 
 async def _dispose(guild: discord.Guild) -> None:

@@ -25,11 +25,13 @@ class Protocol(discord.VoiceProtocol):
         """Nothing to do: the link joins by itself, and can be waited for at `Links.connect`."""
 
     async def disconnect(self, *, force: bool) -> None:
-        """Leave on purpose; discord.py calls this when the client closes.
+        """Leave on purpose; `force` does not wait for the main gateway's confirmation.
 
-        :param force: do not wait for the main gateway's confirmation
+        discord.py also calls this for every guild when the client closes. That is no leave: the client may be
+        replaced by its supervisor, and the music goes on meanwhile.
         """
-        await self.link.leave(wait=not force)
+        if not self.client.is_closed():
+            await self.link.leave(wait=not force)
         self.release()
 
     async def on_voice_state_update(self, data: GuildVoiceState, /) -> None:

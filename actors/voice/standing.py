@@ -126,6 +126,13 @@ class Standing:
         if not await self._changes.until(lambda: self.channel_id == channel_id, timeout_s):
             raise VoiceError(None, "Discord did not answer the request to change the channel")
 
+    async def affirm(self) -> None:
+        """Tell a new main session where the bot is; a voice server that this brings is a surprise."""
+        try:
+            await self._change(self.channel_id)
+        except VoiceError:
+            pass  # the voice session goes on as long as it lives; its end will ask again
+
     async def _ask_credentials(self, timeout_s: float) -> Credentials:
         self._asked += 1
         self._server = None

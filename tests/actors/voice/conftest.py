@@ -146,6 +146,7 @@ class Client:
         self.session_id = "0123456789abcdef"
         self.guilds: dict[int, Guild] = {}
         self.tasks: set[asyncio.Future[None]] = set()
+        self.closed = False
         self._connection = self  # discord.VoiceProtocol.cleanup goes through it
 
     def guild(self, guild_id: int = GUILD) -> Guild:
@@ -153,6 +154,14 @@ class Client:
 
     def get_guild(self, guild_id: int) -> Guild | None:
         return self.guilds.get(guild_id)
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    async def close(self) -> None:
+        self.closed = True
+        for voice_client in self.voice_clients:
+            await voice_client.disconnect(force=True)
 
     @property
     def voice_clients(self) -> list[Any]:
@@ -187,10 +196,16 @@ def numbers_of(frames: list[Frame], mark: int = 0) -> list[int]:
 class House:
     """Everything that one test needs, with the links and the clock running."""
 
-    def __init__(self, voice: VoiceServer, client: Client, clock: Clock, links: Links) -> None:
-        self.voice, self.client, self.clock, self.links = voice, client, clock, links
+    def __init__(self, voice: VoiceServer, clients: list[Client], clock: Clock, links: Links) -> None:
+        self.voice, self.clients, self.clock, self.links = voice, clients, clock, links
+        self.tasks: Any = None
+        self._driver = anyio.CancelScope()
         self.events: list[LinkEvent] = []
         self.told: list[StreamEvent] = []
+
+    @property
+    def client(self) -> Client:
+        return self.clients[-1]
 
     @property
     def guild(self) -> Guild:
@@ -199,6 +214,17 @@ class House:
     @property
     def listener(self) -> Listener:
         return self.voice.listener(GUILD)
+
+    async def drive(self) -> None:
+        """Start `Links.run`, as a supervisor would; a former run is killed before."""
+        self._driver.cancel()
+        self._driver = anyio.CancelScope()
+        await self.tasks.start(self._drive, self._driver)
+
+    async def _drive(self, scope: anyio.CancelScope, *, task_status: Any) -> None:
+        with scope:
+            task_status.started()
+            await self.links.run()
 
     async def connect(self, channel_id: int = 200, *, timeout_s: float = 10.0) -> Link:
         channel: Any = self.guild.channel(channel_id)
@@ -242,13 +268,24 @@ def open_house(tmp_path: Path) -> OpenHouse:
         async with VoiceServer(settings=settings) as voice, _serving(voice, certificates) as port:
             client = Client(voice, f"loopback1.discord.media:{port}")
             clock = Clock()
-            links = Links(clock, connector, policy=policy, grace_s=grace_s)
+            clients = [client]
+            links = Links(
+                clock,
+                connector,
+                policy=policy,
+                grace_s=grace_s,
+                client=lambda: clients[-1],  # type: ignore
+            )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(clock.run)
-                tasks.start_soon(links.run)
-                await anyio.lowlevel.checkpoint()
-                yield House(voice, client, clock, links)
-                tasks.cancel_scope.cancel()
+                house = House(voice, clients, clock, links)
+                house.tasks = tasks
+                await house.drive()
+                try:
+                    yield house
+                finally:
+                    tasks.cancel_scope.cancel()
+                    await links.aclose()
 
     return open_
 
