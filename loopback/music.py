@@ -1,9 +1,9 @@
 """Music that the project makes itself: small pieces for pad, bass, ostinato and bells, made bar by bar.
 
 Every piece is its own track of the position code (see position.py), which is mixed in as a quiet chord high
-above the music; the instruments leave that band to it (nothing above 8 kHz) and begin softly (no click
-reaches it). A piece may be of any length up to an hour: it begins with its ostinato, bells join in the second round
-of its chords, and it fades at the end. The same piece and length always give the same samples.
+above the music; the instruments leave that band to it (nothing above 8 kHz) and begin softly, so no click
+reaches it. A piece may be of any length up to an hour: it begins with its ostinato, bells join in the second
+round of its chords, and it fades at the end. The same piece and length always give the same samples.
 """
 
 from __future__ import annotations
