@@ -67,26 +67,33 @@ class Maker:
     refresh: Callable[[int], Address] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     _sources: list[HttpSource] = field(default_factory=list)
+    _lost: MediaError | None = None
 
     def run(self) -> None:
         """Until the end of the medium; raises MediaError."""
         first = self.sink.frames
         try:
-            if not self._pass(_pass_through, first):
-                self._pass(_transcode, first)
+            if not self._once(
+                first, transcode=False
+            ):  # packets of another length came: the rest is transcoded
+                self._once(first, transcode=True)
         except (FFmpegError, ValueError) as error:
-            raise _explain(error) from error
+            self._raise_lost()
+            raise MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO) from error
         self.sink.flush()
 
-    def _pass(self, way: Callable[[Maker, InputContainer, AudioStream, int], bool], first: int) -> bool:
-        """One way through an opened medium; False if the other way must go on."""
+    def _once(self, first: int, *, transcode: bool) -> bool:
+        """From the frame that is due to the end; False if passing through must be given up."""
         try:
             with self._open() as container:
                 stream = _audio_of(container)
                 self._announce(container, stream)
+                passing = not transcode and self.medium.volume == 100 and _can_pass(stream)
+                way = _pass_through if passing else _transcode
                 return way(self, container, stream, self.medium.start_frame + self.sink.frames - first)
         finally:
             self._close_sources()
+            _check_cancelled(self)
 
     # -- opening
 
@@ -109,9 +116,14 @@ class Maker:
         self._sources = [source for source in self._sources if not source.closed]
         return self._source(Address(url, self.medium.address.headers))
 
+    def seekable(self) -> bool:
+        """Whether FFmpeg may seek: on a source that cannot, it would read on and lose its place."""
+        return self.medium.manifest or self._sources[0].seekable()
+
     def _close_sources(self) -> None:
         for source in self._sources:
             source.close()
+            self._lost = self._lost or source.error
         self._sources.clear()
 
     def _announce(self, container: InputContainer, stream: AudioStream) -> None:
@@ -127,8 +139,15 @@ class Maker:
 
     # -- the end
 
+    def _raise_lost(self) -> None:
+        """Raise what ended a source: FFmpeg takes some errors for a proper end of the file."""
+        errors = [source.error for source in self._sources if source.error is not None]
+        if (lost := self._lost or next(iter(errors), None)) is not None and not self.medium.is_live:
+            raise lost
+
     def check_end(self, container: InputContainer, stream: AudioStream, position: int) -> None:
         """Raise if it ended long before its stated duration, and no size of the file vouches for the end."""
+        self._raise_lost()
         duration_s = _duration_s(container, stream)
         certain = self._sources and self._sources[0].size_was_stated and not self.medium.manifest
         if duration_s is None or certain or self.medium.is_live:
@@ -160,10 +179,10 @@ def _start_s(stream: AudioStream) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _seek(container: InputContainer, stream: AudioStream, position_s: float) -> None:
+def _seek(maker: Maker, container: InputContainer, stream: AudioStream, position_s: float) -> None:
     """To a key frame at or before the position; a source that cannot seek is read from the start."""
     base = stream.time_base
-    if position_s > 0 and base:
+    if position_s > 0 and base and maker.seekable():
         try:
             container.seek(int((_start_s(stream) + position_s) / base), stream=stream, backward=True)
         except (FFmpegError, OSError):
@@ -173,13 +192,13 @@ def _seek(container: InputContainer, stream: AudioStream, position_s: float) -> 
 # -- Opus as it is
 
 
+def _can_pass(stream: AudioStream) -> bool:
+    context = stream.codec_context
+    return context.name in {"opus", "libopus"} and opus.passes_through(context.extradata or b"")
+
+
 def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, position: int) -> bool:
-    head = stream.codec_context.extradata or b""
-    if stream.codec_context.name not in {"opus", "libopus"} or maker.medium.volume != 100:
-        return False
-    if not opus.passes_through(head):
-        return False
-    _seek(container, stream, position * FRAME_S)
+    _seek(maker, container, stream, position * FRAME_S)
     passing = _Passing(maker, position, _start_s(stream))
     for packet in container.demux(stream):
         if packet.size and not passing.take(packet):
@@ -190,7 +209,7 @@ def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, 
 
 
 class _Passing:
-    """To a key frame at or before the position; a source that cannot seek is read from its start."""
+    """Puts packets at their place in time: frame `due` comes next. What lies before the first is left out."""
 
     def __init__(self, maker: Maker, position: int, start_s: float) -> None:
         self._maker = maker
@@ -243,7 +262,7 @@ class _Passing:
 
 def _transcode(maker: Maker, container: InputContainer, stream: AudioStream, position: int) -> bool:
     from_s = position * FRAME_S
-    _seek(container, stream, from_s - _PREROLL_S)
+    _seek(maker, container, stream, from_s - _PREROLL_S)
     transcoder = Transcoder(
         volume=maker.medium.volume, from_s=_start_s(stream) + from_s if position else None
     )
@@ -272,7 +291,3 @@ def _transcode(maker: Maker, container: InputContainer, stream: AudioStream, pos
 def _check_cancelled(maker: Maker) -> None:
     if maker.cancelled.is_set():
         raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
-
-
-def _explain(error: Exception) -> MediaError:
-    return MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO)

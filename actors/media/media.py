@@ -167,6 +167,8 @@ class Media:
                 spool.finish(error)
             else:
                 spool.finish(None)
+            finally:
+                spool.on_close(None)
 
     async def _escalate(self, spool: Spool) -> None:
         for number, (fresh, variant) in enumerate(_ATTEMPTS, start=1):

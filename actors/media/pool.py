@@ -38,7 +38,7 @@ class Pool:
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                await self._start()
+                tasks.start_soon(self._warm_up)
                 self._notify()
                 await anyio.sleep_forever()
         finally:
@@ -66,13 +66,14 @@ class Pool:
                 worker = self._pick()
                 if worker is not None and (worker.busy == 0 or self._full()):
                     return worker
-                if not self._full():
-                    return await self._start()
+                if not self._full() and all(worker.pid for worker in self.workers):
+                    await self._start()
+                    continue
             await self._changed.wait()
 
     def _pick(self) -> Worker | None:
         """The worker with the fewest jobs, among those that take more."""
-        free = [worker for worker in self._taking() if worker.busy < self._capacity]
+        free = [worker for worker in self._taking() if worker.pid and worker.busy < self._capacity]
         return min(free, key=lambda worker: worker.busy, default=None)
 
     def _taking(self) -> list[Worker]:
@@ -81,13 +82,25 @@ class Pool:
     def _full(self) -> bool:
         return len(self._taking()) >= self._processes
 
-    async def _start(self) -> Worker:
+    async def _warm_up(self) -> None:
+        try:
+            if not self.workers:
+                await self._start()
+        except MediaError:
+            pass  # the next job tries again, and tells
+
+    async def _start(self) -> None:
         if self._tasks is None:
-            raise MediaError(ErrorKind.UNAVAILABLE, "Media cannot be read now.", retryable=True)
+            return
         worker = Worker(self._arguments, on_change=self._on_change)
         self.workers.append(worker)
-        await self._tasks.start(worker.run)
-        return worker
+        try:
+            await self._tasks.start(worker.run)
+        except OSError as error:  # no memory, or too many processes
+            self.workers.remove(worker)
+            text = "The program that reads media cannot be started."
+            raise MediaError(ErrorKind.UNAVAILABLE, text, retryable=True) from error
+        self._notify()
 
     def _give_back(self, worker: Worker, conversation: Conversation) -> None:
         conversation.close()
@@ -105,7 +118,7 @@ class Pool:
                 worker.kill()
         self.workers = [worker for worker in self.workers if worker.alive]
         if self._tasks is not None and not self.workers and any(worker.age_s > _STEADY_S for worker in gone):
-            self._tasks.start_soon(self._start)
+            self._tasks.start_soon(self._warm_up)
         self._notify()
 
     def _notify(self) -> None:

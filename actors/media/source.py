@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CHUNK = 10 << 20  # bytes of one ranged request; YouTube slows larger ones down
-_TIMEOUT_S = 5.0
+TIMEOUT_S = 5.0  # for a connection, and between two pieces of an answer
 _SKIP = 128 << 10  # seeking ahead by less than this reads on instead of a new request
 _REDIRECTS = 5
 _BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # waits of failures in a row without a byte between them
@@ -57,6 +57,7 @@ class HttpSource:
         cancelled: threading.Event | None = None,
         refresh: Callable[[int], Address] | None = None,
         max_bytes: int = 4 << 30,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._address = address
         self._cancelled = cancelled or threading.Event()
@@ -66,19 +67,20 @@ class HttpSource:
             maxsize=1,
             cert_reqs="CERT_REQUIRED",
             ca_certs=certifi.where(),
-            timeout=urllib3.Timeout(_TIMEOUT_S),
+            timeout=urllib3.Timeout(timeout_s),
         )
         self._response: urllib3.BaseHTTPResponse | None = None
         self._stop = 0  # where the present answer ends
-        self._position = 0
+        self._at = 0  # position of the present answer's next byte
+        self._position = 0  # where FFmpeg wants to read
         self._validator: str | None = None
         self._failures = 0
         self._refreshes = 0
         self._ranges = True
         self._opened = False
         self.closed = False
+        self.error: MediaError | None = None  # what ended it for good; FFmpeg takes some errors for an end
         self.size_was_stated = False  # else the end of an answer may be a cut, which nobody can tell
-        self.content_type = ""
         self.received = 0  # bytes read from the network in all
         self.total: int | None = None  # size of the file, if the server has said it
         self.name = address.url  # FFmpeg resolves relative links of playlists against it
@@ -107,7 +109,7 @@ class HttpSource:
         base = {0: 0, 1: self._position, 2: self.total or 0}[whence]
         if whence == 2 and self.total is None:
             raise OSError("the size of the file is not known")
-        self._move(max(0, base + offset))
+        self._position = max(0, base + offset)
         return self._position
 
     def tell(self) -> int:
@@ -129,48 +131,49 @@ class HttpSource:
     def _at_end(self) -> bool:
         return self._opened and self.total is not None and self._position >= self.total
 
-    def _move(self, target: int) -> None:
-        ahead = target - self._position
-        if self._response is not None and 0 < ahead <= min(_SKIP, self._stop - self._position - 1):
-            try:
-                self._discard(ahead)
-            except (_FailedError, urllib3.exceptions.HTTPError, OSError):
-                self._drop()
-        elif ahead:
+    def _align(self) -> None:
+        """Make the present answer stand at the position, or have none: FFmpeg seeks about to ask the size."""
+        ahead = self._position - self._at
+        if self._response is None or not ahead:
+            return
+        if not 0 < ahead <= min(_SKIP, self._stop - self._at - 1):
             self._drop()
-        self._position = target
-
-    def _discard(self, size: int) -> None:
-        while size:
-            data = self._receive(min(size, 65536))
-            if not data:
-                raise _FailedError("the connection ended")
-            size -= len(data)
+            return
+        self._read_away(self._response, ahead)
+        self._at = self._position
 
     # -- one attempt and what follows when it fails
 
     def _attempt(self, action: Callable[[], Any]) -> Any:
-        if self._cancelled.is_set():
-            raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
+        if self.error is not None:
+            raise self.error
         try:
+            self._check_cancelled()
             return action()
+        except MediaError as error:
+            self.error = error
+            raise
         except (_FailedError, urllib3.exceptions.HTTPError, OSError) as error:
             self._drop()
-            self._count_failure(error)
+            self.error = self._judge(error)
+            if self.error is not None:
+                raise self.error from error
             return None
 
-    def _count_failure(self, error: Exception) -> None:
+    def _judge(self, error: Exception) -> MediaError | None:
+        """The error that ends this source, or None, after a while, if the request is to be made again."""
         if (refused := refusal(error)) is not None:
-            raise refused from error
+            return refused
         if self._failures >= len(_BACKOFF_S):
             text = (
                 "The connection to the media server was lost."
                 if self.received
                 else "The media server cannot be reached."
             )
-            raise MediaError(ErrorKind.UNAVAILABLE, text, retryable=True) from error
+            return MediaError(ErrorKind.UNAVAILABLE, text, retryable=True)
         self._cancelled.wait(_BACKOFF_S[self._failures])
         self._failures += 1
+        return None
 
     def _drop(self) -> None:
         if self._response is not None:
@@ -178,22 +181,19 @@ class HttpSource:
             self._response = None
 
     def _receive(self, size: int) -> bytes:
+        self._align()
         if self._response is None:
             self._connect()
         if self._response is None:  # 416 said that this is the end
             return b""
         data = self._response.read1(size)
-        if data:
-            if self._position + len(data) >= self._stop:
-                self._drop_at(self._position + len(data))
-            return data
-        return self._end_of_answer()
-
-    def _drop_at(self, position: int) -> None:
-        """The answer is used up: give its connection back for the next range."""
-        if self._response is not None and position >= self._stop:
+        if not data:
+            return self._end_of_answer()
+        self._at += len(data)
+        if self._at >= self._stop:  # used up: its connection serves the next range
             self._response.release_conn()
             self._response = None
+        return data
 
     def _end_of_answer(self) -> bytes:
         self._drop()
@@ -248,7 +248,7 @@ class HttpSource:
             self._refused(response.status)
             raise _FailedError(f"status {response.status}")
         handler(response, position)
-        self.content_type = response.headers.get("Content-Type", "")
+        self._at = position
         self._opened = True
 
     def _take_part(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
@@ -266,17 +266,20 @@ class HttpSource:
         self._same_file(response, size)
         self._ranges = False
         self._response, self._stop = response, _UNKNOWN if size is None else size
-        self._pass_over(response, position)
+        self._read_away(response, position)
 
-    def _pass_over(self, response: urllib3.BaseHTTPResponse, size: int) -> None:
-        """Read again what was read before: never play it again."""
+    def _read_away(self, response: urllib3.BaseHTTPResponse, size: int) -> None:
+        """Read and forget: what lies before the position must never be played a second time."""
         while size:
             data = response.read(min(size, 65536))
             if not data:
                 raise _FailedError("the connection ended")
             size -= len(data)
-            if self._cancelled.is_set():
-                raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
+            self._check_cancelled()
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
 
     def _take_nothing(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
         if self.total is not None and position < self.total:

@@ -53,10 +53,12 @@ class Spool:
         with tempfile.TemporaryFile(dir=work_dir, prefix="spool-") as file:
             self.fd = os.dup(file.fileno())
         self._changed = anyio.Event()
-        self._on_close: Callable[[], None] = lambda: None
+        self._on_close: Callable[[], None] = _nothing
 
     def __del__(self) -> None:
-        self.close()
+        if getattr(self, "fd", -1) >= 0:  # forgotten by its owner: no file stays open for it
+            os.close(self.fd)
+            self.fd = -1
 
     @property
     def closed(self) -> bool:
@@ -85,7 +87,7 @@ class Spool:
 
     def close(self) -> None:
         """As `aclose`, for where nothing can be awaited."""
-        if getattr(self, "fd", -1) < 0:
+        if self.closed:
             return
         os.close(self.fd)
         self.fd = -1
@@ -104,9 +106,9 @@ class Spool:
         """Where the frame `second * 50` of this spool begins in the file."""
         return self._marks[second]
 
-    def on_close(self, callback: Callable[[], None]) -> None:
-        """Called once, when the spool is closed."""
-        self._on_close = callback
+    def on_close(self, callback: Callable[[], None] | None) -> None:
+        """What is called when the spool is closed, by its maker's task."""
+        self._on_close = callback or _nothing
 
     def describe(self, *, title: str | None, duration_s: float | None) -> None:
         """What the medium states of itself."""
@@ -131,6 +133,9 @@ class Spool:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+
+def _nothing() -> None: ...
 
 
 class Cursor:
