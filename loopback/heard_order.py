@@ -18,7 +18,7 @@ EDGE: Final = 2  # frames at either end of a track that its encoder may have cut
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """Figures of one track in frames; `in_order` is the share (0 to 1) of the asked ones that came in order."""
+    """Figures of one track in frames; `in_order` is the share (0 to 1) of those asked for."""
 
     places: Places
     heard: int

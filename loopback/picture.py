@@ -69,9 +69,10 @@ def _waveform(axes: Any, hearing: Hearing) -> None:
     low, high, rms = _envelope(hearing)
     step = max(1, -(-len(low) // _COLUMNS))
     owners = hearing.owner
+    times = np.repeat(hearing.at_s, 4) + np.tile(np.arange(4) * FRAME_MS / 4000, len(owners))
+    before_gap = np.flatnonzero(np.diff(hearing.at_s, append=np.inf) * 1000 > LONGEST_GAP_MS) * 4 + 3
     for index in [-1, *range(len(hearing.reports))]:
         shade = FAINT if index < 0 else colour(index)
-        times = np.repeat(hearing.at_s, 4) + np.tile(np.arange(4) * FRAME_MS / 4000, len(owners))
         mine = np.repeat(owners == index, 4)
         columns = [_thin(np.where(mine, values, 0.0), step, peak) for values, peak in _peaks(low, high, rms)]
         axes.fill_between(times[::step], columns[0], columns[1], color=shade, alpha=0.55, lw=0, step="post")

@@ -1,0 +1,249 @@
+"""The demo: an embedded Discord, the bot as a process of its own, a user who asks for music, and a listener.
+
+The bot is started as `ostinato run` would start it and knows nothing of the demo; all that is judged is what
+its voice packets sounded like at the listener's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from loopback.demo_bot import BotEndedError, bot_environment, bot_process, last_lines, raise_when_ended
+from loopback.demo_follow import Follower
+from loopback.demo_plan import Item, NotPlayableError, check, make_plan
+from loopback.errors import NotAnswered
+from loopback.heard import Hearing, hear
+from loopback.heard_files import write_ogg, write_report
+from loopback.media_server import MediaServer
+from loopback.progress import Display
+from loopback.server import Loopback
+from loopback.waiting import NotSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from loopback.channels import TextChannel, VoiceChannel
+    from loopback.guild import Guild
+    from loopback.message import Message
+    from loopback.user import ScriptedUser
+
+OK: Final = 0
+FAILED: Final = 1
+BAD_USAGE: Final = 2
+INTERRUPTED: Final = 130  # as shells report Ctrl-C
+
+READY_S: Final = 60.0  # until the bot is connected and its commands are synced
+ANSWER_S: Final = 60.0  # until the bot has answered a request for a track
+START_S: Final = 20.0  # from the answer to the first frame
+STALL_S: Final = 8.0  # without any music in between
+POLL_S: Final = 0.1
+NAMES: Final = ("ostinato-heard.ogg", "ostinato-heard.json", "ostinato-heard.png")
+
+
+class DemoFailedError(Exception):
+    """The demo cannot go on; the message is the one line that says why."""
+
+
+@dataclass(slots=True, eq=False)
+class Stage:
+    """Everything that takes part in one demo."""
+
+    discord: Loopback
+    guild: Guild
+    voice: VoiceChannel
+    text: TextChannel
+    user: ScriptedUser
+    display: Display
+    items: Sequence[Item] = ()
+    seen: set[int] = field(default_factory=set)
+
+
+async def run_demo(
+    play: str | None = None, seconds: float | None = None, *, display: Display | None = None
+) -> int:
+    """Run the demo; returns its exit code.
+
+    `play` is a file or link (None: the project's own music), `seconds` bounds what is listened to. The files
+    of NAMES are left in the working folder. 0: everything asked for was heard in order, nothing lost, no gap
+    above 60 ms; 1: not so; 2: bad usage; 130: interrupted. Runs on asyncio.
+    """
+    display = display or Display()
+    if seconds is not None and not 0 < seconds < float("inf"):
+        display.failure(f"seconds must be more than 0, not {seconds:g}")
+        return BAD_USAGE
+    try:
+        check(play)
+    except NotPlayableError as error:
+        display.failure(str(error))
+        return FAILED
+    return await _until_interrupted(partial(_run, play, seconds, display), display)
+
+
+async def _until_interrupted(run: Callable[[], Awaitable[int]], display: Display) -> int:
+    """Runs the demo; Ctrl-C or SIGTERM, however often, end it once and in order."""
+    code = INTERRUPTED
+    async with anyio.create_task_group() as group:
+
+        async def watch(*, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                task_status.started()
+                async for _ in signals:
+                    if not group.cancel_scope.cancel_called:
+                        display.failure("interrupted; everything is being stopped")
+                        work.cancel()
+
+        await group.start(watch)
+        with anyio.CancelScope() as work:
+            code = await run()
+        group.cancel_scope.cancel()
+    return code
+
+
+async def _run(play: str | None, seconds: float | None, display: Display) -> int:
+    with tempfile.TemporaryDirectory(prefix="ostinato-demo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        try:
+            return await _play(play, seconds, folder, display)
+        except (DemoFailedError, BotEndedError, NotPlayableError, NotSeen, NotAnswered) as error:
+            display.failure(str(error))
+        except BaseExceptionGroup as group:
+            known, rest = group.split((DemoFailedError, BotEndedError, NotSeen, NotAnswered))
+            if rest is not None or known is None:
+                raise
+            display.failure(str(_first(known)))
+        if lines := last_lines(folder / "bot.log"):
+            display.quote("the last lines of the bot's log:", lines)
+        return FAILED
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _play(play: str | None, seconds: float | None, folder: Path, display: Display) -> int:
+    async with Loopback() as discord, MediaServer() as server:
+        stage = _set_up(discord, display)
+        display.step(f"an embedded Discord listens on {discord.address}")
+        stage.items = await anyio.to_thread.run_sync(make_plan, play, seconds, folder, server)
+        environment = bot_environment(discord, stage.guild.id, folder, os.environ)
+        async with bot_process(environment, folder) as process, anyio.create_task_group() as group:
+            group.start_soon(raise_when_ended, process)
+            await _perform(stage)
+            group.cancel_scope.cancel()
+        display.step("the bot has been stopped")
+        hearing = await anyio.to_thread.run_sync(_conclude, stage)
+    display.report(hearing.reports)
+    display.console.print(f"left here: {', '.join(NAMES)}")
+    return OK if all(report.ok for report in hearing.reports) else FAILED
+
+
+def _set_up(discord: Loopback, display: Display) -> Stage:
+    guild = discord.add_guild("The Listening Room")
+    voice, text = guild.add_voice_channel("Music"), guild.add_text_channel("general")
+    user = discord.add_user("alice")
+    guild.add_member(user)
+    return Stage(discord, guild, voice, text, user, display)
+
+
+async def _perform(stage: Stage) -> None:
+    """From the bot's arrival to the last note."""
+    await stage.discord.wait_bot(READY_S)
+    await stage.user.wait_command(stage.text, "play", READY_S)
+    stage.display.step("the bot is connected, its slash commands are there")
+    await stage.user.join(stage.voice)
+    stage.display.step(f"{stage.user.name} joins the voice channel {stage.voice.name}")
+    follower = Follower(stage.items, stage.guild.listener)
+    await _ask_by_slash(stage, stage.items[0])
+    await _first_sound(stage, follower)
+    await _ask_by_text(stage, stage.items[1])
+    with stage.display.music():
+        await _follow(stage, follower)
+
+
+async def _ask_by_slash(stage: Stage, item: Item) -> None:
+    stage.display.says(stage.user.name, f"/play {item.query}")
+    interaction = await stage.user.slash(stage.text, "play", query=item.query)
+    answer = await interaction.wait_answer(ANSWER_S)
+    stage.seen.add(answer.id)
+    stage.display.says("the bot", answer.text)
+
+
+async def _ask_by_text(stage: Stage, item: Item) -> None:
+    await _write(stage, f"!play {item.query}")
+
+
+async def _write(stage: Stage, command: str) -> None:
+    stage.display.says(stage.user.name, command)
+    said = await stage.user.say(stage.text, command)
+    answer = await stage.text.wait_message(lambda message: message.reference is said, ANSWER_S)
+    stage.seen.add(answer.id)
+    stage.display.says("the bot", answer.text)
+
+
+async def _first_sound(stage: Stage, follower: Follower) -> None:
+    """Waits until music is heard; says what the bot said if it is not."""
+    give_up = time.monotonic() + START_S
+    while follower.current < 0:
+        follower.update()
+        gone = stage.guild.voice_of(stage.discord.bot) is None
+        if time.monotonic() > give_up or (gone and time.monotonic() > give_up - START_S + 1.0):
+            _show_unseen(stage)
+            raise DemoFailedError(f"nothing was played for {stage.items[0].query}")
+        await anyio.sleep(POLL_S)
+
+
+async def _follow(stage: Stage, follower: Follower) -> None:
+    """Shows what is heard until the last track has ended; skips a track of which enough was heard."""
+    skipped, last_s, heard = -1, time.monotonic(), follower.last_music_ns
+    while not follower.finished:
+        follower.update()
+        note = f"longest gap {follower.longest_gap_ms:.0f} ms"
+        stage.display.heard(follower.item.asked.title, follower.place_s, follower.length_s, note)
+        if follower.last_music_ns != heard:
+            last_s, heard = time.monotonic(), follower.last_music_ns
+        if time.monotonic() - last_s > STALL_S:
+            _show_unseen(stage)
+            stage.display.failure(f"no music was heard for {STALL_S:g} s")
+            return
+        stop_s = follower.item.stop_s
+        if stop_s is not None and skipped != follower.current and follower.place_s >= stop_s:
+            skipped = follower.current
+            await _write(stage, "!skip")
+        await anyio.sleep(POLL_S)
+
+
+def _show_unseen(stage: Stage) -> None:
+    """What the bot has written that was not shown yet."""
+    for message in stage.text.messages:
+        if message.author is stage.discord.bot and message.id not in stage.seen and _text(message):
+            stage.seen.add(message.id)
+            stage.display.says("the bot", _text(message))
+
+
+def _text(message: Message) -> str:
+    return message.text.strip()
+
+
+def _conclude(stage: Stage) -> Hearing:
+    """Judge what was heard, and leave the three files."""
+    from loopback.picture import draw  # matplotlib takes a second to come
+
+    frames = list(stage.guild.listener.frames)
+    hearing = hear(frames, [item.asked for item in stage.items])
+    ogg, report, picture = (Path(name) for name in NAMES)
+    write_ogg(ogg, frames)
+    write_report(report, hearing.reports)
+    draw(picture, hearing)
+    return hearing

@@ -1,0 +1,98 @@
+"""Follows the music while it is heard: which track, which place in it, and when the next one begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loopback.ear import Decoder
+from loopback.position import FRAME, read_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loopback.demo_plan import Item
+    from loopback.listener import Frame, Listener
+
+_SURE: Final = 5  # readings of another track that make it the present one
+FRAME_S: Final = 0.02
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """Reads a listener's new frames bit by bit; `current` is the index of the item that is heard, -1 before."""
+
+    items: Sequence[Item]
+    listener: Listener
+    current: int = -1
+    place_s: float = 0.0
+    longest_gap_ms: float = 0.0
+    heard: int = 0
+    last_music_ns: int | None = None
+    _read: int = 0
+    _decoder: Decoder = field(default_factory=Decoder)
+
+    def update(self) -> None:
+        """Take in what has arrived since the last call."""
+        frames = self.listener.frames[self._read :]
+        self._read += len(frames)
+        music = [frame for frame in frames if frame.opus is not None and not frame.silence]
+        if not music:
+            return
+        self._measure(music)
+        self._locate(music)
+
+    @property
+    def item(self) -> Item:
+        """What is heard now."""
+        return self.items[max(0, self.current)]
+
+    @property
+    def length_s(self) -> float | None:
+        """How much of the present track was asked for."""
+        return self.item.asked.seconds
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last item has been heard to its end."""
+        length_s = self.length_s
+        last = self.current == len(self.items) - 1
+        return last and length_s is not None and self.place_s >= length_s - 3 * FRAME_S
+
+    def _measure(self, music: list[Frame]) -> None:
+        times = [frame.arrival_ns for frame in music]
+        if self.last_music_ns is not None:
+            times.insert(0, self.last_music_ns)
+        waits = [(after - before) / 1e6 for before, after in pairwise(times)]
+        self.longest_gap_ms = max([self.longest_gap_ms, *waits])
+        self.last_music_ns = times[-1]
+
+    def _locate(self, music: list[Frame]) -> None:
+        sound = [self._decode(frame) for frame in music]
+        positions = read_positions(np.concatenate(sound))
+        for index in range(max(0, self.current), len(self.items)):
+            number = self.items[index].asked.number
+            mine = positions.track == number
+            if number is not None and mine.sum() >= min(_SURE, len(music)):
+                self._enter(index)
+                self.place_s = float(positions.seconds[mine][-1]) + FRAME_S
+                return
+        if self.current < 0:
+            self._enter(0)
+        if self.item.asked.number is None:
+            self.heard += len(music)
+            self.place_s = self.heard * FRAME_S
+
+    def _enter(self, index: int) -> None:
+        if index != self.current:
+            self.current, self.heard = index, 0
+
+    def _decode(self, frame: Frame) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+        pcm = self._decoder.decode(frame.opus or b"")
+        sound = np.zeros((FRAME, 2), dtype=np.int16)
+        if pcm is not None:
+            sound[: len(pcm)] = pcm[:FRAME]
+        return sound

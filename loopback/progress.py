@@ -1,0 +1,118 @@
+"""What the demo shows while it runs: steps as lines, the music as a bar where there is a terminal."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.progress import TaskID
+
+    from loopback.heard import TrackReport
+
+LINE_EVERY_S: Final = 5.0  # where there is no terminal
+
+
+@dataclass(slots=True)
+class Display:
+    """Writes to `console`. Without a terminal the bar becomes a line every few seconds."""
+
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+    _bar: Progress | None = None
+    _tasks: dict[str, TaskID] = field(default_factory=dict)
+    _written_s: float = 0.0
+    _current: str = ""
+
+    def step(self, text: str) -> None:
+        """Something was done."""
+        self.console.print(f"[green]•[/] {escape(text)}")
+
+    def says(self, who: str, text: str) -> None:
+        """Somebody wrote something in the channel."""
+        lines = [line.strip() for line in text.replace("**", "").splitlines() if line.strip()]
+        self.console.print(f"  [bold]{escape(who)}[/]: {escape(' · '.join(lines))}")
+
+    def failure(self, text: str) -> None:
+        """The one line that says why the demo failed."""
+        self.console.print(f"[bold red]✗[/] {escape(text)}", soft_wrap=True)
+
+    def quote(self, title: str, lines: Iterable[str]) -> None:
+        """Lines of a log."""
+        self.console.print(f"[dim]{escape(title)}[/]")
+        for line in lines:
+            self.console.print(f"[dim]  {escape(line)}[/]", soft_wrap=True)
+
+    @contextmanager
+    def music(self) -> Iterator[None]:
+        """While the music plays; `heard` may be called inside."""
+        if not self.console.is_terminal:
+            yield
+            return
+        columns = (
+            TextColumn("  [bold]{task.description}[/]"),
+            BarColumn(bar_width=36),
+            TextColumn("{task.fields[clock]}  [dim]{task.fields[note]}[/]"),
+        )
+        with Progress(*columns, console=self.console, refresh_per_second=5) as self._bar:
+            yield
+        self._bar = None
+
+    def heard(self, title: str, place_s: float, length_s: float | None, note: str) -> None:
+        """The listener hears this place of this track."""
+        clock = f"{_clock(place_s)} of {_clock(length_s)}" if length_s else _clock(place_s)
+        if self._bar is not None:
+            task = self._tasks.get(title)
+            if task is None:
+                task = self._tasks[title] = self._bar.add_task(title, total=length_s, clock="", note="")
+            self._bar.update(task, completed=place_s, clock=clock, note=note)
+        elif time.monotonic() - self._written_s >= LINE_EVERY_S or title != self._current:
+            self._written_s, self._current = time.monotonic(), title
+            self.console.print(f"  heard: {escape(title)}  {clock}  {note}")
+
+    def report(self, reports: Iterable[TrackReport]) -> None:
+        """The table at the end."""
+        table = Table(title="What the listener heard", title_justify="left", title_style="bold")
+        table.add_column("track", style="bold", overflow="fold")
+        headings = (
+            "heard (s)",
+            "asked (s)",
+            "longest gap (ms)",
+            "lost",
+            "repeated",
+            "out of order",
+            "in order",
+        )
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        table.add_column("judged by")
+        reports = list(reports)
+        for one in reports:
+            asked = "all" if one.seconds_asked is None else f"{one.seconds_asked:.2f}"
+            counts = (str(one.lost), str(one.repeated), str(one.out_of_order), f"{one.in_order:.1%}")
+            table.add_row(
+                escape(one.track),
+                f"{one.seconds_heard:.2f}",
+                asked,
+                f"{one.longest_gap_ms:.1f}",
+                *counts,
+                one.judged_by,
+            )
+        self.console.print()
+        self.console.print(table)
+        for one in reports:
+            for problem in one.problems:
+                self.failure(f"{one.track}: {problem}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    return f"{minutes}:{rest:02d}"
