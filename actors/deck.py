@@ -52,10 +52,15 @@ class Deck:
             self.queued = parse_play(self.stream.status().next_play_id)
         return self.play
 
+    @property
+    def seeking(self) -> bool:
+        """Another position of the same track is wanted, and its spool not ready yet."""
+        return self.play is not None and self.want not in (None, self.play.key) and not self.joins
+
     def position_ms(self) -> int:
-        """Where in the track the listener is, or would be."""
+        """Where in the track the listener is, or will be as soon as a spool is ready."""
         status = self.stream.status()
-        if self.play is not None and status.play_id == self.play.name:
+        if self.play is not None and status.play_id == self.play.name and not self.seeking:
             return self.play.position_ms(status.position)
         return self.want.start_ms if self.want is not None else 0
 

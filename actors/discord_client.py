@@ -70,11 +70,11 @@ class Bot(commands.Bot):
         )
         self._guild_sync = settings.guild_sync
         self._setup = setup
+        self._synced = False
 
     async def setup_hook(self) -> None:
-        """After the login, before the gateway: commands and their registration."""
+        """After the login, before the gateway."""
         await self._setup(self)
-        await self._sync()
 
     async def _sync(self) -> None:
         """Register the slash commands: in the guilds of the settings at once, else for all guilds."""
@@ -85,13 +85,16 @@ class Bot(commands.Bot):
                 await self.tree.sync(guild=guild)
             if not self._guild_sync:
                 await self.tree.sync()
-        except discord.HTTPException as error:
+        except (discord.DiscordException, OSError, TimeoutError, aiohttp.ClientError) as error:
             # An old registration goes on working, and so do text commands.
             log.warning("slash_commands_not_registered", error=str(error))
 
     async def on_ready(self) -> None:
-        """For the operator."""
+        """The first time: register the slash commands, which can be answered from now on."""
         log.info("discord_ready", user=str(self.user), guilds=len(self.guilds))
+        if not self._synced:
+            self._synced = True
+            await self._sync()
 
     async def on_error(self, event_method: str, /, *_args: object, **_kwargs: object) -> None:
         """A listener that fails is logged; the client goes on."""

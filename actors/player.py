@@ -90,8 +90,8 @@ class Player(Actor):
         """Load the session, take over what is heard, ask for the link's state."""
         self._deck = Deck(self._stream(), on_event=_events_to(self.ctx.lookup(self.ctx.path)))
         self._session = await self._loaded()
-        position_ms = await self._loaded_position()
-        self._take_over(position_ms)
+        position_ms, seeking = await self._loaded_position()
+        self._take_over(position_ms, seeking)
         self._settle()
         tell(self.ctx, "connection", ReportLink())
         self.ctx.start_timer("tick", TICK_S, Tick())
@@ -106,21 +106,23 @@ class Player(Actor):
             log.error("session_unreadable", guild_id=self._guild_id, error=repr(error))  # noqa: TRY400
             return Session()
 
-    async def _loaded_position(self) -> int:
-        """The position (ms) that was saved for the current entry, else 0."""
+    async def _loaded_position(self) -> tuple[int, bool]:
+        """The position (ms) that was saved for the current entry, and whether it is yet to be reached."""
         state = await load(self.ctx, "position")
         current = self._session.queue.current
         if state is None or current is None or state.get("entry") != current.id:
-            return 0
-        return int(state.get("position_ms", 0))
+            return 0, False
+        return int(state.get("position_ms", 0)), bool(state.get("seeking"))
 
-    def _take_over(self, position_ms: int) -> None:
+    def _take_over(self, position_ms: int, seeking: bool) -> None:
         play = self._deck.adopt()
         queue = None if play is None else self._session.queue.playing(play.key.entry_id)
         if queue is not None:
             paused = self._deck.stream.status().paused
             self._session = replace(self._session, queue=queue, paused=paused)
-            if play is not None and play.key.volume != self._session.volume:
+            if seeking:
+                self._aim(position_ms)
+            elif play is not None and play.key.volume != self._session.volume:
                 self._respool()
         else:
             self._deck.silence()
@@ -206,9 +208,7 @@ class Player(Actor):
         current, deck = self._session.queue.current, self._deck
         if current is None:
             return
-        seeking = deck.play is not None and deck.want != deck.play.key and not deck.joins
-        start_ms = deck.want.start_ms if seeking and deck.want is not None else deck.position_ms()
-        deck.aim(whole(current, self._session.volume, start_ms), joins=not seeking)
+        deck.aim(whole(current, self._session.volume, deck.position_ms()), joins=not deck.seeking)
 
     @handles(SetLoop)
     async def set_loop(self, message: SetLoop) -> Done:
@@ -375,7 +375,8 @@ class Player(Actor):
     async def _save_position(self) -> bool:
         current = self._session.queue.current
         entry = None if current is None else current.id
-        state = {"entry": entry, "position_ms": self._deck.position_ms()}
+        position_ms, seeking = self._deck.position_ms(), self._deck.seeking
+        state = {"entry": entry, "position_ms": position_ms, "seeking": seeking}
         return await save(self.ctx, "position", state)
 
     def _settle(self) -> None:

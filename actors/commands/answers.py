@@ -66,9 +66,10 @@ def excuse(error: BaseException, command: str | None) -> str | None:
 def usage(command: str | None) -> str:
     """How the command is written."""
     row = next((row for row in COMMANDS if row.name == command), None)
-    return (
-        "I do not understand that." if row is None else f"Write it so: `{row.name} {row.arguments}`".rstrip()
-    )
+    if row is None:
+        return "I do not understand that."
+    written = f"{row.name} {row.arguments}".strip()
+    return f"Write it so: `{written}`"
 
 
 async def on_command_error(ctx: Context, error: commands.CommandError) -> None:

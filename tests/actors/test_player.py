@@ -154,6 +154,19 @@ async def test_seek_swaps_when_the_new_spool_is_ready(guild: Guild) -> None:
     await guild.until(lambda: guild.media.spools[0].closed)
 
 
+async def test_an_acknowledged_seek_survives_a_kill(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    await guild.ask(Seek(4.0))
+    await guild.system.kill("guilds/42/player")
+    assert (await guild.ask(GetNowPlaying())).position_s == pytest.approx(4.0)
+    await guild.link()
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.media.spools[1].make(300)
+    await guild.until(lambda: guild.stream.plays == 2)
+    assert guild.stream.heard[-1][0].start_frame == 200
+
+
 async def test_a_new_volume_joins_at_the_very_frame(guild: Guild) -> None:
     await playing(guild, tracks("a"))
     guild.stream.position = 100

@@ -1,0 +1,151 @@
+"""How the bot's life begins and ends: refused logins, signals, a second life on the same data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from subprocess import PIPE, STDOUT
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from loopback import Intent, Loopback, LoopbackSettings
+from loopback.media_server import MediaServer
+from loopback.music_files import write_sound
+from loopback.voice_tones import sine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import Process
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def process(discord: Loopback, folder: Path, **environment: str) -> AsyncIterator[Process]:
+    """`ostinato run` with the contract's variables; killed at the end if it still lives."""
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("OSTINATO_")},
+        "DISCORD_TOKEN": discord.token,
+        "OSTINATO_DISCORD_ADDRESS": discord.address,
+        "OSTINATO_DISCORD_CA": str(discord.ca_file),
+        "OSTINATO_DATA_DIR": str(folder),
+        "OSTINATO_ALLOW_PRIVATE_MEDIA": "1",
+        "OSTINATO_LOG_FORMAT": "json",
+        **environment,
+    }
+    command = [sys.executable, "-m", "bot_main", "run"]
+    async with await anyio.open_process(command, env=variables, stdout=PIPE, stderr=STDOUT) as running:
+        try:
+            yield running
+        finally:
+            if running.returncode is None:
+                running.kill()
+
+
+async def output_of(running: Process) -> str:
+    """All that it printed, until it ended."""
+    assert running.stdout is not None
+    return b"".join([chunk async for chunk in running.stdout]).decode()
+
+
+async def test_a_refused_token_ends_the_process_with_one_line(tmp_path: Path) -> None:
+    async with Loopback() as discord, process(discord, tmp_path, DISCORD_TOKEN="wrong") as bot:
+        with anyio.fail_after(30):
+            printed = await output_of(bot)
+            assert await bot.wait() == 1
+    failures = [line for line in printed.splitlines() if "DISCORD_TOKEN" in line]
+    assert len(failures) == 1
+    assert "Traceback" not in printed
+
+
+async def test_missing_intents_end_the_process_with_one_line(tmp_path: Path) -> None:
+    granted = LoopbackSettings(granted_intents=Intent(0))
+    async with Loopback(granted) as discord, process(discord, tmp_path) as bot:
+        with anyio.fail_after(30):
+            printed = await output_of(bot)
+            assert await bot.wait() == 1
+    assert len([line for line in printed.splitlines() if "Message Content Intent" in line]) == 1
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_leaves_voice_and_ends_with_success(tmp_path: Path, number: signal.Signals) -> None:
+    async with Loopback() as discord, MediaServer(tmp_path) as media:
+        guild = discord.add_guild("Guild")
+        text, voice = guild.add_text_channel("general"), guild.add_voice_channel("Music")
+        alice = discord.add_user("alice")
+        guild.add_member(alice)
+        await alice.join(voice)
+        write_sound(tmp_path / "song.webm", [sine(440.0, 500)], title="Song")
+        async with process(discord, tmp_path / "data") as bot:
+            await alice.wait_command(text, "play", 30.0)
+            await (await alice.slash(text, "play", query=media.url("song.webm"))).wait_answer(20.0)
+            await guild.listener.wait_frames(25, 20.0)
+            children = children_of(bot.pid)
+            assert children, "the media workers"
+            bot.send_signal(number)
+            with anyio.fail_after(5):
+                printed = await output_of(bot)
+                assert await bot.wait() == 0, printed
+        assert guild.voice_of(discord.bot) is None
+        assert not [pid for pid in children if is_alive(pid)]
+        assert "Traceback" not in printed
+        assert '"level": "error"' not in printed
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes whose parent it is."""
+    everybody = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - no paths wanted
+    return [each for each in everybody if _parent(each) == pid]
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - as above
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def is_alive(pid: int) -> bool:
+    return _parent(pid) != 0
+
+
+async def test_the_queue_is_there_in_the_next_life_even_after_a_sigkill(tmp_path: Path) -> None:
+    async with Loopback() as discord, MediaServer(tmp_path) as media:
+        guild = discord.add_guild("Guild")
+        text, voice = guild.add_text_channel("general"), guild.add_voice_channel("Music")
+        alice = discord.add_user("alice")
+        guild.add_member(alice)
+        await alice.join(voice)
+        write_sound(tmp_path / "song.webm", [sine(440.0, 500)], title="Song")
+
+        async def ask(command: str, **options: Any) -> Any:
+            return await (await alice.slash(text, command, **options)).wait_answer(20.0)
+
+        async with process(discord, tmp_path / "data") as bot:
+            await alice.wait_command(text, "play", 30.0)
+            await ask("play", query=media.url("song.webm"))
+            await ask("play", query=media.url("song.webm") + "?second")
+            await ask("loop", mode="queue")
+            await ask("volume", level=70)
+            bot.kill()
+            await output_of(bot)
+        async with process(discord, tmp_path / "data") as bot:
+            await discord.wait_bot(30.0)
+            queue = await ask("queue")
+            assert "repeats the queue" in str(queue.embeds)
+            assert "1 waiting" in str(queue.embeds)
+            guild.listener.clear()
+            await ask("join")
+            await guild.listener.wait_frames(25, 20.0)
+            assert "volume 70 %" in str((await ask("nowplaying")).embeds)
+            bot.terminate()
+            with anyio.fail_after(5):
+                await output_of(bot)
