@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.settings import Settings
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_FIRST = ("time", "level", "logger", "event")
 _MULTILINE = frozenset({"exception", "stack"})
 
 
@@ -84,7 +85,11 @@ def _configure_structlog() -> None:
 
 def _formatter(form: str, *, colors: bool) -> logging.Formatter:
     renderers: dict[str, list[Processor]] = {
-        "json": [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        "json": [
+            structlog.processors.format_exc_info,
+            _ordered,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
         # Plain tracebacks: those with local variables would print what nobody meant to log.
         "text": [
             structlog.processors.format_exc_info,
@@ -98,6 +103,11 @@ def _formatter(form: str, *, colors: bool) -> logging.Formatter:
         foreign_pre_chain=_common(),
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers[form]],
     )
+
+
+def _ordered(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What every line has comes first, so that lines can be read one below the other."""
+    return {key: event.pop(key) for key in _FIRST if key in event} | dict(event)
 
 
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -114,7 +114,7 @@ def check_application(application: Answer) -> Iterator[Finding]:
     else:
         todo = "enable 'Message Content Intent' on the Bot page of your application, then start the bot"
         yield fail("intents", "message content is not enabled", todo)
-    yield note("invite", invite_url(application.body.get("id", "")))
+    yield note("invite", "the link is below", link=invite_url(application.body.get("id", "")))
 
 
 def check_permissions(guilds: Answer) -> Finding:

@@ -34,6 +34,8 @@ class Finding:
     level: Level
     what: str
     todo: str = ""
+    link: str = ""
+    """Shown below the table in one piece, so that it can be clicked or copied."""
 
 
 def ok(name: str, what: str) -> Finding:
@@ -41,9 +43,9 @@ def ok(name: str, what: str) -> Finding:
     return Finding(name, Level.OK, what)
 
 
-def note(name: str, what: str, todo: str = "") -> Finding:
+def note(name: str, what: str, todo: str = "", *, link: str = "") -> Finding:
     """Something good to know."""
-    return Finding(name, Level.NOTE, what, todo)
+    return Finding(name, Level.NOTE, what, todo, link)
 
 
 def warn(name: str, what: str, todo: str) -> Finding:
@@ -67,6 +69,9 @@ def print_report(findings: Sequence[Finding], console: Console | None = None) ->
         table.add_row(Text(finding.name), Text(mark, style=style), words)
     console = console or Console()
     console.print(table)
+    for finding in findings:
+        if finding.link:
+            console.print(Text(f"\n{finding.name}: {finding.link}"), soft_wrap=True)
     console.print(Text(f"\n{summary(findings)}", style="bold"))
 
 

@@ -84,7 +84,7 @@ async def test_all_is_well(discord: tuple[FakeDiscord, Settings], monkeypatch: p
     assert [f for f in findings if f.level in {Level.WARN, Level.FAIL}] == []
     assert set(fake.authorizations) == {f"Bot {TOKEN}"}
     assert one(findings, "token").what == "belongs to ostinato (5)"
-    assert one(findings, "invite").what == invite_url(7)
+    assert one(findings, "invite").link == invite_url(7)
     assert {"python", "opus", "voice encryption", "yt-dlp", "yt-dlp-ejs", "deno", "data folder", "disk"} <= {
         finding.name for finding in findings
     }
@@ -262,6 +262,13 @@ def test_the_report_shows_names_marks_and_what_to_do() -> None:
     assert "broken [x]" in shown
     assert "-> mend it" in shown
     assert shown.rstrip().endswith("1 of 2 checks failed: the bot cannot play yet.")
+
+
+def test_a_link_is_shown_in_one_piece_in_a_narrow_terminal() -> None:
+    console = Console(width=40)
+    with console.capture() as captured:
+        print_report([note("invite", "below", link=invite_url(7))], console)
+    assert f"invite: {invite_url(7)}" in captured.get().splitlines()
 
 
 def test_the_verdict_is_the_worst_finding() -> None:

@@ -42,6 +42,7 @@ def test_an_event_is_one_json_line_with_its_fields() -> None:
     with open_logs(settings(), stream):
         structlog.get_logger("voice").warning("link lost", guild_id=42, close_code=4006)
     (line,) = lines(stream)
+    assert list(line)[:4] == ["time", "level", "logger", "event"]
     assert line.pop("time").endswith("Z")
     assert line == {
         "event": "link lost", "level": "warning", "logger": "voice", "guild_id": 42, "close_code": 4006
