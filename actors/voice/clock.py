@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from actors.voice.stream import FRAME_NS, Stream
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _BURST_PAUSE_NS: Final = 10_500_000
 _MAX_LATE_NS: Final = 25 * FRAME_NS
 #: A frame counts as late if it leaves more than this after its time.
 _LATE_NS: Final = FRAME_NS // 2
+
+_log = structlog.get_logger("ostinato.voice")
 
 
 @dataclass(slots=True)
@@ -96,7 +100,11 @@ class Grid:
             slot.due = due + FRAME_NS
             late = now - due > _LATE_NS
             for stream in tuple(slot.streams):
-                stream.tick(due, late)
+                try:
+                    stream.tick(due, late)
+                except Exception:  # one stream's fault must not silence the others
+                    self.remove(stream)
+                    _log.exception("stream_failed", guild_id=stream.guild_id)
         slot.visit = slot.due if behind == 1 else max(slot.due, now + _BURST_PAUSE_NS)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import aiohttp
 import anyio
+import discord
 import structlog
 
 from actors.voice.backoff import RetryPolicy
@@ -21,7 +22,6 @@ from actors.voice.standing import Standing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import discord
     from anyio.abc import TaskGroup
 
     from actors.voice.clock import Clock
@@ -128,6 +128,7 @@ class Links:
                 await _dispose(channel.guild)
                 link = await self._open(channel, on_event)
             await self._until_ready(link, timeout_s)
+            await _take_the_stage(channel)
             return link
 
     def claim(self, guild_id: int, *, on_event: OnEvent) -> Link | None:
@@ -180,7 +181,7 @@ class Links:
         try:
             await link.run(tasks)
         except Exception:
-            _log.exception("voice link failed", guild_id=link.guild_id)
+            _log.exception("voice_link_failed", guild_id=link.guild_id)
         finally:
             if link.state is LinkState.CLOSED and self._links.get(link.guild_id) is link:
                 del self._links[link.guild_id]
@@ -223,6 +224,20 @@ def _check_permissions(channel: VoiceChannel) -> None:
     for needed in ("view_channel", "connect", "speak"):
         if not getattr(permissions, needed):
             raise VoiceError(None, f"no permission to {needed.replace('_', ' ')} in {channel.name}")
+    inside = channel.guild.me in channel.members
+    if 0 < channel.user_limit <= len(channel.members) and not inside and not permissions.move_members:
+        raise VoiceError(None, f"{channel.name} is full")
+
+
+async def _take_the_stage(channel: VoiceChannel) -> None:
+    """In a stage channel the bot begins in the audience, unheard; moderators may go on the stage."""
+    me = channel.guild.me
+    if me.voice is None or not me.voice.suppress:
+        return
+    try:
+        await me.edit(suppress=False)
+    except discord.HTTPException as error:
+        raise VoiceError(None, f"no permission to speak on the stage of {channel.name}") from error
 
 
 async def _register_again(link: Link, client: discord.Client | None) -> None:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import anyio
@@ -60,7 +60,8 @@ class Channel:
 
     def __init__(self, guild: Guild, channel_id: int) -> None:
         self.guild, self.id, self.name = guild, channel_id, f"channel {channel_id}"
-        self.allowed = {"view_channel": True, "connect": True, "speak": True}
+        self.allowed = {"view_channel": True, "connect": True, "speak": True, "move_members": False}
+        self.members: list[object] = []
 
     def permissions_for(self, _member: object) -> SimpleNamespace:
         return SimpleNamespace(**self.allowed)
@@ -119,7 +120,7 @@ class Guild:
     def place(self, channel_id: int | None) -> None:
         """VOICE_STATE_UPDATE."""
         channel = None if channel_id is None else self.channel(channel_id)
-        self.me.voice = channel and SimpleNamespace(channel=channel)
+        self.me.voice = channel and SimpleNamespace(channel=channel, suppress=False)
         data = {"channel_id": channel_id and str(channel_id), "session_id": self.client.session_id}
         self._dispatch("on_voice_state_update", data)
 
@@ -274,7 +275,7 @@ def open_house(tmp_path: Path) -> OpenHouse:
                 connector,
                 policy=policy,
                 grace_s=grace_s,
-                client=lambda: clients[-1],  # type: ignore
+                client=lambda: cast("Any", clients[-1]),
             )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(clock.run)

@@ -139,7 +139,19 @@ async def test_a_missing_permission_is_said_at_once(house: House) -> None:
     assert house.guild.op4 == []
 
 
-async def test_a_main_gateway_that_does_not_answer_ends_the_attempt(house: House) -> None:
+async def test_a_full_channel_is_said_at_once(house: House) -> None:
+    channel = house.guild.channel(CHANNEL)
+    channel.members, channel.user_limit = ["somebody", "else"], 2
+    with pytest.raises(VoiceError, match="is full"):
+        await house.connect()
+    channel.allowed["move_members"] = True
+    await house.connect()
+
+
+async def test_a_main_gateway_that_does_not_answer_ends_the_attempt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.voice.link.LEAVE_TIMEOUT_S", 0.05)
     house.guild.answers = False
     with pytest.raises(VoiceError):
         await house.connect(timeout_s=0.2)
@@ -148,7 +160,8 @@ async def test_a_main_gateway_that_does_not_answer_ends_the_attempt(house: House
     await house.connect()
 
 
-async def test_links_that_do_not_run_say_so(house: House) -> None:
+async def test_links_that_do_not_run_say_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.voice.links._START_TIMEOUT_S", 0.05)
     idle = Links(house.clock, lambda: None)  # type: ignore[arg-type, return-value]  # never called
     with pytest.raises(VoiceError, match="not running"):
         await idle.connect(house.guild.channel(CHANNEL), on_event=house.events.append)
