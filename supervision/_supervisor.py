@@ -1,30 +1,24 @@
-"""One incarnation of a supervisor: starts its children, waits for their ends, decides."""
+"""One incarnation of a supervisor: starts its children, waits for their ends and for commands."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from ._actor_process import ActorProcess
+from ._alarms import Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
-from ._errors import (
-    ActorStopped,
-    ChildExists,
-    ChildNotFound,
-    RestartIntensityExceeded,
-    StartFailed,
-    TooManyChildren,
-)
-from ._events import ChildAdded, IntensityExceeded, RestartScheduled
+from ._errors import ActorStopped, ChildExists, ChildNotFound, StartFailed, TooManyChildren
+from ._events import ChildAdded
 from ._exit import ExitReason, Shutdown
-from ._intensity import Window
 from ._process import Process
+from ._recovery import Recovery
 from ._slot import Slot
-from ._spec import ChildSpec, DynamicSupervisorSpec, Restart, Strategy, SupervisorSpec
-from ._strategy import comes_back, group_of
+from ._spec import ChildSpec, DynamicSupervisorSpec, Restart, SupervisorSpec
+from ._strategy import comes_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,29 +40,22 @@ class Command(NamedTuple):
     act: Callable[[SupervisorProcess, Slot], None]
 
 
-class Alarm(NamedTuple):
-    """A thing to do later: a restart of these cells, or the end of patience with one that leaves."""
-
-    at: float
-    cells: tuple[Cell, ...]
-    patience: Process | None = None
-
-
 class SupervisorProcess(Process):
     """See :class:`Process`. Nothing is slept for in its loop: restarts are alarms, so it answers
     during a backoff; only the ordered start and stop of a group is waited for (as OTP).
+
+    :ivar children: by id, in start order
     """
 
-    __slots__ = ("_alarms", "_inbox", "_waker", "_window", "children", "spec", "strategy")
+    __slots__ = ("_inbox", "_recovery", "_waker", "alarms", "children", "spec")
 
     def __init__(self, cell: Cell, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
         super().__init__(cell)
         self.spec = spec
-        self.strategy = spec.strategy if isinstance(spec, SupervisorSpec) else Strategy.ONE_FOR_ONE
         self.children: dict[str, Cell] = {}
-        self._window = Window(spec.intensity)
+        self.alarms = Alarms()
+        self._recovery = Recovery(self, spec)
         self._inbox: deque[Ended | Command] = deque()
-        self._alarms: list[Alarm] = []
         self._waker: Event | None = None
 
     # called from outside
@@ -109,14 +96,14 @@ class SupervisorProcess(Process):
             await self._park()
 
     async def put_away(self, reason: ExitReason) -> None:
-        self._alarms.clear()
+        self.alarms.clear()
         cells = list(reversed(self.children.values()))
         if isinstance(self.spec, DynamicSupervisorSpec) and not self.spec.ordered_shutdown:
             for cell in cells:
                 if cell.process is not None and not cell.process.ended.is_open:
                     cell.process.stop()
         for cell in cells:
-            ended = await self._put_down(cell)
+            ended = await self.put_down(cell)
             cell.close(ended or Shutdown(), removed=True)
 
     def release(self, reason: ExitReason) -> None:
@@ -137,20 +124,17 @@ class SupervisorProcess(Process):
 
     async def _ring(self) -> None:
         """Do what is due."""
-        now = anyio.current_time()
-        due = [alarm for alarm in self._alarms if alarm.at <= now]
-        self._alarms = [alarm for alarm in self._alarms if alarm.at > now]
-        for alarm in due:
-            if alarm.patience is None:
-                await self._restart(alarm.cells)
+        while (alarm := self.alarms.pop_due(anyio.current_time())) is not None:
+            if isinstance(alarm, RestartDue):
+                await self._recovery.restart(alarm.cells)
             else:
-                self._lose_patience(alarm.cells[0], alarm.patience)
+                await self._lose_patience(alarm.cell, alarm.process)
 
     async def _park(self) -> None:
         if self._inbox:
             return
         self._waker = anyio.Event()
-        first = min((alarm.at for alarm in self._alarms), default=math.inf)
+        first = self.alarms.first_at
         if first == math.inf:
             await self._waker.wait()
         else:
@@ -175,18 +159,23 @@ class SupervisorProcess(Process):
         process.spawn()
         return process
 
-    async def _start(self, cell: Cell) -> Process:
+    def spawn_child(self, cell: Cell) -> None:
+        """Start a child and do not wait: that it is up, or has ended, is told later."""
+        process = self._spawn(cell)
+        if cell.mailbox is not None:
+            self.alarms.set(anyio.current_time() + patience_s(cell), PatienceOver(cell, process))
+
+    async def start_and_wait(self, cell: Cell) -> Process:
         """Start a child and wait until it is up or has failed to come up."""
         process = self._spawn(cell)
-        limit = cell.spec.start_timeout_s + cell.spec.shutdown_timeout_s if cell.mailbox else math.inf
-        with anyio.move_on_after(limit):  # it keeps its start timeout itself unless it cannot be cancelled
+        with anyio.move_on_after(patience_s(cell)):
             await process.settled.wait()
         if not process.ready:
-            await self._put_down(cell)
+            await self.put_down(cell)
         return process
 
     async def _start_or_raise(self, cell: Cell) -> None:
-        process = await self._start(cell)
+        process = await self.start_and_wait(cell)
         if not process.ready:
             raise start_failure(cell, process)
 
@@ -196,94 +185,36 @@ class SupervisorProcess(Process):
         if cell.process is not process:
             return  # it was put down on purpose
         cell.process = None
+        await self._decide(cell, process)
+
+    async def _decide(self, cell: Cell, process: Process) -> None:
         reason = process.reason or Shutdown()
         if cell.leaving is not None:
-            self._retire(cell, reason)
+            self.retire(cell, reason)
         elif cell.starter is not None:
             cell.starter.fail(start_failure(cell, process))
             self._forget(cell, reason)
-        elif comes_back(cell.spec.restart, reason):
-            await self._recover(cell, process)
-        else:
-            self._retire(cell, reason)
-
-    async def _recover(self, cell: Cell, process: Process) -> None:
-        """Schedule the restart of a failed child and of all who share its fate."""
-        process.start_error = None  # nobody waits for it, and it holds frames
-        self._charge(cell)
-        group = await self._put_group_down(cell)
-        healthy = process.ready and process.lasted_s >= cell.spec.backoff.reset_after_s
-        cell.failures = 1 if healthy else cell.failures + 1
-        delay_s = cell.spec.backoff.delay_s(cell.failures)
-        self._drop_alarms(group)
-        self._alarms.append(Alarm(anyio.current_time() + delay_s, tuple(group)))
-        for member in group:
-            member.state = State.BACKOFF
-        self.system.events.publish(RestartScheduled(cell.path, delay_s, cell.failures))
-
-    def _charge(self, cell: Cell) -> None:
-        if not self._window.allows(anyio.current_time()):
-            self._give_up(cell)
-
-    def _give_up(self, cell: Cell) -> NoReturn:
-        limit = self.spec.intensity
-        self.system.events.publish(IntensityExceeded(self.cell.path, limit.restarts, limit.period_s))
-        raise RestartIntensityExceeded(
-            f"more than {limit.restarts} failures within {limit.period_s} s; "
-            f"the last one was {cell.path}: {cell.last_error or 'ended'}"
-        )
-
-    async def _put_group_down(self, failed: Cell) -> list[Cell]:
-        """Stop in reverse order those who share the fate; returns who is to be started again."""
-        alive = [cell for cell in self.children.values() if not cell.is_over]
-        group = group_of(self.strategy, alive, failed)
-        for cell in reversed(group):
-            if cell is not failed:
-                ended = await self._put_down(cell)
-                if cell.leaving is not None or cell.spec.restart is Restart.TEMPORARY:
-                    self._retire(cell, ended or Shutdown())
-        return [cell for cell in group if not cell.is_over]
-
-    async def _restart(self, cells: tuple[Cell, ...]) -> None:
-        lingering = next((cell for cell in cells if is_lingering(cell)), None)
-        if lingering is not None and lingering.lingering is not None:
-            await self._recover(lingering, lingering.lingering)  # counts as a failed start
-        elif len(cells) == 1:
-            self._spawn(cells[0])  # its acknowledgement or its end arrives as a message
-        else:
-            await self._restart_group(cells)
-
-    async def _restart_group(self, cells: tuple[Cell, ...]) -> None:
-        for cell in cells:
-            process = await self._start(cell)
-            if not process.ready:
-                await self._recover(cell, process)
-                return
+        elif not comes_back(cell.spec.restart, reason):
+            self.retire(cell, reason)
+        elif self.system.fatal is None:
+            await self._recovery.recover(cell, process)
 
     # stopping
 
-    async def _put_down(self, cell: Cell) -> ExitReason | None:
+    async def put_down(self, cell: Cell) -> ExitReason | None:
         """Stop a child and wait, at most for its shutdown timeout. Its reason, if it was up."""
         process = cell.process
         if process is None:
             return None
         if not process.ended.is_open:
             process.stop()
-            deadline = (process.stop_at or 0.0) + self._limit(cell)
+            deadline = (process.stop_at or 0.0) + shutdown_limit_s(cell)
             if not await self.outwait(process.ended, deadline):
-                self._leave_behind(cell, process)
+                leave_behind(cell, process)
         cell.process = None
         return process.reason
 
-    def _limit(self, cell: Cell) -> float:
-        return cell.spec.shutdown_timeout_s if cell.mailbox else math.inf
-
-    def _leave_behind(self, cell: Cell, process: Process) -> None:
-        process.report_overdue()
-        process.hard.cancel()
-        cell.lingering = process
-
-    def _retire(self, cell: Cell, reason: ExitReason) -> None:
+    def retire(self, cell: Cell, reason: ExitReason) -> None:
         """It does not come back. Static children stay in the tree, unless temporary (as OTP)."""
         if cell.spec.restart is Restart.TEMPORARY or isinstance(self.spec, DynamicSupervisorSpec):
             self._forget(cell, reason)
@@ -294,14 +225,14 @@ class SupervisorProcess(Process):
         self.children.pop(cell.spec.id, None)
         cell.close(reason, removed=True)
 
-    def _drop_alarms(self, cells: list[Cell]) -> None:
-        """These cells wait for no restart any longer."""
-        kept = []
-        for alarm in self._alarms:
-            rest = tuple(cell for cell in alarm.cells if cell not in cells)
-            if rest:
-                kept.append(alarm._replace(cells=rest))
-        self._alarms = kept
+    async def _lose_patience(self, cell: Cell, process: Process) -> None:
+        """It should have come up by now, or ended if it is leaving."""
+        if cell.process is not process or process.ended.is_open or (process.ready and cell.leaving is None):
+            return
+        process.soft.cancel()
+        leave_behind(cell, process)
+        cell.process = None
+        await self._decide(cell, process)
 
     # commands
 
@@ -314,39 +245,31 @@ class SupervisorProcess(Process):
             raise TooManyChildren(f"{self.cell.path!r} has its {limit} children")
         cell = self._add(spec)
         cell.starter = slot
-        self._spawn(cell)
+        self.spawn_child(cell)
 
     def terminate_child(self, child_id: str, slot: Slot) -> None:
         """Stop one child for good; the slot is answered when it has ended or its time is over."""
         cell = self.children.get(child_id)
         if cell is None:
             raise ChildNotFound(f"{self.cell.path!r} has no child {child_id!r}")
+        if cell.is_over:
+            slot.succeed(None)
+            return
         if cell.leaving is None:
             cell.leaving = []
         cell.leaving.append(slot)
         if cell.process is None:
-            self._drop_alarms([cell])
-            self._terminated(cell)
+            self.alarms.drop_restarts([cell])
+            self.retire(cell, Shutdown())
         else:
             self._dismiss(cell, cell.process)
 
-    def _terminated(self, cell: Cell) -> None:
-        if cell.is_over:
-            for slot in cell.leaving or ():
-                slot.succeed(None)
-        else:
-            self._retire(cell, Shutdown())
-
     def _dismiss(self, cell: Cell, process: Process) -> None:
+        if not process.ended.is_open and cell.mailbox is not None:
+            at = anyio.current_time() + shutdown_limit_s(cell)
+            self.alarms.set(at, PatienceOver(cell, process))
         if not process.ended.is_open:
             process.stop()
-            self._alarms.append(Alarm(anyio.current_time() + self._limit(cell), (cell,), process))
-
-    def _lose_patience(self, cell: Cell, process: Process) -> None:
-        if cell.process is process and not process.ended.is_open:
-            self._leave_behind(cell, process)
-            cell.process = None
-            self._retire(cell, Shutdown())
 
 
 def new_process(cell: Cell) -> Process:
@@ -359,16 +282,29 @@ def new_process(cell: Cell) -> Process:
     return ActorProcess(cell, cell.mailbox)
 
 
-def is_lingering(cell: Cell) -> bool:
-    """Whether an incarnation that could not be stopped is still there."""
-    return cell.lingering is not None and not cell.lingering.ended.is_open
+def shutdown_limit_s(cell: Cell) -> float:
+    """Seconds a child may take to stop; a supervisor takes what its bounded children take."""
+    return cell.spec.shutdown_timeout_s if cell.mailbox is not None else math.inf
+
+
+def patience_s(cell: Cell) -> float:
+    """Seconds after which a start is given up though the child, uncancellable, has not ended."""
+    return cell.spec.start_timeout_s + shutdown_limit_s(cell)
+
+
+def leave_behind(cell: Cell, process: Process) -> None:
+    """Nobody waits for it any longer; no successor starts before it has ended."""
+    process.report_overdue()
+    process.hard.cancel()
+    cell.lingering = process
 
 
 def start_failure(cell: Cell, process: Process) -> Exception:
     """The original error of a failed start, handed over once."""
     error, process.start_error = process.start_error, None
     if error is None:
-        return StartFailed(f"{cell.path} did not start: {process.reason or 'it did not end in time either'}")
+        why = process.reason or "it took too long and cannot be cancelled"
+        return StartFailed(f"{cell.path} did not start: {why}")
     if cell.kind == "actor":
         error.add_note(f"while {cell.path} started")
     return error

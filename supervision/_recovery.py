@@ -1,0 +1,99 @@
+"""A child has failed: count it, stop those who share its fate, schedule and do the restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import anyio
+
+from ._alarms import RestartDue
+from ._cell import Cell, State
+from ._errors import RestartIntensityExceeded
+from ._events import IntensityExceeded, RestartScheduled
+from ._exit import Shutdown
+from ._intensity import Window
+from ._spec import DynamicSupervisorSpec, Restart, Strategy, SupervisorSpec
+from ._strategy import group_of
+
+if TYPE_CHECKING:
+    from ._process import Process
+    from ._supervisor import SupervisorProcess
+
+
+class Recovery:
+    """The restarts of one incarnation of a supervisor. A delay is an alarm, never a sleep."""
+
+    __slots__ = ("_owner", "_strategy", "_window")
+
+    def __init__(self, owner: SupervisorProcess, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
+        self._owner = owner
+        self._strategy = spec.strategy if isinstance(spec, SupervisorSpec) else Strategy.ONE_FOR_ONE
+        self._window = Window(spec.intensity)
+
+    async def recover(self, cell: Cell, process: Process) -> None:
+        """Schedule the restart of a failed child and of all who share its fate.
+
+        :raises RestartIntensityExceeded: if it was one failure too many
+        """
+        process.start_error = None  # nobody waits for it, and it holds frames
+        self._charge(cell)
+        group = await self._put_group_down(cell)
+        delay_s = self._delay_s(cell, process)
+        for member in group:
+            member.state = State.BACKOFF
+        self._owner.alarms.set(anyio.current_time() + delay_s, RestartDue(tuple(group)))
+        self._owner.system.events.publish(RestartScheduled(cell.path, delay_s, cell.failures))
+
+    async def restart(self, cells: tuple[Cell, ...]) -> None:
+        """The delay is over. One child starts on its own; a group starts in order, each acknowledged."""
+        for cell in cells:
+            if is_lingering(cell) and cell.lingering is not None:
+                await self.recover(cell, cell.lingering)  # counts as a failed start
+                return
+        if len(cells) == 1:
+            self._owner.spawn_child(cells[0])  # its acknowledgement or its end arrives as a message
+            return
+        for cell in cells:
+            process = await self._owner.start_and_wait(cell)
+            if not process.ready:
+                await self.recover(cell, process)
+                return
+
+    def _charge(self, cell: Cell) -> None:
+        if not self._window.allows(anyio.current_time()):
+            self._give_up(cell)
+
+    def _give_up(self, cell: Cell) -> NoReturn:
+        limit, owner = self._owner.spec.intensity, self._owner
+        owner.system.events.publish(IntensityExceeded(owner.cell.path, limit.restarts, limit.period_s))
+        raise RestartIntensityExceeded(
+            f"more than {limit.restarts} failures within {limit.period_s} s; "
+            f"the last one was {cell.path}: {cell.last_error or 'ended'}"
+        )
+
+    async def _put_group_down(self, failed: Cell) -> list[Cell]:
+        """Stop in reverse order those who share the fate; returns who is to be started again."""
+        if self._strategy is Strategy.ONE_FOR_ONE:
+            return [failed]
+        owner = self._owner
+        group = group_of(
+            self._strategy, [each for each in owner.children.values() if not each.is_over], failed
+        )
+        for cell in reversed(group):
+            if cell is not failed:
+                ended = await owner.put_down(cell)
+                if cell.leaving is not None or cell.spec.restart is Restart.TEMPORARY:
+                    owner.retire(cell, ended or Shutdown())
+        owner.alarms.drop_restarts(group)
+        return [cell for cell in group if not cell.is_over]
+
+    @staticmethod
+    def _delay_s(cell: Cell, process: Process) -> float:
+        healthy = process.ready and process.lasted_s >= cell.spec.backoff.reset_after_s
+        cell.failures = 1 if healthy else cell.failures + 1
+        return cell.spec.backoff.delay_s(cell.failures)
+
+
+def is_lingering(cell: Cell) -> bool:
+    """Whether an incarnation that could not be stopped is still there."""
+    return cell.lingering is not None and not cell.lingering.ended.is_open
