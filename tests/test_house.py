@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.settings import SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -166,6 +168,17 @@ def test_the_suite_is_marked_as_anyios() -> None:
         if any(isinstance(n, ast.Attribute) and ast.unparse(n) == "pytest.mark.anyio" for n in ast.walk(tree))
     ]
     assert len(marked) > 5
+
+
+def test_every_setting_is_read_by_the_bot() -> None:
+    read = {
+        node.attr
+        for name, (_file, tree) in modules().items()
+        if within(name, "actors") and name != "actors.settings"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("settings")
+    }
+    assert {setting.name for setting in SETTINGS} - read == set()
 
 
 def test_the_reader_of_imports_sees_relative_and_inner_ones() -> None:
