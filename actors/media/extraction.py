@@ -23,7 +23,25 @@ _MAX_HEADERS = 32
 _FRESH_S = 300.0  # how long a stream address is trusted that states no end
 # Endings of plain files that yt-dlp hands on as media because they are no web pages.
 _NO_AUDIO = frozenset(
-    "txt pdf zip gz tar 7z rar exe iso bin jpg jpeg png gif webp svg bmp json xml csv md py js css".split()
+    {
+        "txt",
+        "md",
+        "csv",
+        "json",
+        "xml",
+        "js",
+        "css",
+        "py",
+        "pdf",
+        "zip",
+        "gz",
+        "tar",
+        "7z",
+        "rar",
+        "exe",
+        "iso",
+    }
+    | {"jpg", "jpeg", "png", "gif", "webp", "svg", "bmp"}
 )
 _MARGIN_S = 120.0  # before a stated end
 
@@ -118,7 +136,7 @@ def _stream(info: Mapping[str, Any]) -> dict[str, Any]:
     manifest = protocol.startswith("m3u8")
     if not isinstance(url, str) or len(url) > MAX_URL or not (manifest or protocol in {"http", "https"}):
         raise MediaError(ErrorKind.NOT_AUDIO, "There is no audio behind this link that can be played.")
-    if info.get("direct") and str(info.get("ext")).lower() in _NO_AUDIO:
+    if info.get("direct") and urlsplit(url).path.rpartition(".")[2].lower() in _NO_AUDIO:
         raise MediaError(ErrorKind.NOT_AUDIO, "There is no audio behind this link that can be played.")
     headers = info.get("http_headers") or {}
     return {

@@ -19,7 +19,10 @@ _STEADY_S = 5.0  # a worker that died younger than this is not replaced before s
 
 
 class Pool:
-    """At most `processes` workers take jobs: `capacity` at once and `recycle_after` in all, each."""
+    """At most `processes` workers take jobs: `capacity` at once and `recycle_after` in all, each.
+
+    A worker that has taken its last job ends with that one, while another one already takes its place.
+    """
 
     def __init__(
         self, arguments: list[str], *, processes: int, capacity: int, recycle_after: int, grace_s: float

@@ -95,7 +95,7 @@ class HttpSource:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes, at least one; empty only at the true end. Raises MediaError."""
-        while not self._at_end():
+        while self.error is None and not self._at_end():
             data: bytes = self._attempt(lambda: self._receive(size)) or b""
             if data:
                 self._position += len(data)
@@ -145,8 +145,6 @@ class HttpSource:
     # -- one attempt and what follows when it fails
 
     def _attempt(self, action: Callable[[], Any]) -> Any:
-        if self.error is not None:
-            raise self.error
         try:
             self._check_cancelled()
             return action()

@@ -1,0 +1,193 @@
+"""The byte source against servers that misbehave; it blocks, so it runs in a thread beside the server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import anyio
+import pytest
+from anyio import to_thread
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from actors.media import ErrorKind, MediaError
+from actors.media.source import Address, HttpSource
+from actors.media.testing import FaultServer, Served, fault_server
+
+pytestmark = pytest.mark.anyio
+
+DATA = bytes(range(256)) * 800  # 200 kB, every position recognisable
+
+
+def read_all(source: HttpSource, size: int = 65536) -> bytes:
+    with_end = []
+    try:
+        while data := source.read(size):
+            with_end.append(data)
+        if source.error is not None:
+            raise source.error
+    finally:
+        source.close()
+    return b"".join(with_end)
+
+
+async def fetch(url: str, **options: object) -> bytes:
+    source = HttpSource(Address(url), timeout_s=0.5, **options)  # type: ignore[arg-type]  # passed on as given
+    return await to_thread.run_sync(lambda: read_all(source.open()))
+
+
+async def failure(url: str, **options: object) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await fetch(url, **options)
+    return caught.value
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(cuts=st.lists(st.integers(1, len(DATA) - 1), max_size=4, unique=True), ranges=st.booleans())
+async def test_whatever_cuts_come_every_byte_arrives_once(cuts: list[int], ranges: bool) -> None:
+    async with fault_server() as server:
+        served = Served(DATA, cuts=list(cuts), ranges=ranges)
+        assert await fetch(server.add("x", served)) == DATA
+        assert served.cuts == []
+        starts = [seen.start for seen in server.seen]
+        assert starts == [0, *sorted(cuts)], "each answer is followed by a request for the next byte"
+
+
+async def test_a_stall_is_a_cut(server: FaultServer) -> None:
+    served = Served(DATA, stalls=[100_000], stall_s=3.0)
+    with anyio.fail_after(2.5):
+        assert await fetch(server.add("x", served)) == DATA
+
+
+@pytest.mark.parametrize("framing", ["chunked", "close"])
+async def test_complete_answers_without_a_length_end_once(server: FaultServer, framing: str) -> None:
+    url = server.add("x", Served(DATA, ranges=False, framing=framing))
+    assert await fetch(url) == DATA
+    assert len(server.seen) == 1
+
+
+async def test_an_answer_without_a_length_that_is_cut_is_not_begun_anew(server: FaultServer) -> None:
+    url = server.add("x", Served(DATA, ranges=False, framing="chunked", cuts=[100_000]))
+    assert (await failure(url)).kind is ErrorKind.CHANGED
+
+
+async def test_passing_faults_of_the_server_are_outlasted(server: FaultServer) -> None:
+    url = server.add("x", Served(DATA, cuts=[50_000], after_cut=[503, 500, 429]))
+    assert await fetch(url) == DATA
+
+
+async def test_a_refused_address_is_replaced_once_and_goes_on_at_the_byte(server: FaultServer) -> None:
+    asked = list[int]()
+
+    def refresh(status: int) -> Address:
+        asked.append(status)
+        return Address(server.add("new", DATA))
+
+    url = server.add("old", Served(DATA, cuts=[50_000], after_cut=[403] * 9))
+    assert await fetch(url, refresh=refresh) == DATA
+    assert asked == [403]
+    assert [(seen.name, seen.start) for seen in server.seen][-1] == ("new", 50_000)
+    again = server.add("old", Served(DATA, cuts=[50_000], after_cut=[403] * 9))
+    assert (await failure(again)).kind is ErrorKind.GONE, "without a way to replace it"
+
+
+async def test_another_file_under_the_new_address_is_not_joined_on(server: FaultServer) -> None:
+    url = server.add("old", Served(DATA, cuts=[50_000], after_cut=[410] * 9))
+    other = Address(server.add("new", DATA[:-1]))
+    assert (await failure(url, refresh=lambda status: other)).kind is ErrorKind.CHANGED
+
+
+async def test_seeking_reads_the_right_bytes_and_asks_no_more_than_needed(server: FaultServer) -> None:
+    source = HttpSource(Address(server.add("x", DATA)), timeout_s=0.5)
+
+    def use() -> None:
+        source.open()
+        assert source.seekable()
+        assert source.read(10) == DATA[:10]
+        assert source.seek(-1, 2) == len(DATA) - 1  # how FFmpeg asks the size
+        source.seek(1000)
+        assert source.read(10) == DATA[1000:1010]
+        source.seek(5)
+        assert source.read(10) == DATA[5:15]
+        source.close()
+
+    await to_thread.run_sync(use)
+    assert [seen.start for seen in server.seen] == [0, 5]
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        ("file:///etc/passwd", ErrorKind.UNSUPPORTED_LINK),
+        ("ftp://a.invalid/", ErrorKind.UNSUPPORTED_LINK),
+        ("/x", ErrorKind.UNAVAILABLE),
+    ],
+    ids=["file", "ftp", "loop"],
+)
+async def test_redirects_are_checked_and_bounded(server: FaultServer, target: str, kind: ErrorKind) -> None:
+    assert (await failure(server.add("x", Served(b"", redirect=target)))).kind is kind
+    assert len(server.seen) <= 6
+
+
+async def test_a_redirect_is_followed(server: FaultServer) -> None:
+    target = server.add("there", DATA)
+    assert await fetch(server.add("here", Served(b"", redirect=target))) == DATA
+
+
+async def test_a_file_that_is_too_large_is_refused(server: FaultServer) -> None:
+    assert (await failure(server.add("x", DATA), max_bytes=1000)).kind is ErrorKind.TOO_LONG
+
+
+async def test_nobody_there_is_said_after_a_bounded_time() -> None:
+    cancelled = threading.Event()
+    cancelled.wait = lambda timeout=None: False  # type: ignore[method-assign]  # do not wait between attempts
+    error = await failure("http://127.0.0.1:1/x", cancelled=cancelled)
+    assert (error.kind, error.retryable) == (ErrorKind.UNAVAILABLE, True)
+
+
+async def test_cancelling_ends_a_read(server: FaultServer) -> None:
+    cancelled = threading.Event()
+    url = server.add("x", Served(DATA, rate=20_000))
+    results = list[MediaError]()
+
+    async def read() -> None:
+        results.append(await failure(url, cancelled=cancelled))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            while not server.seen:  # noqa: ASYNC110 - the server's record
+                await anyio.sleep(0.01)
+            cancelled.set()
+    assert results[0].kind is ErrorKind.CANCELLED
+
+
+def test_a_redirect_into_a_private_network_is_refused() -> None:
+    script = """
+import http.server, threading
+from actors.media import guard
+from actors.media.errors import ErrorKind, MediaError
+from actors.media.source import Address, HttpSource
+
+class Redirect(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/secret")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *arguments): pass
+
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Redirect)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+guard.is_public = lambda address: address == "127.0.0.2"
+guard.install()
+try:
+    HttpSource(Address(f"http://127.0.0.2:{server.server_port}/")).open()
+except MediaError as error:
+    assert error.kind is ErrorKind.PRIVATE_ADDRESS, error
+else:
+    raise SystemExit("it was fetched")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - the text above

@@ -1,0 +1,130 @@
+"""yt-dlp's options and errors, against the version that is installed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yt_dlp
+from yt_dlp.networking.exceptions import TransportError
+from yt_dlp.utils import DownloadError, ExtractorError, UnsupportedError, YoutubeDLError
+
+from actors.media import ErrorKind
+from actors.media.extraction import Quiet, _name_of, _stream, _track
+from actors.media.extraction_errors import explain
+from actors.media.ytdlp_params import FORMATS, parameters
+
+# Those of the command line, and those that the class documents.
+KNOWN = set(yt_dlp.parse_options([]).ydl_opts) | set(
+    re.findall(r"^    (\w+):", yt_dlp.YoutubeDL.__doc__ or "", re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize("variant", range(len(FORMATS)))
+def test_every_option_name_is_one_of_yt_dlp(variant: int) -> None:
+    names = set(parameters(variant, cache_dir=None, playlist=50, logger=Quiet()))
+    assert len(KNOWN) > 150
+    assert names <= KNOWN, names - KNOWN
+    assert "concurrent_fragments" not in KNOWN, "the check can tell a wrong name"
+
+
+def choose(variant: int, formats: list[dict[str, str]]) -> str | None:
+    options = parameters(variant, cache_dir=None, playlist=50, logger=Quiet())
+    with yt_dlp.YoutubeDL(options) as ydl:
+        info = {"id": "x", "title": "x", "extractor": "x", "extractor_key": "X", "formats": formats}
+        try:
+            chosen = ydl.process_ie_result(info, download=False).get("format_id")
+        except YoutubeDLError:
+            return None
+        return str(chosen)
+
+
+def form(name: str, protocol: str = "https", *, audio: str = "mp4a", video: str = "none") -> dict[str, str]:
+    url, ending = f"https://x.invalid/{name}", "webm" if audio == "opus" else "m4a"
+    ending = "mp4" if video != "none" else ending
+    return {
+        "format_id": name,
+        "url": url,
+        "protocol": protocol,
+        "acodec": audio,
+        "vcodec": video,
+        "ext": ending,
+    }
+
+
+OPUS, M4A = form("251", audio="opus"), form("140")
+MUXED, HLS = form("18", video="avc1"), form("91", "m3u8_native", video="avc1")
+DASH = form("250", "http_dash_segments", audio="opus")
+
+
+@pytest.mark.parametrize(
+    ("variant", "formats", "chosen"),
+    [
+        (0, [M4A, MUXED, HLS, OPUS], "251"),
+        (0, [MUXED, HLS, M4A], "140"),
+        (0, [HLS, MUXED], "18"),
+        (0, [HLS], "91"),
+        (0, [M4A, DASH], "140"),
+        (0, [DASH], None),
+        (1, [OPUS, M4A, MUXED], "140"),
+        (1, [OPUS, MUXED], "18"),
+        (1, [OPUS], "251"),
+    ],
+)
+def test_the_formats_chosen(variant: int, formats: list[dict[str, str]], chosen: str | None) -> None:
+    assert choose(variant, formats) == chosen
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "retryable"),
+    [
+        (UnsupportedError("https://x"), ErrorKind.NOT_AUDIO, False),
+        (TransportError("reset"), ErrorKind.UNAVAILABLE, True),
+        (ExtractorError("[youtube] abc: This video is private", expected=True), ErrorKind.UNAVAILABLE, False),
+        (ExtractorError("Unable to extract"), ErrorKind.UNAVAILABLE, True),
+        (KeyError("x"), ErrorKind.UNAVAILABLE, True),
+    ],
+)
+def test_errors_as_data(error: Exception, kind: ErrorKind, retryable: bool) -> None:
+    wrapped = DownloadError(f"ERROR: {error}", (type(error), error, None))
+    found = explain(wrapped)
+    assert (found.kind, found.retryable) == (kind, retryable)
+
+
+def test_messages_are_for_people() -> None:
+    error = ExtractorError(
+        "Sign in to confirm your age. Use --cookies-from-browser ...", expected=True, video_id="a-_b"
+    )
+    message = explain(
+        DownloadError(f"\x1b[0;31mERROR:\x1b[0m [youtube] a-_b: {error.orig_msg}", (type(error), error, None))
+    )
+    assert message.message == "Sign in to confirm your age"
+
+
+def test_everything_that_a_site_states_is_bounded() -> None:
+    huge = "x" * 100_000
+    info = {
+        "webpage_url": "https://a.invalid/",
+        "title": huge,
+        "uploader": huge,
+        "thumbnail": f"https://{huge}",
+    }
+    found = _track({**info, "duration": float("inf")})
+    assert len(str(found)) < 1000
+    assert found["duration_s"] is None
+    stream = _stream(
+        {"url": "https://a.invalid/", "http_headers": {f"h{n}": huge for n in range(99)}, "format_id": huge}
+    )
+    assert len(str(stream)) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://a.invalid/dir/My%20song.mp3?x=1", "My song"),
+        ("https://a.invalid/", "a.invalid"),
+        ("https://a.invalid/a/b", "b"),
+    ],
+)
+def test_a_track_without_a_title_is_called_after_its_file(url: str, name: str) -> None:
+    assert _name_of(url) == name
