@@ -72,6 +72,7 @@ class Connection(Actor):
         self._text_channel_id: int | None = None
         self._phase = LinkPhase.AWAY
         self._attempt = 0
+        self._pending = False  # an attempt runs beside
         self._retries = 0
         self._code: int | None = None
         self._problem: str | None = None
@@ -124,7 +125,7 @@ class Connection(Actor):
             raise No("There is no voice channel to connect to: join one first.")
         self._retries = 0
         self._attempt += 1
-        self._phase = LinkPhase.JOINING  # what the present link says of its end is no news
+        self._pending = True  # what the present link says of its end is no news
         await self._links.disconnect(self._guild_id)
         await self._aim(target)
         self._connect(target)
@@ -139,9 +140,12 @@ class Connection(Actor):
 
     @handles(Joined)
     async def joined(self, message: Joined) -> None:
-        """Attempts other than the last one do not count."""
+        """Attempts other than the last one do not count; what nobody wants any more is left again."""
         if message.attempt != self._attempt:
+            if self._target is None:
+                await self._links.disconnect(self._guild_id)
             return
+        self._pending = False
         self._link = message.link
         self._problem = None
         self._enter(_PHASES.get(message.link.state, LinkPhase.LOST))
@@ -152,6 +156,7 @@ class Connection(Actor):
         """The first attempt's asker says so; a retry goes on while it may help."""
         if message.attempt != self._attempt:
             return
+        self._pending = False
         self._code, self._problem = message.code, message.reason
         log.warning("join_failed", guild_id=self._guild_id, close_code=message.code, reason=message.reason)
         self._enter(LinkPhase.AWAY)
@@ -162,7 +167,9 @@ class Connection(Actor):
 
     @handles(LinkChanged)
     async def link_changed(self, message: LinkChanged) -> None:
-        """What the link says of itself."""
+        """What the link says of itself, unless an attempt or a leave is under way that ends otherwise."""
+        if self._pending or self._phase is LinkPhase.AWAY:
+            return
         match message.event:
             case voice.Ready():
                 self._enter(LinkPhase.READY)
@@ -203,6 +210,7 @@ class Connection(Actor):
     def _connect(self, channel_id: int) -> None:
         """Begin an attempt; an earlier one that is still under way counts no more."""
         self._attempt += 1
+        self._pending = True
         self._problem = self._code = None
         self.ctx.cancel_timer("retry")
         self._enter(LinkPhase.JOINING)
@@ -224,6 +232,7 @@ class Connection(Actor):
 
     async def _go_away(self) -> None:
         self._attempt += 1
+        self._pending = False
         self._phase = LinkPhase.AWAY
         await self._aim(None)
         self.ctx.cancel_timer("retry")
@@ -232,9 +241,7 @@ class Connection(Actor):
         self._enter(LinkPhase.AWAY)
 
     async def _closed(self, code: int | None, reason: str) -> None:
-        """The link has ended. One that ends in the course of a leave or of an attempt is no news."""
-        if self._phase not in (LinkPhase.READY, LinkPhase.LOST):
-            return
+        """The link has ended by itself."""
         self._link = None
         self._code, self._problem = code, reason
         self._enter(LinkPhase.AWAY)

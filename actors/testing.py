@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
+from actors import voice
 from actors.discord_port import PostError, Trouble
 from actors.guild import GUILDS, Rooms, ensure_guild, path_of
 from actors.media import MediaError, Track
 from actors.messages import LinkState
 from actors.shelf import Shelf
 from actors.store import Store
-from actors.voice import Ended, Started, StreamEvent, StreamStatus
+from actors.voice import Ended, LinkEvent, Started, StreamEvent, StreamStatus, VoiceError
 from supervision import ChildSpec, DynamicSupervisorSpec, Ref, Request, SupervisorSpec, System, open_system
 
 if TYPE_CHECKING:
@@ -161,17 +162,58 @@ class FakeClock:
         return self.made
 
 
-class FakeLinks:
-    """No link ever; a test tells the player about one."""
+@dataclass
+class FakeLink:
+    """A link that is ready."""
 
-    def claim(self, _guild_id: int, *, on_event: object) -> None:
-        return None
+    channel_id: int
+    on_event: Callable[[LinkEvent], None]
+    state: voice.LinkState = voice.LinkState.READY
+    latency_ms: float | None = 12.0
+    mode: str | None = "aead_aes256_gcm_rtpsize"
+
+
+class FakeLinks:
+    """Links that a test makes, refuses (`trouble`) or holds back (`gate`); `log` says what was asked for."""
+
+    def __init__(self) -> None:
+        self.living: FakeLink | None = None
+        self.trouble: list[VoiceError] = []
+        self.gate = anyio.Event()
+        self.gate.set()
+        self.log: list[str] = []
+
+    def claim(self, _guild_id: int, *, on_event: Callable[[LinkEvent], None]) -> FakeLink | None:
+        if self.living is not None:
+            self.living.on_event = on_event
+        return self.living
+
+    async def connect(
+        self, channel: int, *, on_event: Callable[[LinkEvent], None], timeout_s: float = 15.0
+    ) -> FakeLink:
+        self.log.append(f"connect {channel}")
+        await self.gate.wait()
+        if self.trouble:
+            raise self.trouble.pop(0)
+        self.living = FakeLink(channel, on_event)
+        on_event(voice.Ready())
+        return self.living
 
     def release(self, _guild_id: int) -> None:
-        return None
+        self.log.append("release")
 
     async def disconnect(self, _guild_id: int) -> None:
-        return None
+        self.log.append("disconnect")
+        link, self.living = self.living, None
+        if link is not None:
+            link.on_event(voice.Closed(1000, "left on purpose"))
+
+    def lose(self, code: int | None, reason: str) -> None:
+        """The link ends by itself."""
+        link, self.living = self.living, None
+        if link is None:
+            raise RuntimeError("no link")
+        link.on_event(voice.Closed(code, reason))
 
 
 class FakePort:
@@ -231,6 +273,7 @@ class Guild:
     stream: FakeStream
     media: FakeMedia
     port: FakePort
+    links: FakeLinks
     store: Store
     rooms: Rooms
 
@@ -263,12 +306,13 @@ def tracks(*titles: str, **more: Any) -> tuple[Track, ...]:
 @asynccontextmanager
 async def open_guild(folder: Path) -> AsyncIterator[Guild]:
     """The tree of one guild with a real store in `folder`."""
-    media, clock, port, store = FakeMedia(), FakeClock(), FakePort(), Store(folder / "state.sqlite3")
+    media, clock, port, links = FakeMedia(), FakeClock(), FakePort(), FakeLinks()
+    store = Store(folder / "state.sqlite3")
     rooms = Rooms(
         store=store,
         shelf=Shelf(cast("Any", media)),
         clock=cast("Any", clock),
-        links=cast("Any", FakeLinks()),
+        links=cast("Any", links),
         port=port,
     )
     store.open()
@@ -276,6 +320,6 @@ async def open_guild(folder: Path) -> AsyncIterator[Guild]:
         root = SupervisorSpec((ChildSpec(GUILDS, DynamicSupervisorSpec()),))
         async with open_system(root, name="test") as system:
             await ensure_guild(system, GUILD_ID, rooms)
-            yield Guild(system, clock.made, media, port, store, rooms)
+            yield Guild(system, clock.made, media, port, links, store, rooms)
     finally:
         await store.aclose()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -11,7 +10,7 @@ from discord.ext import commands as discord_commands
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.commands import COMMANDS, commands_table
+from actors.commands import COMMANDS
 from actors.commands.answers import RESTARTED, UNEXPECTED, cause_of, excuse, usage
 from actors.commands.connection import VoiceConnection
 from actors.commands.inspection import Inspection
@@ -20,8 +19,6 @@ from actors.commands.playback import Playback
 from actors.media import ErrorKind, MediaError
 from actors.messages import No
 from supervision import ActorCrashed, AskTimeout
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 def registered() -> dict[str, discord_commands.HybridCommand[Any, ..., Any]]:
@@ -61,10 +58,6 @@ def test_the_loop_modes_are_those_of_the_table() -> None:
     assert get_origin(annotation) is Literal
     row = next(row for row in COMMANDS if row.name == "loop")
     assert row.arguments == f"<{'|'.join(get_args(annotation))}>"
-
-
-def test_the_readme_has_this_table() -> None:
-    assert commands_table() in README.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
