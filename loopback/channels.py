@@ -19,7 +19,7 @@ WAIT_S = 5.0
 """Default of waits of test scripts, in seconds."""
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class Channel:
     """What all channels have in common: messages, which voice channels have too."""
 
@@ -32,6 +32,9 @@ class Channel:
     @property
     def guild_id(self) -> int | None:
         return None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.id}>"
 
     def message(self, message_id: int) -> Message | None:
         return next((one for one in reversed(self.messages) if one.id == message_id), None)
@@ -60,7 +63,7 @@ class Channel:
         }
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class GuildChannel(Channel):
     """A channel of a guild, with its overwrites and its place in the list."""
 
@@ -94,7 +97,7 @@ class GuildChannel(Channel):
         }
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class TextChannel(GuildChannel):
     """Where people write."""
 
@@ -105,7 +108,7 @@ class TextChannel(GuildChannel):
         return {**GuildChannel.payload(self), "topic": self.topic}
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class VoiceChannel(GuildChannel):
     """Where people talk. `user_limit` 0 = unlimited; `bitrate` in bit/s."""
 
@@ -129,21 +132,21 @@ class VoiceChannel(GuildChannel):
         }
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class StageChannel(VoiceChannel):
     """A voice channel in which one must be let on stage to speak."""
 
     kind: ClassVar[int] = 13
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class Category(GuildChannel):
     """A heading over channels."""
 
     kind: ClassVar[int] = 4
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class DirectChannel(Channel):
     """The direct messages between the bot and a user."""
 

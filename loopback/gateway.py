@@ -9,7 +9,7 @@ from aiohttp import web
 
 from loopback import gateway_commands
 from loopback.gateway_connection import GatewayConnection
-from loopback.gateway_protocol import VERSIONS, CloseCode, GatewayError, Op, refusal
+from loopback.gateway_protocol import VERSIONS, CloseCode, GatewayError, Op, message, refusal
 from loopback.gateway_session import GatewaySession
 from loopback.intents import KNOWN_BITS, PRIVILEGED, Intent
 from loopback.world import secret_token
@@ -82,7 +82,7 @@ class Gateway:
 
     def _heartbeat(self, connection: GatewayConnection, _data: Any) -> None:
         connection.heard_heartbeat()
-        connection.send({"op": int(Op.HEARTBEAT_ACK)})
+        connection.send(message(Op.HEARTBEAT_ACK))
 
     # --- identify ---
 
@@ -133,7 +133,7 @@ class Gateway:
         if not isinstance(data, dict) or data.get("token") != self.world.application.token:
             raise GatewayError(CloseCode.AUTHENTICATION_FAILED, "authentication failed")
         session = self.sessions.get(str(data.get("session_id")))
-        after = int(data.get("seq") or 0)
+        after = _sequence(data.get("seq"))
         if session is not None and after > session.sequence:
             raise GatewayError(CloseCode.INVALID_SEQ, "a sequence number from the future")
         if session is None:
@@ -152,7 +152,7 @@ class Gateway:
 
     def _invalid(self, connection: GatewayConnection) -> None:
         """Nothing to resume: the client has to identify anew."""
-        connection.send({"op": int(Op.INVALID_SESSION), "d": False})
+        connection.send(message(Op.INVALID_SESSION, data=False))
 
     # --- the end of connections and sessions ---
 
@@ -216,6 +216,12 @@ def _bind(session: GatewaySession, connection: GatewayConnection) -> None:
         session.expiry.cancel()
         session.expiry = None
     session.connection, connection.session = connection, session
+
+
+def _sequence(sent: Any) -> int:
+    if sent is not None and not isinstance(sent, int):
+        raise GatewayError(CloseCode.DECODE_ERROR, "seq must be a number")
+    return sent or 0
 
 
 def _intents(asked: Any, granted: Intent) -> Intent:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from loopback.gateway_protocol import CloseCode, GatewayError, Op, Packing, unpack
+from loopback.gateway_protocol import CloseCode, GatewayError, Op, Packing, message, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loopback.gateway_session import GatewaySession
+    from loopback.model import Payload
     from loopback.settings import LoopbackSettings
 
 HEARTBEAT_TOLERANCE = 1.5
@@ -42,7 +43,7 @@ class GatewayConnection:
         self._handle = handle
         self._packing = Packing(request.query.get("compress"))
         self._loop = asyncio.get_running_loop()
-        self._outbox: asyncio.Queue[tuple[float, Any]] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[float, Payload | GatewayError]] = asyncio.Queue()
         self._sent_at: deque[float] = deque()
         self._overdue: asyncio.TimerHandle | None = None
 
@@ -50,7 +51,7 @@ class GatewayConnection:
         """HELLO, then whatever comes, until the end; `close_code` says how it ended (1006 without a close
         frame).
         """
-        self.send({"op": int(Op.HELLO), "d": {"heartbeat_interval": self._settings.heartbeat_interval_ms}})
+        self.send(message(Op.HELLO, {"heartbeat_interval": self._settings.heartbeat_interval_ms}))
         self.heard_heartbeat()
         sender = asyncio.create_task(self._send_all(), name="loopback gateway sender")
         try:
@@ -68,12 +69,12 @@ class GatewayConnection:
             self.close_code = self._socket.close_code or 1006
 
     async def _receive_all(self) -> None:
-        async for message in self._socket:
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+        async for frame in self._socket:
+            if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 continue
             try:
                 self._count()
-                self._handle(self, *unpack(message.data))
+                self._handle(self, *unpack(frame.data))
             except GatewayError as broken:
                 self.close(broken.code, broken.reason)
 
@@ -87,35 +88,36 @@ class GatewayConnection:
 
     async def _send_all(self) -> None:
         while True:
-            due, message = await self._outbox.get()
+            due, content = await self._outbox.get()
             await asyncio.sleep(due - self._loop.time())
             try:
-                if await self._send(message):
+                if await self._send(content):
                     return
             except (ConnectionError, RuntimeError):
                 return  # the reader sees the same end and ends the connection
 
-    async def _send(self, message: Any) -> bool:
-        if isinstance(message, GatewayError):
-            await self._socket.close(code=message.code, message=message.reason.encode())
+    async def _send(self, content: Payload | GatewayError) -> bool:
+        """Send one message, or close; whether that was the last."""
+        if isinstance(content, GatewayError):
+            await self._socket.close(code=content.code, message=content.reason.encode())
             return True
-        packed = self._packing.pack(message)
+        packed = self._packing.pack(content)
         if isinstance(packed, bytes):
             await self._socket.send_bytes(packed)
         else:
             await self._socket.send_str(packed)
         return False
 
-    def send(self, message: Any) -> None:
+    def send(self, content: Payload | GatewayError) -> None:
         """Queue a message; it leaves after the settings' latency, in order."""
         due = self._loop.time() + self._settings.gateway_latency_ms / 1000
-        self._outbox.put_nowait((due, message))
+        self._outbox.put_nowait((due, content))
 
     def close(self, code: int, reason: str = "") -> None:
         """Close after all that is queued; nothing that the client still sends is heard."""
         if self.close_code is None:
             self.close_code, self.closed_here = code, True
-            self.send(GatewayError(CloseCode(code), reason))
+            self.send(GatewayError(code, reason))
 
     def abort(self) -> None:
         """Cut the TCP connection, without a close frame."""

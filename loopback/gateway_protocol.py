@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loopback.model import Payload
+
 VERSIONS = ("9", "10")
 COMPRESSIONS = (None, "zlib-stream")
 MAX_PAYLOAD_BYTES = 4096
@@ -58,10 +60,15 @@ class CloseCode(IntEnum):
 class GatewayError(Exception):
     """The client broke the protocol: its connection is closed with `code`."""
 
-    def __init__(self, code: CloseCode, reason: str) -> None:
+    def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{int(code)}: {reason}")
         self.code = code
         self.reason = reason
+
+
+def message(op: Op, data: Any = None, *, name: str | None = None, sequence: int | None = None) -> Payload:
+    """A gateway message; only events have a name and a sequence number."""
+    return {"t": name, "s": sequence, "op": int(op), "d": data}
 
 
 def refusal(query: Mapping[str, str]) -> str | None:
@@ -81,8 +88,8 @@ class Packing:
     def __init__(self, compress: str | None) -> None:
         self._stream = zlib.compressobj() if compress == "zlib-stream" else None
 
-    def pack(self, message: Any) -> str | bytes:
-        text = json.dumps(message, separators=(",", ":"))
+    def pack(self, content: Payload) -> str | bytes:
+        text = json.dumps(content, separators=(",", ":"))
         if self._stream is None:
             return text
         return self._stream.compress(text.encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
@@ -93,7 +100,7 @@ def unpack(text: str | bytes) -> tuple[int, Any]:
     if len(text) > MAX_PAYLOAD_BYTES:
         raise GatewayError(CloseCode.DECODE_ERROR, f"more than {MAX_PAYLOAD_BYTES} bytes")
     try:
-        message = json.loads(text)
-        return int(message["op"]), message.get("d")
+        content = json.loads(text)
+        return int(content["op"]), content.get("d")
     except (ValueError, KeyError, TypeError) as broken:
         raise GatewayError(CloseCode.DECODE_ERROR, "not a gateway message") from broken

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loopback.gateway_protocol import Op
+from loopback.gateway_protocol import Op, message
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,12 +55,27 @@ class GatewaySession:
     def dispatch(self, name: str, data: Any) -> None:
         """Number and send one event."""
         self.sequence += 1
-        message = {"op": int(Op.DISPATCH), "t": name, "s": self.sequence, "d": data}
-        self._replay.append(message)
+        event = message(Op.DISPATCH, data, name=name, sequence=self.sequence)
+        self._replay.append(event)
         while len(self._replay) > self.replay_limit:
             self._replay.popleft()
         if self.connection is not None:
-            self.connection.send(message)
+            self.connection.send(event)
+
+    def ask_to_reconnect(self) -> None:
+        """Op 7: the client shall come back and resume."""
+        if self.connection is not None:
+            self.connection.send(message(Op.RECONNECT))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close the connection with a code; the session stays resumable."""
+        if self.connection is not None:
+            self.connection.close(code, reason)
+
+    def cut(self) -> None:
+        """Reset the TCP connection; the session stays resumable."""
+        if self.connection is not None:
+            self.connection.abort()
 
     def can_replay(self, after: int) -> bool:
         """Whether every event after that sequence number is still kept."""
@@ -70,8 +85,8 @@ class GatewaySession:
     def replay(self, after: int) -> None:
         """Send again what came after that sequence number, then RESUMED."""
         if self.connection is not None:
-            for message in self._replay:
-                if message["s"] > after:
-                    self.connection.send(message)
+            for event in self._replay:
+                if event["s"] > after:
+                    self.connection.send(event)
         self.resumes += 1
         self.dispatch("RESUMED", {"_trace": []})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from loopback.channels import Category, Channel, GuildChannel, StageChannel, TextChannel, VoiceChannel
+from loopback.channels import WAIT_S, Category, Channel, GuildChannel, StageChannel, TextChannel, VoiceChannel
 from loopback.events import Event
 from loopback.guild_payload import guild_create_payload, guild_payload
 from loopback.guild_voice import move, put_down, renew_voice_server, tell_state
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=GuildChannel)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Guild:
     """A guild with the bot in it. Every change is told to the gateway sessions of its shard."""
 
@@ -34,6 +34,9 @@ class Guild:
     voice_states: dict[int, VoiceState] = field(default_factory=dict)
     audience: set[int] = field(default_factory=set)
     """Users whom the voice server knows to be in the bot's channel."""
+
+    def __repr__(self) -> str:
+        return f"<Guild {self.name!r} {self.id}>"
 
     # --- making it ---
 
@@ -150,6 +153,21 @@ class Guild:
     def voice_of(self, user: User) -> VoiceState | None:
         """The user's voice state, or None when not in voice."""
         return self.voice_states.get(user.id)
+
+    async def wait_voice(
+        self, user: User, channel: VoiceChannel | None, timeout_s: float = WAIT_S
+    ) -> VoiceState | None:
+        """Until the user is in that channel (None: in no channel of this guild). Raises NotSeen."""
+        wanted = None if channel is None else channel.id
+
+        def there() -> bool | None:
+            state = self.voice_of(user)
+            return True if (None if state is None else state.channel_id) == wanted else None
+
+        await self.world.watch.until(
+            there, timeout_s, lambda: f"{user} in {channel}, but {self.voice_of(user)}"
+        )
+        return self.voice_of(user)
 
     def move(self, user: User, channel: VoiceChannel) -> None:
         """Somebody with the right moves the user into another channel. Raises KeyError for one not in

@@ -41,7 +41,7 @@ class Callback(IntEnum):
     MODAL = 9
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class Interaction:
     """One use of a command, button or modal. `answer` is what the user reads first; edits change it in
     place.
@@ -65,6 +65,9 @@ class Interaction:
     followups: list[Message] = field(default_factory=list)
     choices: list[Payload] = field(default_factory=list)
     modal: Payload | None = None
+
+    def __repr__(self) -> str:
+        return f"<Interaction {self.name!r} by {self.user.name}, {self.callback!r}>"
 
     @property
     def name(self) -> str:

@@ -57,7 +57,7 @@ class Attachment:
         }
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class Message:
     """A message as everybody sees it now; edits change it in place."""
 
@@ -82,6 +82,9 @@ class Message:
     application_id: int | None = None
     mentioned: list[Payload] = field(default_factory=list)
     reactions: dict[str, set[int]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Message {self.id} {self}>"
 
     def __str__(self) -> str:
         titles = [embed.get("title", "") for embed in self.embeds]

@@ -14,13 +14,16 @@ Payload = dict[str, Any]
 """A JSON object of the API."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class User:
     """An account: a scripted user or the bot."""
 
     id: int
     name: str
     bot: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.id}>"
 
     @property
     def mention(self) -> str:

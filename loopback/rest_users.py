@@ -62,7 +62,11 @@ async def gateway(_call: Call) -> Any:
 async def gateway_bot(call: Call) -> Any:
     concurrency = call.world.settings.max_concurrency
     start_limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": concurrency}
-    return {"url": GATEWAY_URL, "shards": 1, "session_start_limit": start_limit}
+    return {
+        "url": GATEWAY_URL,
+        "shards": call.world.settings.recommended_shards,
+        "session_start_limit": start_limit,
+    }
 
 
 async def voice_regions(_call: Call) -> Any:

@@ -56,6 +56,9 @@ class LoopbackSettings:
     """Identifies per 5 s as /gateway/bot states it. Discord gives 1 to small bots; 16 spares tests the wait.
     """
 
+    recommended_shards: int = 1
+    """What /gateway/bot recommends; clients that shard by themselves start as many."""
+
     gateway_sends_per_minute: int = 120
     """Commands a connection may send in 60 s before it is closed with 4008."""
 

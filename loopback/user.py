@@ -30,7 +30,7 @@ LINK_STYLE = 5
 COMMAND_WAIT_S = 5.0
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ScriptedUser(User):
     """A person. Whatever Discord's own client would refuse raises UserMistake: the script is wrong, not the
     bot.

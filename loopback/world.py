@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loopback.voice_server import VoiceServer
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class World:
     """The state of one embedded Discord. Gateway and REST read and change it; scripts do so by its
     objects.
