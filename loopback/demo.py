@@ -44,6 +44,7 @@ INTERRUPTED: Final = 130  # as shells report Ctrl-C
 READY_S: Final = 60.0  # until the bot is connected and its commands are synced
 ANSWER_S: Final = 60.0  # until the bot has answered a request for a track
 START_S: Final = 20.0  # from the answer to the first frame
+DECLINED_S: Final = 1.5  # the same when the bot seems to have given up
 STALL_S: Final = 8.0  # without any music in between
 POLL_S: Final = 0.1
 NAMES: Final = ("ostinato-heard.ogg", "ostinato-heard.json", "ostinato-heard.png")
@@ -51,6 +52,13 @@ NAMES: Final = ("ostinato-heard.ogg", "ostinato-heard.json", "ostinato-heard.png
 
 class DemoFailedError(Exception):
     """The demo cannot go on; the message is the one line that says why."""
+
+
+class NothingPlayedError(DemoFailedError):
+    """The bot answered, but not with music; its answer has been shown."""
+
+
+_EXPECTED: Final = (DemoFailedError, BotEndedError, NotPlayableError, NotSeen, NotAnswered)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,22 +121,25 @@ async def _run(play: str | None, seconds: float | None, display: Display) -> int
         folder = Path(name)
         try:
             return await _play(play, seconds, folder, display)
-        except (DemoFailedError, BotEndedError, NotPlayableError, NotSeen, NotAnswered) as error:
-            display.failure(str(error))
+        except _EXPECTED as error:
+            failure: Exception = error
         except BaseExceptionGroup as group:
-            known, rest = group.split((DemoFailedError, BotEndedError, NotSeen, NotAnswered))
-            if rest is not None or known is None:
-                raise
-            display.failure(str(_first(known)))
-        if lines := last_lines(folder / "bot.log"):
+            failure = _only_expected(group)
+        display.failure(str(failure))
+        if not isinstance(failure, NothingPlayedError) and (lines := last_lines(folder / "bot.log")):
             display.quote("the last lines of the bot's log:", lines)
         return FAILED
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
+def _only_expected(group: BaseExceptionGroup[BaseException]) -> Exception:
+    """The first failure in a task group's; anything unexpected in it is raised again."""
+    known, rest = group.split(_EXPECTED)
+    if known is None or rest is not None:
+        raise group
+    error: BaseException = known
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    assert isinstance(error, Exception)  # noqa: S101 - split() saw to it
     return error
 
 
@@ -187,7 +198,12 @@ async def _ask_by_text(stage: Stage, item: Item) -> None:
 async def _write(stage: Stage, command: str) -> None:
     stage.display.says(stage.user.name, command)
     said = await stage.user.say(stage.text, command)
-    answer = await stage.text.wait_message(lambda message: message.reference is said, ANSWER_S)
+    answer = await stage.text.wait_message(
+        lambda message: (
+            message.author is stage.discord.bot and message.id > said.id and bool(message.content)
+        ),
+        ANSWER_S,
+    )
     stage.seen.add(answer.id)
     stage.display.says("the bot", answer.text)
 
@@ -197,23 +213,29 @@ async def _first_sound(stage: Stage, follower: Follower) -> None:
     give_up = time.monotonic() + START_S
     while follower.current < 0:
         follower.update()
-        gone = stage.guild.voice_of(stage.discord.bot) is None
-        if time.monotonic() > give_up or (gone and time.monotonic() > give_up - START_S + 1.0):
+        if _declined(stage):
+            give_up = min(give_up, time.monotonic() + DECLINED_S)
+        if time.monotonic() > give_up:
             _show_unseen(stage)
-            raise DemoFailedError(f"nothing was played for {stage.items[0].query}")
+            kind = NothingPlayedError if _declined(stage) else DemoFailedError
+            raise kind(f"nothing was played for {stage.items[0].query}")
         await anyio.sleep(POLL_S)
+
+
+def _declined(stage: Stage) -> bool:
+    """Whether the bot has left again, or has had more to say after its answer."""
+    gone = stage.guild.voice_of(stage.discord.bot) is None
+    return gone or any(message.content for message in _unseen(stage))
 
 
 async def _follow(stage: Stage, follower: Follower) -> None:
     """Shows what is heard until the last track has ended; skips a track of which enough was heard."""
-    skipped, last_s, heard = -1, time.monotonic(), follower.last_music_ns
+    skipped = -1
     while not follower.finished:
         follower.update()
         note = f"longest gap {follower.longest_gap_ms:.0f} ms"
         stage.display.heard(follower.item.asked.title, follower.place_s, follower.length_s, note)
-        if follower.last_music_ns != heard:
-            last_s, heard = time.monotonic(), follower.last_music_ns
-        if time.monotonic() - last_s > STALL_S:
+        if follower.quiet_s > STALL_S:
             _show_unseen(stage)
             stage.display.failure(f"no music was heard for {STALL_S:g} s")
             return
@@ -226,14 +248,14 @@ async def _follow(stage: Stage, follower: Follower) -> None:
 
 def _show_unseen(stage: Stage) -> None:
     """What the bot has written that was not shown yet."""
-    for message in stage.text.messages:
-        if message.author is stage.discord.bot and message.id not in stage.seen and _text(message):
-            stage.seen.add(message.id)
-            stage.display.says("the bot", _text(message))
+    for message in _unseen(stage):
+        stage.seen.add(message.id)
+        stage.display.says("the bot", message.text)
 
 
-def _text(message: Message) -> str:
-    return message.text.strip()
+def _unseen(stage: Stage) -> list[Message]:
+    mine = [message for message in stage.text.messages if message.author is stage.discord.bot]
+    return [message for message in mine if message.id not in stage.seen and message.text.strip()]
 
 
 def _conclude(stage: Stage) -> Hearing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from loopback.listener import Frame, Listener
 
 _SURE: Final = 5  # readings of another track that make it the present one
+_QUIET_S: Final = 1.0
 FRAME_S: Final = 0.02
 
 
 @dataclass(slots=True, eq=False)
 class Follower:
-    """Reads a listener's new frames bit by bit; `current` is the index of the item that is heard, -1 before."""
+    """Reads a listener's new frames bit by bit; `current` is the index of the item heard, -1 before."""
 
     items: Sequence[Item]
     listener: Listener
@@ -57,10 +59,14 @@ class Follower:
 
     @property
     def finished(self) -> bool:
-        """Whether the last item has been heard to its end."""
-        length_s = self.length_s
-        last = self.current == len(self.items) - 1
-        return last and length_s is not None and self.place_s >= length_s - 3 * FRAME_S
+        """Whether the last item has been heard to its end: the bot fell silent and said so."""
+        last, frames = self.current == len(self.items) - 1, self.listener.frames
+        return last and self._read > 0 and frames[self._read - 1].silence and self.quiet_s > _QUIET_S
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long nothing but silence has been heard."""
+        return 0.0 if self.last_music_ns is None else (time.time_ns() - self.last_music_ns) / 1e9
 
     def _measure(self, music: list[Frame]) -> None:
         times = [frame.arrival_ns for frame in music]
@@ -82,9 +88,8 @@ class Follower:
                 return
         if self.current < 0:
             self._enter(0)
-        if self.item.asked.number is None:
-            self.heard += len(music)
-            self.place_s = self.heard * FRAME_S
+        self.heard += len(music)
+        self.place_s = self.heard * FRAME_S if self.item.asked.number is None else self.place_s
 
     def _enter(self, index: int) -> None:
         if index != self.current:

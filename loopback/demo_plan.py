@@ -67,20 +67,21 @@ def make_plan(play: str | None, seconds: float | None, folder: Path, server: Med
     """
     if play is None:
         each = max(LEAST_S, (seconds or TOTAL_S) / 2)
-        return [
-            own_piece(PIECES[0], each, ".webm", folder, server),
-            own_piece(PIECES[1], each, ".m4a", folder, server),
-        ]
+        first = own_piece(PIECES[0], each, ".webm", folder, server)  # passed through
+        return [first, own_piece(PIECES[1], each, ".m4a", folder, server, follows_on=True)]  # transcoded
     after_s = AFTER_S if seconds is None else min(AFTER_S, max(LEAST_S, seconds / 5))
-    stop_s = None if seconds is None else max(LEAST_S, seconds - after_s)
-    return [_foreign(play, stop_s, server), own_piece(PIECES[2], after_s, ".webm", folder, server)]
+    first = _foreign(play, None if seconds is None else max(LEAST_S, seconds - after_s), server)
+    to_its_end = first.stop_s is None
+    return [first, own_piece(PIECES[2], after_s, ".webm", folder, server, follows_on=to_its_end)]
 
 
-def own_piece(piece: Piece, seconds: float, ending: str, folder: Path, server: MediaServer) -> Item:
+def own_piece(
+    piece: Piece, seconds: float, ending: str, folder: Path, server: MediaServer, *, follows_on: bool = False
+) -> Item:
     """A piece of the project's own music, of that many seconds, as a file of that kind."""
     name = piece.title.lower().replace(" ", "-") + ending
     url = server.add(name, write_music(folder / name, piece, seconds))
-    return Item(url, Asked(piece.title, seconds, piece.track))
+    return Item(url, Asked(piece.title, seconds, piece.track, follows_on=follows_on))
 
 
 def _foreign(play: str, stop_s: float | None, server: MediaServer) -> Item:

@@ -44,13 +44,14 @@ class Asked:
     """A track that was asked for: `seconds` of it from its beginning (None: to its end, which is not known).
 
     `number` is its track in the position code; a track without one may have a `reference`: what the file
-    decodes to, 48 kHz, shape (samples, 2).
+    decodes to, 48 kHz, shape (samples, 2). `follows_on`: no pause is due between it and the one before.
     """
 
     title: str
     seconds: float | None
     number: int | None = None
     reference: Pcm | None = None
+    follows_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,8 @@ def _report(hearing: Hearing, index: int, track: Asked) -> TrackReport:
     order = judge(filled(hearing.position[mine]), expected, known=judged_by != BY_RTP)
     arrivals = hearing.at_s[_within(mine, order, expected)]
     gap_ms = float(np.diff(arrivals).max() * 1000) if len(arrivals) > 1 else 0.0
-    problems = _problems(order, gap_ms)
+    gap_before_ms = _gap_before_ms(hearing, mine)
+    problems = _problems(order, max(gap_ms, gap_before_ms or 0.0) if track.follows_on else gap_ms)
     return TrackReport(
         track=track.title,
         seconds_heard=round(order.heard * FRAME_MS / 1000, 2),
@@ -202,7 +204,7 @@ def _report(hearing: Hearing, index: int, track: Asked) -> TrackReport:
         in_order=round(order.in_order, 4),
         undecodable=_undecodable(hearing, mine),
         unread=order.unread,
-        gap_before_ms=_gap_before_ms(hearing, mine),
+        gap_before_ms=gap_before_ms,
         judged_by=judged_by,
         problems=problems,
     )

@@ -125,9 +125,12 @@ class MediaServer:
         )
         response.content_length = stop - start
         await response.prepare(request)
-        if request.method == "GET":
-            await _write(response, content, start, stop)
-        await response.write_eof()
+        try:
+            if request.method == "GET":
+                await _write(response, content, start, stop)
+            await response.write_eof()
+        except ConnectionResetError:
+            pass  # whoever asked has read enough
         return response
 
     def _span(self, request: web.Request, size: int) -> tuple[int, int, bool] | None:

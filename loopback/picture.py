@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
     from loopback.heard import Hearing, TrackReport
 
 PAPER: Final = "#fbf7ef"
@@ -65,50 +67,45 @@ def colour(index: int) -> str:
 
 
 def _waveform(axes: Any, hearing: Hearing) -> None:
-    """Loudest and quietest sample of each column, over the RMS, in the colour of the track; gaps in red."""
-    low, high, rms = _envelope(hearing)
-    step = max(1, -(-len(low) // _COLUMNS))
-    owners = hearing.owner
-    times = np.repeat(hearing.at_s, 4) + np.tile(np.arange(4) * FRAME_MS / 4000, len(owners))
-    before_gap = np.flatnonzero(np.diff(hearing.at_s, append=np.inf) * 1000 > LONGEST_GAP_MS) * 4 + 3
+    """Loudest and quietest sample of each moment, over the RMS, in the colour of the track; gaps in red."""
+    mono = hearing.sound.mean(axis=2, dtype=np.float64).reshape(-1, hearing.sound.shape[1] // 4) / 32768
+    quarter_s = FRAME_MS / 4000
+    times = np.repeat(hearing.at_s, 4) + np.tile(np.arange(4) * quarter_s, len(hearing.at_s))
+    peak = max(0.1, float(np.abs(mono).max(initial=0.0))) * 1.05
     for index in [-1, *range(len(hearing.reports))]:
         shade = FAINT if index < 0 else colour(index)
-        mine = np.repeat(owners == index, 4)
-        columns = [_thin(np.where(mine, values, 0.0), step, peak) for values, peak in _peaks(low, high, rms)]
-        axes.fill_between(times[::step], columns[0], columns[1], color=shade, alpha=0.55, lw=0, step="post")
-        axes.fill_between(times[::step], columns[2], columns[3], color=shade, lw=0, step="post")
-    _name_tracks(axes, hearing)
-    _mark_gaps(axes, hearing)
-    axes.set_ylim(-1.0, 1.32)
-    axes.set_yticks([-1, -0.5, 0, 0.5, 1])
+        mine = np.repeat(hearing.owner == index, 4)
+        if mine.any():
+            _fill(axes, times[mine], mono[mine], shade)
+    _name_tracks(axes, hearing, peak)
+    _mark_gaps(axes, hearing, peak)
+    axes.set_ylim(-peak, 1.32 * peak)
     axes.set_ylabel("amplitude (of full scale)")
 
 
-def _peaks(low: NDArray[np.float64], high: NDArray[np.float64], rms: NDArray[np.float64]) -> Any:
-    return ((low, np.minimum), (high, np.maximum), (-rms, np.minimum), (rms, np.maximum))
+def _fill(axes: Any, times: Floats, mono: Floats, shade: str) -> None:
+    """Fill columns of equal width; one that nothing was heard in stays empty."""
+    start, length = times[0], times[-1] - times[0] + 0.01
+    columns = max(1, min(_COLUMNS, int(length / 0.01)))
+    at = ((times - start) / length * columns).astype(np.int64)
+    low, high, power = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    np.minimum.at(low, at, mono.min(axis=1))
+    np.maximum.at(high, at, mono.max(axis=1))
+    np.maximum.at(power, at, (mono**2).mean(axis=1))
+    edges = start + np.arange(columns) * length / columns
+    axes.fill_between(edges, low, high, color=shade, alpha=0.55, lw=0, step="post")
+    axes.fill_between(edges, -np.sqrt(power), np.sqrt(power), color=shade, lw=0, step="post")
 
 
-def _thin(values: NDArray[np.float64], step: int, peak: Any) -> NDArray[np.float64]:
-    return np.asarray(peak.reduceat(values, np.arange(0, len(values), step))) if len(values) else values
-
-
-def _envelope(hearing: Hearing) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Minimum, maximum and RMS of every 5 ms, of full scale."""
-    mono = hearing.sound.mean(axis=2, dtype=np.float64).reshape(-1, hearing.sound.shape[1] // 4) / 32768
-    if not len(mono):
-        return np.zeros(0), np.zeros(0), np.zeros(0)
-    return mono.min(axis=1), mono.max(axis=1), np.sqrt((mono**2).mean(axis=1))
-
-
-def _name_tracks(axes: Any, hearing: Hearing) -> None:
+def _name_tracks(axes: Any, hearing: Hearing, peak: float) -> None:
     for index, report in enumerate(hearing.reports):
         mine = np.flatnonzero(hearing.owner == index)
         if not len(mine):
             continue
         start, stop = float(hearing.at_s[mine[0]]), float(hearing.at_s[mine[-1]]) + FRAME_MS / 1000
-        axes.plot([start, stop], [1.06, 1.06], color=colour(index), lw=5, solid_capstyle="butt")
-        axes.text(start, 1.21, report.track, size=13, weight="bold", color=colour(index), va="center")
-        axes.text(start, 1.115, _caption(report), size=9, va="center")
+        axes.plot([start, stop], [1.06 * peak, 1.06 * peak], color=colour(index), lw=5, solid_capstyle="butt")
+        axes.text(start, 1.24 * peak, report.track, size=13, weight="bold", color=colour(index), va="center")
+        axes.text(start, 1.135 * peak, _caption(report), size=9, va="center")
 
 
 def _caption(report: TrackReport) -> str:
@@ -118,14 +115,14 @@ def _caption(report: TrackReport) -> str:
     )
 
 
-def _mark_gaps(axes: Any, hearing: Hearing) -> None:
+def _mark_gaps(axes: Any, hearing: Hearing, peak: float) -> None:
     """A red band for every time longer than is allowed between two frames."""
     waits = np.diff(hearing.at_s)
     for index in np.flatnonzero(waits * 1000 > LONGEST_GAP_MS):
         start, stop = float(hearing.at_s[index]) + FRAME_MS / 1000, float(hearing.at_s[index + 1])
-        axes.axvspan(start, stop, color=ALARM, alpha=0.35, lw=0)
+        axes.axvspan(start, stop, ymax=0.86, color=ALARM, alpha=0.35, lw=0)
         label = f"gap {waits[index] * 1000:.0f} ms"
-        axes.text((start + stop) / 2, -0.93, label, color=ALARM, ha="center", size=9, weight="bold")
+        axes.text((start + stop) / 2, -0.95 * peak, label, color=ALARM, ha="center", size=9, weight="bold")
 
 
 def _places(axes: Any, hearing: Hearing) -> None:
@@ -142,16 +139,16 @@ def _places(axes: Any, hearing: Hearing) -> None:
 def _rhythm(axes: Any, hearing: Hearing) -> None:
     """The time between each frame and the one before."""
     waits = np.diff(hearing.at_s) * 1000
-    top = max(LONGEST_GAP_MS * 1.15, float(waits.max()) * 1.1 if len(waits) else 0.0)
+    top = max(LONGEST_GAP_MS * 1.3, float(waits.max()) * 1.1 if len(waits) else 0.0)
     axes.plot(hearing.at_s[1:], waits, ".", ms=2, color=INK, alpha=0.6)
     axes.axhline(LONGEST_GAP_MS, color=ALARM, lw=1, ls="--")
     axes.text(
         0.998,
-        LONGEST_GAP_MS / top - 0.02,
+        LONGEST_GAP_MS / top + 0.01,
         f"most that is allowed: {LONGEST_GAP_MS:.0f} ms",
         color=ALARM,
         ha="right",
-        va="top",
+        va="bottom",
         size=9,
         transform=axes.transAxes,
     )

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.progress import TaskID
 
@@ -78,39 +79,25 @@ class Display:
             self._written_s, self._current = time.monotonic(), title
             self.console.print(f"  heard: {escape(title)}  {clock}  {note}")
 
-    def report(self, reports: Iterable[TrackReport]) -> None:
-        """The table at the end."""
-        table = Table(title="What the listener heard", title_justify="left", title_style="bold")
-        table.add_column("track", style="bold", overflow="fold")
-        headings = (
-            "heard (s)",
-            "asked (s)",
-            "longest gap (ms)",
-            "lost",
-            "repeated",
-            "out of order",
-            "in order",
+    def report(self, reports: Sequence[TrackReport]) -> None:
+        """The table at the end, and what is wrong, a line each."""
+        table = Table(
+            title="What the listener heard", title_justify="left", title_style="bold", box=box.SIMPLE
         )
-        for heading in headings:
-            table.add_column(heading, justify="right")
-        table.add_column("judged by")
-        reports = list(reports)
+        table.add_column("track", style="bold", overflow="fold")
+        for heading in ("heard", "longest gap", "lost", "repeated", "out of order"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for one in reports:
-            asked = "all" if one.seconds_asked is None else f"{one.seconds_asked:.2f}"
-            counts = (str(one.lost), str(one.repeated), str(one.out_of_order), f"{one.in_order:.1%}")
-            table.add_row(
-                escape(one.track),
-                f"{one.seconds_heard:.2f}",
-                asked,
-                f"{one.longest_gap_ms:.1f}",
-                *counts,
-                one.judged_by,
-            )
+            asked = "" if one.seconds_asked is None else f" of {one.seconds_asked:.1f}"
+            cells = (f"{one.seconds_heard:.1f}{asked} s", f"{one.longest_gap_ms:.0f} ms")
+            counts = (str(one.lost), str(one.repeated), str(one.out_of_order))
+            table.add_row(escape(one.track), *cells, *counts)
         self.console.print()
         self.console.print(table)
         for one in reports:
             for problem in one.problems:
                 self.failure(f"{one.track}: {problem}")
+            self.console.print(f"  [dim]the order of {escape(one.track)} was judged by {one.judged_by}[/]")
 
 
 def _clock(seconds: float) -> str:
