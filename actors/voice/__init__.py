@@ -11,7 +11,8 @@ from actors.voice.clock import Clock, ClockStatus
 from actors.voice.close_codes import CLOSE_CODES, Action, CloseCode, Severity, close_code
 from actors.voice.errors import VoiceError
 from actors.voice.events import Closed, Ended, LinkEvent, Lost, Moved, Ready, Started, StreamEvent
-from actors.voice.link import Link, LinkState, LinkStatus
+from actors.voice.link import Link
+from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
 from actors.voice.stream import FrameSource, Stream, StreamStatus
 

@@ -8,8 +8,6 @@ says meanwhile (kick, move, new server, leave on purpose) interrupts the round o
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
@@ -20,16 +18,18 @@ from actors.voice.close_codes import Action, close_code
 from actors.voice.errors import VoiceError
 from actors.voice.events import Closed, LinkEvent, Lost, Moved, Ready
 from actors.voice.gateway import Credentials, GatewayClosed, VoiceGateway, open_gateway
+from actors.voice.link_state import FALLBACK, STEP_AFTER, LinkState, LinkStatus, Step
 from actors.voice.standing import JOIN_TIMEOUT_S, LEAVE_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     import aiohttp
     from anyio.abc import TaskGroup
 
     from actors.voice.backoff import RetryPolicy
     from actors.voice.protocol import Protocol
+    from actors.voice.session import Session
     from actors.voice.standing import Standing
     from actors.voice.stream import Stream
 
@@ -37,52 +37,6 @@ if TYPE_CHECKING:
 WORD_TIMEOUT_S: Final = 0.75
 #: Close code of a websocket whose session is to be resumed: not 1000, which would end the session.
 _CLOSE_TO_RESUME: Final = 4000
-
-
-class LinkState(Enum):
-    """Where a link is."""
-
-    CONNECTING = "connecting"
-    READY = "ready"
-    RECONNECTING = "reconnecting"
-    CLOSED = "closed"
-
-
-class Step(Enum):
-    """How a round gets its websocket ready."""
-
-    JOIN = "join"
-    REJOIN = "rejoin"
-    IDENTIFY = "identify"
-    RESUME = "resume"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """A moment of a link.
-
-    :ivar close_code: of the latest closure of the voice websocket, None before the first
-    :ivar failures: failed attempts in a row
-    :ivar next_attempt_s: seconds until the next attempt, None if none is waiting
-    :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was
-    :ivar heartbeat_age_s: seconds since the last acknowledged heartbeat
-    """
-
-    guild_id: int
-    channel_id: int
-    state: LinkState
-    mode: str | None
-    endpoint: str | None
-    latency_ms: float | None
-    heartbeat_age_s: float | None
-    keep_alive_ms: float | None
-    close_code: int | None
-    close_reason: str | None
-    failures: int
-    next_attempt_s: float | None
-    identifies: int
-    resumes: int
-    packets: int
 
 
 class Link:
@@ -110,7 +64,7 @@ class Link:
         self._policy = policy
         self._changes = Changes()
         self._gateway: VoiceGateway | None = None
-        self._session: sessions.Session | None = None
+        self._session: Session | None = None
         self._step = Step.JOIN
         self._closing: Closed | None = None
         self._leaving = False
@@ -121,8 +75,6 @@ class Link:
         self._next_attempt: float | None = None
         self._identifies = 0
         self._resumes = 0
-        self._speaking = False
-        self._wake = anyio.Event()
         standing.on_kicked = self._kicked
         standing.on_server = self._new_server
         standing.on_moved = self._moved
@@ -234,11 +186,10 @@ class Link:
     async def _round(self, tasks: TaskGroup) -> None:
         step = self._step
         try:
-            if self._gateway is None:
-                await self._pause()
-                await self._attempt(step, tasks)
-            else:
-                await self._hold(self._gateway, tasks)
+            if self._gateway is not None and self._session is not None:
+                await self._hold(self._gateway, self._session, tasks)
+            await self._pause()
+            await self._attempt(step, tasks)
         except GatewayClosed as end:
             await self._ended(step, end)
         except (VoiceError, TimeoutError, OSError, KeyError, ValueError) as error:
@@ -258,16 +209,16 @@ class Link:
         seq_ack = session.seq_ack if session is not None and step is Step.RESUME else -1
         gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
         try:
-            await self._make_ready(step, gateway, credentials)
+            session = await self._make_ready(step, gateway, credentials)
         except BaseException:
             tasks.start_soon(gateway.aclose, _CLOSE_TO_RESUME)
             raise
-        await self._hold(gateway, tasks)
+        await self._hold(gateway, session, tasks)
 
-    async def _hold(self, gateway: VoiceGateway, tasks: TaskGroup) -> NoReturn:
+    async def _hold(self, gateway: VoiceGateway, session: Session, tasks: TaskGroup) -> NoReturn:
         """Serve a ready websocket until it ends; if only the driver is cancelled, it is kept for the next."""
         try:
-            await self._serve(gateway)
+            await session.serve(gateway)
         except anyio.get_cancelled_exc_class():
             if self._scope.cancel_called:
                 self._let_go(gateway, 1000, tasks)
@@ -290,59 +241,21 @@ class Link:
             return known
         return await (self.standing.join() if step is Step.JOIN else self.standing.refresh())
 
-    async def _make_ready(self, step: Step, gateway: VoiceGateway, credentials: Credentials) -> None:
+    async def _make_ready(self, step: Step, gateway: VoiceGateway, credentials: Credentials) -> Session:
         if step is Step.RESUME and self._session is not None:
             await sessions.resume(gateway, self._session)
             self._resumes += 1
         else:
             self._drop_session()
-            self._session = await sessions.identify(gateway, credentials, on_speaking=self._say_speaking)
+            self._session = await sessions.identify(gateway, credentials)
             self._identifies += 1
-            self._speaking = self._stream.status().playing
-            if self._speaking:  # so that the server knows the SSRC before the first packet
-                await gateway.speaking(True, self._session.transport.ssrc)
+            if self._stream.status().playing:  # so that the server knows the SSRC before the first packet
+                await self._session.announce(gateway)
         self._gateway = gateway
         self._ready_at = time.monotonic()
         self._stream.attach(self._session.transport)
         self._enter(LinkState.READY, Ready())
-
-    # -- serving one websocket ----
-
-    async def _serve(self, gateway: VoiceGateway) -> NoReturn:
-        """Listen and beat until one of both finds the websocket ended."""
-        ends: list[GatewayClosed] = []
-        gateway.forgive()
-
-        async def guard(part: Callable[[VoiceGateway], Awaitable[NoReturn]]) -> None:
-            try:
-                await part(gateway)
-            except GatewayClosed as end:
-                ends.append(end)
-            pair.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as pair:
-            pair.start_soon(guard, self._beat)
-            await guard(_listen)
-        raise ends[0]
-
-    async def _beat(self, gateway: VoiceGateway) -> NoReturn:
-        """Heartbeats, UDP keep-alives and changes of speaking."""
-        said = self._speaking
-        while True:
-            await gateway.beat()
-            if self._session is not None:
-                self._session.udp.keep_alive()
-            with anyio.move_on_after(gateway.beat_interval_s):
-                while True:
-                    await self._wake.wait()
-                    self._wake = anyio.Event()
-                    if said is not self._speaking and self._session is not None:
-                        said = self._speaking
-                        await gateway.speaking(said, self._session.transport.ssrc)
-
-    def _say_speaking(self, flag: bool) -> None:
-        self._speaking = flag
-        self._wake.set()
+        return self._session
 
     # -- how a round ended ----
 
@@ -366,7 +279,7 @@ class Link:
         if not resumable:
             self._detach()
         self._enter(LinkState.RECONNECTING, Lost(code, name, resumable))
-        self._step = _STEPS[action]
+        self._step = STEP_AFTER[action]
         if action is Action.AWAIT_WORD:
             await anyio.sleep(WORD_TIMEOUT_S)
 
@@ -374,7 +287,7 @@ class Link:
         """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""
         self.close_reason = reason
         self._detach()
-        self._step = _NEXT_STEPS[step]
+        self._step = FALLBACK[step]
         if step is Step.RESUME:
             self._tell(Lost(code, reason, resumable=False))
         if step in (Step.JOIN, Step.REJOIN):
@@ -438,22 +351,3 @@ class Link:
             self.on_event(event)
         except Exception:
             self.on_event = None
-
-
-async def _listen(gateway: VoiceGateway) -> NoReturn:
-    while True:
-        await gateway.receive()
-
-
-_STEPS: Final = {
-    Action.RESUME: Step.RESUME,
-    Action.IDENTIFY: Step.IDENTIFY,
-    Action.REJOIN: Step.REJOIN,
-    Action.AWAIT_WORD: Step.REJOIN,
-}
-_NEXT_STEPS: Final = {
-    Step.RESUME: Step.IDENTIFY,
-    Step.IDENTIFY: Step.REJOIN,
-    Step.REJOIN: Step.REJOIN,
-    Step.JOIN: Step.REJOIN,
-}

@@ -15,7 +15,8 @@ import structlog
 from actors.voice.backoff import RetryPolicy
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
-from actors.voice.link import Link, LinkState
+from actors.voice.link import Link
+from actors.voice.link_state import LinkState
 from actors.voice.protocol import Protocol
 from actors.voice.standing import Standing
 

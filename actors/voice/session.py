@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
 from actors.voice.errors import VoiceError
-from actors.voice.gateway import Credentials, Op, VoiceGateway
+from actors.voice.gateway import Credentials, GatewayClosed, Op, VoiceGateway
 from actors.voice.rtp import Packetizer, choose_mode
 from actors.voice.transport import Transport
 from actors.voice.udp import VoiceSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 #: A handshake that takes longer is given up.
 HANDSHAKE_TIMEOUT_S: Final = 8.0
@@ -29,21 +29,72 @@ class Session:
     :ivar seq_ack: last numbered message, kept here between two websockets
     """
 
-    def __init__(self, credentials: Credentials, udp: VoiceSocket, transport: Transport) -> None:
+    def __init__(self, credentials: Credentials, udp: VoiceSocket, packetizer: Packetizer) -> None:
         self.credentials = credentials
         self.udp = udp
-        self.transport = transport
+        self.transport = Transport(packetizer, udp.send, on_speaking=self._say_speaking)
         self.seq_ack = -1
+        self._speaking = self._said = False
+        self._wake = anyio.Event()
+
+    async def serve(self, gateway: VoiceGateway) -> NoReturn:
+        """Listen and beat until one of both finds the websocket ended.
+
+        :raises GatewayClosed: then
+        """
+        ends: list[GatewayClosed] = []
+        gateway.forgive()
+
+        async def guard(part: Callable[[VoiceGateway], Awaitable[NoReturn]]) -> None:
+            try:
+                await part(gateway)
+            except GatewayClosed as end:
+                ends.append(end)
+            pair.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as pair:
+            pair.start_soon(guard, self._beat)
+            await guard(_listen)
+        raise ends[0]
+
+    async def announce(self, gateway: VoiceGateway) -> None:
+        """Say that frames are about to flow."""
+        self._speaking = self._said = True
+        await gateway.speaking(True, self.transport.ssrc)
 
     def close(self) -> None:
         """Close transport and socket; idempotent."""
         self.transport.close()
         self.udp.close()
 
+    async def _beat(self, gateway: VoiceGateway) -> NoReturn:
+        """Heartbeats, UDP keep-alives and changes of speaking."""
+        while True:
+            await gateway.beat()
+            self.udp.keep_alive()
+            with anyio.move_on_after(gateway.beat_interval_s):
+                while True:
+                    await self._tell_speaking(gateway)
+                    await self._wake.wait()
+                    self._wake = anyio.Event()
 
-async def identify(
-    gateway: VoiceGateway, credentials: Credentials, *, on_speaking: Callable[[bool], None]
-) -> Session:
+    async def _tell_speaking(self, gateway: VoiceGateway) -> None:
+        if self._said is not self._speaking:
+            self._said = self._speaking
+            await gateway.speaking(self._said, self.transport.ssrc)
+
+    def _say_speaking(self, flag: bool) -> None:
+        """Called by the clock, which must not wait: the beat says it."""
+        self._speaking = flag
+        self._wake.set()
+
+
+async def _listen(gateway: VoiceGateway) -> NoReturn:
+    while True:
+        await gateway.receive()
+
+
+async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
     """Shake hands for a new session: identify, IP discovery, select protocol, session description.
 
     :raises GatewayClosed: if the server refuses
@@ -65,7 +116,7 @@ async def identify(
         except BaseException:
             udp.close()
             raise
-    return Session(credentials, udp, Transport(packetizer, udp.send, on_speaking=on_speaking))
+    return Session(credentials, udp, packetizer)
 
 
 async def resume(gateway: VoiceGateway, session: Session) -> None:

@@ -1,0 +1,71 @@
+"""States of a link, the steps between them, and its status as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from actors.voice.close_codes import Action
+
+
+class LinkState(Enum):
+    """Where a link is."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    RECONNECTING = "reconnecting"
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """How a round gets its websocket ready."""
+
+    JOIN = "join"
+    REJOIN = "rejoin"
+    IDENTIFY = "identify"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """A moment of a link.
+
+    :ivar close_code: of the latest closure of the voice websocket, None before the first
+    :ivar failures: failed attempts in a row
+    :ivar next_attempt_s: seconds until the next attempt, None if none is waiting
+    :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was
+    :ivar heartbeat_age_s: seconds since the last acknowledged heartbeat
+    """
+
+    guild_id: int
+    channel_id: int
+    state: LinkState
+    mode: str | None
+    endpoint: str | None
+    latency_ms: float | None
+    heartbeat_age_s: float | None
+    keep_alive_ms: float | None
+    close_code: int | None
+    close_reason: str | None
+    failures: int
+    next_attempt_s: float | None
+    identifies: int
+    resumes: int
+    packets: int
+
+
+#: The step that carries out what the table of close codes says.
+STEP_AFTER: Final = {
+    Action.RESUME: Step.RESUME,
+    Action.IDENTIFY: Step.IDENTIFY,
+    Action.REJOIN: Step.REJOIN,
+    Action.AWAIT_WORD: Step.REJOIN,
+}
+#: The step that follows one that failed.
+FALLBACK: Final = {
+    Step.RESUME: Step.IDENTIFY,
+    Step.IDENTIFY: Step.REJOIN,
+    Step.REJOIN: Step.REJOIN,
+    Step.JOIN: Step.REJOIN,
+}
