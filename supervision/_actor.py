@@ -77,7 +77,7 @@ class Actor:
         return await handler_for(type(self), type(message))(self, message)
 
 
-_resolved: dict[type[Actor], dict[type, Handler]] = {}
+_resolved: dict[tuple[type[Actor], type], Handler] = {}
 
 
 def handler_for(actor: type[Actor], kind: type) -> Handler:
@@ -85,10 +85,9 @@ def handler_for(actor: type[Actor], kind: type) -> Handler:
 
     :raises TypeError: if there is none
     """
-    table = _resolved.setdefault(actor, {})
-    handler = table.get(kind)
+    handler = _resolved.get((actor, kind))
     if handler is None:
-        handler = table[kind] = _find(actor, kind)
+        handler = _resolved[actor, kind] = _find(actor, kind)
     return handler
 
 

@@ -96,22 +96,19 @@ class ActorProcess(Process):
                 await self._park()
                 credit = BUDGET
                 continue
-            await self._handle(handle, item)
+            if type(item) is Ask:
+                await self._answer(handle, item)
+            else:
+                self.in_hand = item
+                try:
+                    await handle(item)
+                except Refusal:
+                    pass  # an expected "no" that nobody asked for
+                self.in_hand = None
             credit -= 1
             if not credit:
                 await checkpoint()
                 credit = BUDGET
-
-    async def _handle(self, handle: Callable[[object], Awaitable[object]], item: object) -> None:
-        if type(item) is Ask:
-            await self._answer(handle, item)
-            return
-        self.in_hand = item
-        try:
-            await handle(item)
-        except Refusal:
-            pass  # an expected "no" that nobody asked for
-        self.in_hand = None
 
     async def _answer(self, handle: Callable[[object], Awaitable[object]], ask: Ask) -> None:
         self.in_hand, self.in_hand_ask = ask.message, ask
@@ -158,7 +155,7 @@ class ActorProcess(Process):
     # what waits for this actor: system messages, due timers, user messages
 
     def _next(self) -> object:
-        if self.box.has_system or self._alarms:
+        if self._alarms or self.box.system:
             item = self._next_system()
             if item is not NOTHING:
                 return item

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import Event
 from anyio.lowlevel import checkpoint
 
+from ._conflation import KeyedQueue
 from ._errors import ActorStopped, MailboxFull, MessageDropped
 from ._slot import Ask
 from ._spec import MailboxSpec, Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from ._terminated import Terminated
 
@@ -33,13 +34,14 @@ class Mailbox:
     :ivar dropped: lost to the overflow policy
     :ivar skipped: requests whose asker had gone before the actor came to them
     :ivar dead: left over when the mailbox closed
+    :ivar system: messages of the kernel, None until the first
     :ivar refused: met a full mailbox that rejects (never accepted)
     """
 
     __slots__ = (
-        "_abandoned", "_on_overflow", "_queue", "_senders", "_spec", "_system", "_waker",
+        "_abandoned", "_on_overflow", "_queue", "_senders", "_spec", "_waker",
         "accepted", "capacity", "closed", "dead", "dropped", "full_episode", "handed", "path", "peak",
-        "refused", "skipped",
+        "refused", "skipped", "system",
     )  # fmt: skip
 
     def __init__(self, spec: MailboxSpec, path: str, on_overflow: Callable[[], None]) -> None:
@@ -50,8 +52,8 @@ class Mailbox:
         self.full_episode = False
         self._spec = spec
         self._on_overflow = on_overflow
-        self._queue: deque[object] = deque()
-        self._system: deque[tuple[object, Terminated]] | None = None
+        self._queue: deque[object] | KeyedQueue = deque()
+        self.system: deque[tuple[object, Terminated]] | None = None
         self._senders: deque[Event] | None = None
         self._waker: Event | None = None
         self._abandoned = 0
@@ -69,9 +71,15 @@ class Mailbox:
         """
         if self.closed:
             raise ActorStopped(f"{self.path} has ended")
-        if len(self._queue) >= self.capacity and not self._make_room(item):
+        queue = self._queue
+        if len(queue) >= self.capacity and not self._make_room(item):
             return
-        self._append(item)
+        queue.append(item)
+        self.accepted += 1
+        if len(queue) > self.peak:
+            self.peak = len(queue)
+        if self._waker is not None:
+            self.wake()
 
     async def send(self, item: object) -> None:
         """Take a message in as soon as there is room. Waiting senders are served in their order.
@@ -89,35 +97,36 @@ class Mailbox:
         """A message of the kernel for one incarnation: ahead of all user messages, outside the bound."""
         if self.closed:
             return
-        if self._system is None:  # an empty deque is 760 bytes, and most actors never need it
-            self._system = deque()
-        self._system.append((receiver, notice))
+        if self.system is None:  # an empty deque is 760 bytes, and most actors never need it
+            self.system = deque()
+        self.system.append((receiver, notice))
         self.wake()
 
     def pop(self) -> object:
         """The next user message, or :data:`NOTHING`. Requests that nobody waits for are skipped."""
         while self._queue:
-            item = self._take()
+            item = self._queue.popleft()
             if self._senders:
                 self._wake_sender()
-            if type(item) is Ask:
-                if item.abandoned:
-                    self.skipped += 1
-                    self._abandoned -= 1
-                    continue
-                item.taken = True
+            if type(item) is Ask and not self._hand_out(item):
+                continue
             self.handed += 1
             return item
         self.full_episode = False
         return NOTHING
 
+    def _hand_out(self, ask: Ask) -> bool:
+        """Whether somebody still waits for it."""
+        if ask.abandoned:
+            self.skipped += 1
+            self._abandoned -= 1
+            return False
+        ask.taken = True
+        return True
+
     def pop_system(self) -> tuple[object, Terminated] | None:
         """The next message of the kernel with the incarnation it is for."""
-        return self._system.popleft() if self._system else None
-
-    @property
-    def has_system(self) -> bool:
-        return bool(self._system)
+        return self.system.popleft() if self.system else None
 
     async def park(self) -> None:
         """Wait until something may have arrived."""
@@ -141,43 +150,17 @@ class Mailbox:
     def close(self) -> list[object]:
         """End: nothing is taken in any more. Returns what was left, in order; waiting senders fail."""
         self.closed = True
-        rest = list(self._contents())
-        self._clear()
+        rest = list(self._queue)
+        self._queue.clear()
         self.dead += len(rest)
         while self._senders:
             self._senders.popleft().set()
         return rest
 
-    # storage, replaced by the conflating mailbox
-
-    def _append(self, item: object) -> None:
-        queue = self._queue
-        queue.append(item)
-        self._count_in(len(queue))
-
-    def _take(self) -> object:
-        return self._queue.popleft()
-
-    def _contents(self) -> Iterable[object]:
-        return self._queue
-
-    def _clear(self) -> None:
-        self._queue.clear()
+    # rules
 
     def _has_room(self, item: object) -> bool:
         return len(self._queue) < self.capacity or self._purge()
-
-    def _keep_wanted(self) -> None:
-        self._queue = deque(item for item in self._queue if _wanted(item))
-
-    # rules
-
-    def _count_in(self, depth: int) -> None:
-        self.accepted += 1
-        if depth > self.peak:
-            self.peak = depth
-        if self._waker is not None:
-            self.wake()
 
     def _make_room(self, item: object) -> bool:
         """Whether there is room now; False if the item itself was dropped."""
@@ -192,7 +175,9 @@ class Mailbox:
         if not self._abandoned:
             return False
         before, self._abandoned = self.depth, 0
-        self._keep_wanted()
+        wanted = [item for item in self._queue if _wanted(item)]
+        self._queue.clear()
+        self._queue.extend(wanted)
         self.skipped += before - self.depth
         return self.depth < self.capacity
 
@@ -208,7 +193,7 @@ class Mailbox:
         raise MailboxFull(f"the mailbox of {self.path} is full ({self.capacity} messages)")
 
     def _drop_oldest(self, item: object) -> bool:
-        self._drop(self._take())
+        self._drop(self._queue.popleft())
         return True
 
     def _drop_newest(self, item: object) -> bool:
@@ -250,46 +235,22 @@ class ConflatingMailbox(Mailbox):
     so the order of each sender's messages holds.
     """
 
-    __slots__ = ("_entries", "_key")
+    __slots__ = ("_keyed",)
 
     def __init__(self, spec: MailboxSpec, path: str, on_overflow: Callable[[], None]) -> None:
         super().__init__(spec, path, on_overflow)
-        self._key = spec.key or (lambda _: None)
-        self._entries: OrderedDict[Hashable, object] = OrderedDict()
-        self._queue = self._entries  # type: ignore[assignment]  # only its length and truth are used
+        self._keyed = KeyedQueue(spec.key or (lambda _: None))
+        self._queue = self._keyed
 
     def put(self, item: object) -> None:
         """Take a message in; see :meth:`Mailbox.put`."""
-        if not self.closed:
-            replaced = self._entries.pop(self._key_of(item), NOTHING) if self._entries else NOTHING
-            if replaced is not NOTHING:
-                self._drop(replaced)
+        replaced = NOTHING if self.closed else self._keyed.take_like(item, NOTHING)
+        if replaced is not NOTHING:
+            self._drop(replaced)
         super().put(item)
 
-    def _key_of(self, item: object) -> Hashable:
-        key = self._key(item.message if type(item) is Ask else item)
-        return key if key is not None else object()  # its own, equal to no other
-
-    def _append(self, item: object) -> None:
-        self._entries[self._key_of(item)] = item
-        self._count_in(len(self._entries))
-
-    def _take(self) -> object:
-        return self._entries.popitem(last=False)[1]
-
-    def _contents(self) -> Iterable[object]:
-        return self._entries.values()
-
-    def _clear(self) -> None:
-        self._entries.clear()
-
     def _has_room(self, item: object) -> bool:
-        return self._key_of(item) in self._entries or super()._has_room(item)
-
-    def _keep_wanted(self) -> None:
-        unwanted = [key for key, item in self._entries.items() if not _wanted(item)]
-        for key in unwanted:
-            del self._entries[key]
+        return self._keyed.has_like(item) or super()._has_room(item)
 
 
 def _wanted(item: object) -> bool:

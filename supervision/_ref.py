@@ -30,12 +30,13 @@ class Ref:
     :ivar path: from the root, for example ``guilds/42/player``
     """
 
-    __slots__ = ("_cell", "_system", "path")
+    __slots__ = ("_box", "_cell", "_system", "path")
 
     def __init__(self, system: System, path: str) -> None:
         self.path = path
         self._system = system
         self._cell: Cell | None = None
+        self._box: Mailbox | None = None
 
     def __repr__(self) -> str:
         return f"<Ref {self.path!r}>"
@@ -52,7 +53,10 @@ class Ref:
         :raises ActorStopped: if nobody lives there
         :raises MailboxFull: if it is full and its policy is to reject
         """
-        self._mailbox(message).put(message)
+        box = self._box
+        if box is None or box.closed:
+            box = self._mailbox(message)
+        box.put(message)
 
     def tell_threadsafe(self, message: object) -> None:
         """The same from any thread; what cannot be delivered becomes a :class:`DeadLetter`.
@@ -128,7 +132,7 @@ class Ref:
         cell = self._cell
         if cell is None or cell.is_over:
             cell = self._cell = self._resolve(message)
-        box = cell.mailbox
+        box = self._box = cell.mailbox
         if box is None:
             raise NotAnActor(f"{self.path} is a supervisor")
         return box

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 import anyio
 import pytest
 
@@ -17,7 +19,7 @@ from supervision import (
     TooManyChildren,
     open_system,
 )
-from supervision.testing import Crash, Echo, Hang, PuppetError, Quit, Stage
+from supervision.testing import Crash, Echo, Hang, Puppet, PuppetError, Quit, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -161,3 +163,22 @@ def test_ids_are_checked() -> None:
     twice = ChildSpec("a", SupervisorSpec(()))
     with pytest.raises(ValueError, match="must differ"):
         SupervisorSpec((twice, twice))
+
+
+REQUEST: ContextVar[str] = ContextVar("request", default="none")
+
+
+async def test_children_do_not_inherit_the_callers_context() -> None:
+    """A child started, or restarted, on behalf of a request does not carry that request's context."""
+    seen: list[str] = []
+
+    class Look(Puppet):
+        async def on_start(self) -> None:
+            seen.append(REQUEST.get())
+
+    async with open_system(DYNAMIC) as system:
+        REQUEST.set("42")
+        await system.start_child("d", ChildSpec("x", lambda: Look(Stage())))
+        await system.kill("d/x")
+        await anyio.sleep(1)
+    assert seen == ["none", "none"]

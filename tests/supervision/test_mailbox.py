@@ -130,7 +130,7 @@ def test_nothing_is_lost_and_the_abandoned_never_run(
         run.step(action, index)
         assert box.depth <= capacity
         assert box.accepted == box.handed + box.depth + box.dropped + box.skipped
-        waiting = [ask for ask in box._contents() if isinstance(ask, Ask)]
+        waiting = [ask for ask in box._queue if isinstance(ask, Ask)]
         assert sum(ask.abandoned for ask in waiting) == box._abandoned
     rest = box.close()
     assert box.accepted == box.handed + box.dropped + box.skipped + box.dead
