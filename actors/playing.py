@@ -1,0 +1,317 @@
+"""What a player is made of: its session, its deck, and what happens to them without anybody asking.
+
+The player (`player.py`) adds the commands. The split is for the reader only: it is one actor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from supervision import Actor, SupervisionError, handles
+
+from .deck import Deck, whole
+from .keeping import load, save, tell
+from .messages import (
+    LinkState,
+    Notice,
+    NowPlaying,
+    Phase,
+    Plan,
+    PlanWanted,
+    ReportLink,
+    Settle,
+    Show,
+    SpoolFailed,
+    SpoolReady,
+    StreamEnded,
+    StreamStarted,
+    Tick,
+)
+from .plays import parse_play
+from .session import Session, from_plain, to_plain
+from .voice import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervision import Ref
+
+    from .media import MediaError, Spool, Track
+    from .messages import SpoolKey
+    from .voice import Stream, StreamEvent
+
+TICK_S = 5.0
+"""How often the position is saved while something plays."""
+
+AGAIN_S = 0.1
+"""When a spool that must get ahead of the listener is looked at again."""
+
+log = structlog.get_logger(__name__)
+
+
+class Playing(Actor):
+    """Keeps stream, spools, display and disk in line with the session."""
+
+    def __init__(self, guild_id: int, stream: Callable[[], Stream]) -> None:
+        self._guild_id = guild_id
+        self._stream = stream
+        self._session = Session()
+        self._link_ready = False
+        self._failed: dict[SpoolKey, MediaError] = {}
+        self._planned: Plan | None = None
+
+    async def on_start(self) -> None:
+        """Load the session, take over what is heard, ask for the link's state."""
+        self._deck = Deck(self._stream(), on_event=_events_to(self.ctx.lookup(self.ctx.path)))
+        self._session = await self._loaded()
+        position_ms, seeking = await self._loaded_position()
+        self._take_over(position_ms, seeking)
+        self._settle()
+        tell(self.ctx, "connection", ReportLink())
+        self.ctx.start_timer("tick", TICK_S, Tick())
+
+    async def _loaded(self) -> Session:
+        state = await load(self.ctx, "player")
+        if state is None:
+            return Session()
+        try:
+            return from_plain(state)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("session_unreadable", guild_id=self._guild_id, error=repr(error))  # noqa: TRY400
+            return Session()
+
+    async def _loaded_position(self) -> tuple[int, bool]:
+        """The position (ms) that was saved for the current entry, and whether it is yet to be reached."""
+        state = await load(self.ctx, "position")
+        current = self._session.queue.current
+        if state is None or current is None or state.get("entry") != current.id:
+            return 0, False
+        return int(state.get("position_ms", 0)), bool(state.get("seeking"))
+
+    def _take_over(self, position_ms: int, seeking: bool) -> None:
+        play = self._deck.adopt()
+        queue = None if play is None else self._session.queue.playing(play.key.entry_id)
+        if queue is not None:
+            paused = self._deck.stream.status().paused
+            self._session = replace(self._session, queue=queue, paused=paused)
+            if seeking:
+                self._aim(position_ms)
+            elif play is not None and play.key.volume != self._session.volume:
+                self._respool()
+        else:
+            self._deck.silence()
+            self._aim(position_ms)
+
+    # --- what happens ---------------------------------------------------------------------------------------
+
+    @handles(StreamStarted)
+    async def stream_started(self, _message: StreamStarted) -> None:
+        """The first frame of a play was sent: time to show it."""
+        self._show()
+
+    @handles(StreamEnded)
+    async def stream_ended(self, message: StreamEnded) -> None:
+        """A track ended by itself, or broke off; an earlier play's end is no news."""
+        play = parse_play(message.play)
+        if play is None or not self._deck.ended(message.play):
+            return
+        spool = self._deck.spools.get(play.key)
+        self._after(play.key, message, spool)
+        await self._changed()
+
+    def _after(self, key: SpoolKey, message: StreamEnded, spool: Spool | None) -> None:
+        queue = self._session.queue
+        if queue.current is None or queue.current.id != key.entry_id:
+            return
+        error = message.error or (str(spool.error) if spool is not None and spool.error is not None else None)
+        if error is None and message.frames > 0:
+            self._session = replace(self._session, queue=queue.advanced())
+        else:
+            self._notice(f"{_name(queue.current)} ended early: {error or 'it holds no audio'}")
+            self._session = replace(self._session, queue=queue.dropped())
+        current = self._session.queue.current
+        if self._deck.want is None or current is None or self._deck.want.entry_id != current.id:
+            self._deck.cut()
+            self._aim()
+
+    @handles(SpoolReady)
+    async def spool_ready(self, message: SpoolReady) -> None:
+        """It can be played; the media may know its title better."""
+        if self._planned is None or all(wanted.key != message.key for wanted in self._planned.wanted):
+            return
+        self._deck.spools[message.key] = message.spool
+        self._learn(message.key.entry_id, message.spool)
+        self._settle()
+
+    def _learn(self, entry_id: str, spool: Spool) -> None:
+        queue = self._session.queue
+        track = next((each for each in (queue.current, *queue.waiting) if each and each.id == entry_id), None)
+        if track is None:
+            return
+        known = replace(
+            track, title=spool.title or track.title, duration_s=track.duration_s or spool.duration_s
+        )
+        if known != track:
+            self._session = replace(self._session, queue=queue.replaced(known))
+
+    @handles(SpoolFailed)
+    async def spool_failed(self, message: SpoolFailed) -> None:
+        """Go on without it: a seek or a volume is given up, a track is skipped once it is its turn."""
+        self._failed[message.key] = message.error
+        self._give_up()
+        await self._changed()
+
+    def _give_up(self) -> None:
+        """While what is wanted cannot be had: want something else."""
+        while (error := self._failed.pop(self._deck.want, None) if self._deck.want else None) is not None:
+            current, play = self._session.queue.current, self._deck.play
+            if current is None:
+                return
+            if play is not None and play.key.entry_id == current.id:
+                self._notice(f"{_name(current)} goes on as it was: {error}")
+                self._deck.aim(play.key)
+                return
+            self._notice(f"Skipped {_name(current)}: {error}")
+            self._move_to(replace(self._session, queue=self._session.queue.dropped()))
+
+    @handles(LinkState)
+    async def link_state(self, message: LinkState) -> None:
+        """The link came or went; without one the stream stands still by itself."""
+        self._link_ready = message.ready
+        self._settle()
+
+    @handles(PlanWanted)
+    async def plan_wanted(self, _message: PlanWanted) -> None:
+        """The preloader has restarted."""
+        if self._planned is not None:
+            tell(self.ctx, "preloader", self._planned)
+
+    @handles(Settle)
+    async def settle_again(self, _message: Settle) -> None:
+        """A spool may have got ahead of the listener by now."""
+        self._settle()
+
+    @handles(Tick)
+    async def tick(self, _message: Tick) -> None:
+        """Save the position; notice an end that was never told."""
+        self.ctx.start_timer("tick", TICK_S, Tick())
+        play = self._deck.play
+        if play is None:
+            return
+        status = self._deck.stream.status()
+        if status.play_id != play.name:
+            self.ctx.ref.tell(StreamEnded(play.name, 1))
+        elif status.playing:
+            await self._save_position()
+
+    # --- the rest -------------------------------------------------------------------------------------------
+
+    def _duration_s(self, track: Track) -> float | None:
+        spool = None if self._deck.want is None else self._deck.spools.get(self._deck.want)
+        return track.duration_s if track.duration_s is not None or spool is None else spool.duration_s
+
+    def _move_to(self, session: Session) -> None:
+        """Another current entry, from its beginning; what plays stops."""
+        self._session = session
+        self._deck.cut()
+        self._aim()
+
+    def _respool(self) -> None:
+        current, deck = self._session.queue.current, self._deck
+        if current is None:
+            return
+        deck.aim(whole(current, self._session.volume, deck.position_ms()), joins=not deck.seeking)
+
+    def _aim(self, start_ms: int = 0) -> None:
+        """Want the current entry, or silence."""
+        current = self._session.queue.current
+        if current is None:
+            self._deck.silence()
+        else:
+            self._deck.aim(whole(current, self._session.volume, start_ms))
+
+    async def _changed(self) -> bool:
+        """Carry out and show the new session; True when it is saved."""
+        self._settle()
+        saved = await save(self.ctx, "player", to_plain(self._session))
+        return await self._save_position() and saved
+
+    async def _save_position(self) -> bool:
+        current = self._session.queue.current
+        entry = None if current is None else current.id
+        position_ms, seeking = self._deck.position_ms(), self._deck.seeking
+        state = {"entry": entry, "position_ms": position_ms, "seeking": seeking}
+        return await save(self.ctx, "position", state)
+
+    def _settle(self) -> None:
+        """Bring stream, spools and display in line with the session."""
+        self._give_up()
+        queue = self._session.queue
+        following = queue.following() if queue.current is not None else None
+        key = None if following is None else whole(following, self._session.volume)
+        done = self._deck.settle(key, ready=self._link_ready, paused=self._session.paused)
+        if not done:
+            self.ctx.start_timer("settle", AGAIN_S, Settle())
+        plan = self._deck.plan(queue.current, following, key)
+        if plan != self._planned and tell(self.ctx, "preloader", plan):
+            self._planned = plan
+            wanted = {each.key for each in plan.wanted}
+            self._failed = {key: error for key, error in self._failed.items() if key in wanted}
+        self._show()
+
+    def _show(self) -> None:
+        tell(self.ctx, "display", Show(self._view()))
+
+    def _notice(self, text: str) -> None:
+        log.info("notice", guild_id=self._guild_id, text=text)
+        tell(self.ctx, "display", Notice(text, self._session.text_channel_id))
+
+    def _view(self) -> NowPlaying:
+        session, current = self._session, self._session.queue.current
+        duration_s = None if current is None else self._duration_s(current)
+        position_s = self._deck.position_ms() / 1000
+        return NowPlaying(
+            phase=self._phase(),
+            track=current,
+            position_s=position_s if duration_s is None else min(position_s, duration_s),
+            duration_s=duration_s,
+            volume=session.volume,
+            loop=session.queue.loop,
+            waiting=len(session.queue.waiting),
+            text_channel_id=session.text_channel_id,
+            play=self._deck.play.name if self._deck.play is not None else None,
+        )
+
+    def _phase(self) -> Phase:
+        if self._session.queue.current is None:
+            return Phase.IDLE
+        if self._session.paused:
+            return Phase.PAUSED
+        if not self._link_ready:
+            return Phase.WAITING
+        return Phase.PLAYING if self._deck.play is not None else Phase.LOADING
+
+
+def _name(track: Track) -> str:
+    return f"“{track.title}”"
+
+
+def _events_to(player: Ref) -> Callable[[StreamEvent], None]:
+    """The clock's events as messages. Called by the clock: only tells, never fails."""
+
+    def on_event(event: StreamEvent) -> None:
+        try:
+            player.tell(_as_message(event))
+        except SupervisionError:
+            log.warning("stream_event_lost", path=player.path, stream_event=type(event).__name__)
+
+    return on_event
+
+
+def _as_message(event: StreamEvent) -> StreamStarted | StreamEnded:
+    if isinstance(event, Started):
+        return StreamStarted(event.play_id)
+    return StreamEnded(event.play_id, event.frames, event.error)
