@@ -14,7 +14,8 @@ from actors.voice.events import Closed, Ended, LinkEvent, Lost, Moved, Ready, St
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
-from actors.voice.stream import FrameSource, Stream, StreamStatus
+from actors.voice.source import FrameSource
+from actors.voice.stream import Stream, StreamStatus
 
 __all__ = [
     "CLOSE_CODES",

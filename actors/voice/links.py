@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import weakref
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import anyio
-import discord
 import structlog
 
 from actors.voice.backoff import RetryPolicy
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
+from actors.voice.joining import check_permissions, dispose, register_again, take_the_stage
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState
 from actors.voice.protocol import Protocol
@@ -23,6 +22,7 @@ from actors.voice.standing import Standing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import discord
     from anyio.abc import TaskGroup
 
     from actors.voice.clock import Clock
@@ -37,10 +37,6 @@ GRACE_S: Final = 30.0
 _SWEEP_S: Final = 1.0
 #: How long a connect waits for `run`, which a supervisor may just be restarting.
 _START_TIMEOUT_S: Final = 2.0
-#: How long the leave of a stale client may take.
-_DISPOSE_TIMEOUT_S: Final = 3.0
-#: discord.py has no public event for "the leave has arrived" once its voice client is gone: it is looked for.
-_POLL_S: Final = 0.02
 
 _log = structlog.get_logger("ostinato.voice")
 
@@ -119,17 +115,17 @@ class Links:
         """
         guild_id = channel.guild.id
         async with self._locks.setdefault(guild_id, anyio.Lock()):
-            _check_permissions(channel)
+            check_permissions(channel)
             link = self.claim(guild_id, on_event=on_event)
             if link is not None:
                 link.retry()
                 if link.channel_id != channel.id:
                     await link.move(channel.id)
             else:
-                await _dispose(channel.guild)
+                await dispose(channel.guild)
                 link = await self._open(channel, on_event)
             await self._until_ready(link, timeout_s)
-            await _take_the_stage(channel)
+            await take_the_stage(channel)
             return link
 
     def claim(self, guild_id: int, *, on_event: OnEvent) -> Link | None:
@@ -209,7 +205,7 @@ class Links:
             for link in self.all():
                 if link.on_event is None:
                     self._unowned.setdefault(link.guild_id, now + self._grace_s)
-                await _register_again(link, self._client())
+                await register_again(link, self._client())
             for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
                 del self._unowned[guild_id]
                 tasks.start_soon(self.disconnect, guild_id)
@@ -219,73 +215,5 @@ def _name(guild_id: int) -> str:
     return f"voice link of guild {guild_id}"
 
 
-def _check_permissions(channel: VoiceChannel) -> None:
-    """Discord ignores a join that is not allowed: better to say so at once than to time out."""
-    permissions = channel.permissions_for(channel.guild.me)
-    for needed in ("view_channel", "connect", "speak"):
-        if not getattr(permissions, needed):
-            raise VoiceError(None, f"no permission to {needed.replace('_', ' ')} in {channel.name}")
-    inside = channel.guild.me in channel.members
-    if 0 < channel.user_limit <= len(channel.members) and not inside and not permissions.move_members:
-        raise VoiceError(None, f"{channel.name} is full")
-
-
-async def _take_the_stage(channel: VoiceChannel) -> None:
-    """In a stage channel the bot begins in the audience, unheard; moderators may go on the stage."""
-    me = channel.guild.me
-    if me.voice is None or not me.voice.suppress:
-        return
-    try:
-        await me.edit(suppress=False)
-    except discord.HTTPException as error:
-        raise VoiceError(None, f"no permission to speak on the stage of {channel.name}") from error
-
-
-async def _register_again(link: Link, client: discord.Client | None) -> None:
-    """Make a living link known to discord.py again, which forgets it in a new main session (op 9) or a new
-    client.
-    """
-    standing = link.standing
-    if client is not None and client is not standing.client:
-        standing.client = client
-    guild = standing.client.get_guild(link.guild_id)
-    if guild is None or guild.unavailable or guild.voice_client is not None or standing.client.is_closed():
-        return
-    channel = guild.get_channel(link.channel_id)
-    if channel is not None:
-        place = cast("VoiceChannel", channel)
-        link.protocol = await place.connect(cls=lambda client, place: Protocol(client, place, link))
-        await standing.affirm()
-
-
 def _no_client() -> None:
     return None
-
-
-async def _dispose(guild: discord.Guild) -> None:
-    """End whatever voice client the guild has, dead or alive, and await the leave."""
-    stale = guild.voice_client
-    if stale is None:
-        return
-    # In a task of its own: foreign code must not be cancelled again and again by our scopes (anyio's level
-    # cancellation), and a hanging one must not hold up the new connection.
-    leaving = asyncio.ensure_future(stale.disconnect(force=not isinstance(stale, Protocol)))
-    leaving.add_done_callback(_retrieve)
-    await asyncio.wait({leaving}, timeout=_DISPOSE_TIMEOUT_S)
-    if not leaving.done():
-        leaving.cancel()
-    if guild.voice_client is stale:
-        stale.cleanup()
-    with anyio.move_on_after(_DISPOSE_TIMEOUT_S):
-        while _is_in_voice(guild):  # noqa: ASYNC110  (there is no event to wait for)
-            await anyio.sleep(_POLL_S)
-
-
-def _is_in_voice(guild: discord.Guild) -> bool:
-    voice = guild.me.voice
-    return voice is not None and voice.channel is not None
-
-
-def _retrieve(task: asyncio.Future[None]) -> None:
-    if not task.cancelled():
-        task.exception()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from actors.voice.events import Ended, Started, StreamEvent
 from actors.voice.rtp import SILENCE, SILENCE_FRAMES
+from actors.voice.source import Broken, FrameSource, Play
 
 if TYPE_CHECKING:
     from actors.voice.transport import Outlet
@@ -16,19 +17,6 @@ if TYPE_CHECKING:
 FRAME_NS: Final = 20_000_000
 
 OnEvent = Callable[[StreamEvent], None]
-
-
-class FrameSource(Protocol):
-    """What a stream plays: ready Opus frames of 20 ms, one at a time, without ever waiting."""
-
-    def next_frame(self) -> bytes | None:
-        """The next frame; None if it is not made yet (underrun), or if the source has ended."""
-        ...
-
-    @property
-    def ended(self) -> bool:
-        """No frame will ever come."""
-        ...
 
 
 class Scheduler(Protocol):
@@ -41,20 +29,6 @@ class Scheduler(Protocol):
     def dismiss(self, stream: Stream) -> None:
         """Take the slot away."""
         ...
-
-
-@dataclass(slots=True)
-class Play:
-    """One source on its way: how many frames of it have left, and one that was drawn and could not leave."""
-
-    source: FrameSource
-    play_id: str
-    position: int = 0
-    held: bytes | None = None
-
-    def draw(self) -> bytes | None:
-        held = self.held
-        return held if held is not None else self.source.next_frame()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +201,7 @@ class Stream:
         try:
             return play.draw()
         except Exception as error:
-            play.source = _Broken(f"{type(error).__name__}: {error}")
+            play.source = Broken(f"{type(error).__name__}: {error}")
             return None
 
     def _emit(self, play: Play, frame: bytes, transport: Outlet) -> bool:
@@ -251,7 +225,7 @@ class Stream:
         """The current source has ended: take the next one up, and tell so."""
         ended, self._current, self._next = self._current, self._next, None
         if ended is not None:
-            error = ended.source.error if isinstance(ended.source, _Broken) else None
+            error = ended.source.error if isinstance(ended.source, Broken) else None
             self._tell(Ended(ended.play_id, ended.position, error))
         return self._current  # told, the owner may have played something else at once
 
@@ -305,14 +279,3 @@ class Stream:
             on_event(event)
         except Exception:
             self._on_event = None
-
-
-class _Broken:
-    """Stands in for a source that raised."""
-
-    def __init__(self, error: str) -> None:
-        self.error = error
-        self.ended = True
-
-    def next_frame(self) -> bytes | None:
-        return None

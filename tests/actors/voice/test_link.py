@@ -364,7 +364,7 @@ async def test_a_stale_client_that_hangs_does_not_hold_up_the_connection(
         def cleanup(self) -> None:
             house.guild.voice_client = None
 
-    monkeypatch.setattr("actors.voice.links._DISPOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("actors.voice.joining._DISPOSE_TIMEOUT_S", 0.05)
     house.guild.voice_client = Hanging()
     await house.connect()
     assert house.guild.op4 == [CHANNEL]
