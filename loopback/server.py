@@ -4,15 +4,14 @@ door.
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import anyio
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from loopback.certificates import Certificates, make_certificates
 from loopback.events import Event
@@ -20,6 +19,7 @@ from loopback.gateway import Gateway
 from loopback.guild import Guild
 from loopback.model import Member, Role
 from loopback.permissions import EVERYONE
+from loopback.resolver import EverythingHere
 from loopback.rest import MAX_REQUEST_BYTES, Rest
 from loopback.settings import LoopbackSettings
 from loopback.user import ScriptedUser
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from loopback.application import Application
+    from loopback.channels import DirectChannel
     from loopback.commands import Commands
     from loopback.gateway_session import GatewaySession
     from loopback.model import User
@@ -73,7 +74,10 @@ class Loopback:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        with anyio.CancelScope(
+            shield=True
+        ):  # a cancelled block must not leave sockets; every step is bounded
+            await self._stack.aclose()
 
     async def _serve(self, stack: AsyncExitStack, context: ssl.SSLContext) -> None:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[self._by_host])
@@ -160,7 +164,7 @@ class Loopback:
         """
         made = aiohttp.TCPConnector(
             limit=0,
-            resolver=_EverythingHere(self.settings.host, self._port),
+            resolver=EverythingHere(self.settings.host, self._port),
             ssl=self._made.client_context(),
         )
         self._connectors.append(made)
@@ -193,6 +197,10 @@ class Loopback:
         self.world.users[made.id] = made
         return made
 
+    def direct_channel(self, user: User) -> DirectChannel:
+        """The direct messages between the bot and the user."""
+        return self.world.direct_channel(user)
+
     @property
     def guilds(self) -> list[Guild]:
         return list(self.world.guilds.values())
@@ -208,7 +216,10 @@ class Loopback:
         return self.gateway.live_sessions
 
     async def wait_bot(self, timeout_s: float = WAIT_BOT_S, *, shards: int = 1) -> GatewaySession:
-        """Until that many sessions of the bot are live; the first of them. Raises NotSeen."""
+        """Until that many sessions of the bot are live; the first of them. Raises NotSeen.
+
+        The client may still have READY to read: what it has cached by then is not known here.
+        """
         return await self.world.watch.until(
             lambda: self.sessions[0] if len(self.sessions) >= shards else None,
             timeout_s,
@@ -221,27 +232,3 @@ class Loopback:
         """Answer 429 to the next requests of a route, named as in the route table
         ("POST", "/channels/{channel_id}/messages")."""
         self.rest.limits.ask(method, path, retry_after_s, times, everywhere=everywhere)
-
-
-class _EverythingHere(AbstractResolver):
-    """Every name is this server, its port included: aiohttp honours the port of an answer."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=self._host,
-                port=self._port,
-                family=socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""

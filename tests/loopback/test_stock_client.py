@@ -8,6 +8,7 @@ import warnings
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 with warnings.catch_warnings():
@@ -57,7 +58,8 @@ def _intents() -> discord.Intents:
 
 
 def _bot(world: Loopback, **options: Any) -> commands.Bot:
-    return commands.Bot("!", intents=_intents(), connector=world.connector(), **options)
+    settings = {"intents": _intents(), "guild_ready_timeout": 0.05, **options}
+    return commands.Bot("!", connector=world.connector(), **settings)
 
 
 @asynccontextmanager
@@ -67,6 +69,7 @@ async def running(world: Loopback, bot: commands.Bot, *, shards: int = 1) -> Asy
         task = asyncio.create_task(bot.start(world.token))
         try:
             await world.wait_bot(shards=shards)
+            await bot.wait_until_ready()
             yield
         finally:
             await bot.close()
@@ -121,7 +124,6 @@ async def test_guild_commands_are_synced_to_the_guild(
     async with running(world, bot):
         await alice.wait_command(text, "play")
         assert (len(world.commands.all(guild.id)), world.commands.all()) == (1, [])
-        await _until(lambda: bot.get_guild(guild.id) is not None)
         assert (await (await alice.slash(text, "play", query="x")).wait_answer()).content == "playing x"
 
 
@@ -213,9 +215,8 @@ async def test_application_flags_say_what_is_granted(world: Loopback) -> None:
 async def test_members_are_chunked_at_start_up(world: Loopback, guild: Guild, alice: ScriptedUser) -> None:
     intents = _intents()
     intents.members = True
-    bot = commands.Bot("!", intents=intents, connector=world.connector(), guild_ready_timeout=0.05)
+    bot = _bot(world, intents=intents)
     async with running(world, bot):
-        await bot.wait_until_ready()
         seen = bot.get_guild(guild.id)
         assert seen is not None
         assert {one.name for one in seen.members} == {"alice", "owner", "ostinato"}
@@ -225,10 +226,8 @@ async def test_members_are_chunked_at_start_up(world: Loopback, guild: Guild, al
 async def test_each_shard_sees_its_guilds(world: Loopback) -> None:
     for number in (10, 11, 12):
         world.add_guild(f"Guild {number}", guild_id=(number << 22) | 1)
-    shards = [_bot(world, shard_id=shard_id, shard_count=2, guild_ready_timeout=0.05) for shard_id in (0, 1)]
+    shards = [_bot(world, shard_id=shard_id, shard_count=2) for shard_id in (0, 1)]
     async with running(world, shards[0]), running(world, shards[1], shards=2):
-        for shard in shards:
-            await shard.wait_until_ready()
         assert [{one.name for one in shard.guilds} for shard in shards] == [
             {"Guild 10", "Guild 12"},
             {"Guild 11"},
@@ -238,15 +237,34 @@ async def test_each_shard_sees_its_guilds(world: Loopback) -> None:
 async def test_permissions_look_to_the_bot_as_they_are(world: Loopback, guild: Guild) -> None:
     voice = guild.add_voice_channel("Music")
     guild.deny(voice, "speak")
-    bot = _bot(world, guild_ready_timeout=0.05)
+    bot = _bot(world)
     async with running(world, bot):
-        await bot.wait_until_ready()
         channel = bot.get_channel(voice.id)
         assert isinstance(channel, discord.VoiceChannel)
         mine = channel.permissions_for(channel.guild.me)
         assert (mine.connect, mine.speak) == (True, False)
         guild.allow(voice, "speak")
         await _until(lambda: channel.permissions_for(channel.guild.me).speak)
+
+
+async def test_direct_messages_are_answered(world: Loopback, alice: ScriptedUser) -> None:
+    bot = _with_play(_bot(world))
+    async with running(world, bot):
+        direct = world.direct_channel(alice)
+        await alice.say(direct, "!play here")
+        await direct.wait_message(lambda one: one.content == "playing here")
+
+
+async def test_a_cancelled_block_leaves_nothing_either() -> None:
+    before = asyncio.all_tasks()
+    with anyio.CancelScope() as scope:
+        async with Loopback() as world:
+            address = world.address.split(":")
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert asyncio.all_tasks() == before
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((address[0], int(address[1]))):
+        pytest.fail("something still listens")
 
 
 async def test_nothing_is_left_after_the_block() -> None:
