@@ -22,6 +22,8 @@ def explain(error: BaseException) -> MediaError:
     """The MediaError for what an extraction raised."""
     if (refused := refusal(error)) is not None:
         return refused
+    if "Requested format is not available" in str(error):
+        return _unsupported(error)
     chain = list(causes(error))
     for kind, rule in _RULES:
         if (found := next((item for item in chain if isinstance(item, kind)), None)) is not None:

@@ -10,8 +10,9 @@ import av
 from av.error import FFmpegError, InvalidDataError
 
 from . import opus
-from .encoder import Transcoder
+from .encoder import RATE, Transcoder
 from .errors import ErrorKind, MediaError
+from .reframer import CannotReframeError, Reframer
 from .source import Address, HttpSource
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _EARLY_S = (
     3.0  # an end this much before the stated duration, where the server does not state a size, is a cut
 )
 _MAX_TITLE = 200
+_SHORTEST = 100  # samples: less than the shortest frame of Opus; time stamps are rounded
 # Containers of audio. Nothing that opens other resources by itself (concat, sdp, rtsp, image2, lavfi ...).
 _FORMATS = (
     "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64,aac,flac,mpegts,hls,aiff,caf,asf,avi,flv,amr,ac3,eac3,"
@@ -90,7 +92,8 @@ class Maker:
                 self._announce(container, stream)
                 passing = not transcode and self.medium.volume == 100 and _can_pass(stream)
                 way = _pass_through if passing else _transcode
-                return way(self, container, stream, self.medium.start_frame + self.sink.frames - first)
+                due = self.medium.start_frame + self.sink.frames - first
+                return way(self, container, stream, 0 if self.medium.is_live else due)  # live: at its edge
         finally:
             self._close_sources()
             _check_cancelled(self)
@@ -199,7 +202,9 @@ def _can_pass(stream: AudioStream) -> bool:
 
 def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, position: int) -> bool:
     _seek(maker, container, stream, position * FRAME_S)
-    passing = _Passing(maker, position, _start_s(stream))
+    head = stream.codec_context.extradata or b""
+    # A stream's time 0 is its first audible sample; the samples to be skipped (RFC 7845, 4.2) lie before it.
+    passing = _Passing(maker, position, _start_s(stream) - opus.pre_skip(head) / RATE)
     for packet in container.demux(stream):
         if packet.size and not passing.take(packet):
             return False
@@ -214,47 +219,50 @@ class _Passing:
     def __init__(self, maker: Maker, position: int, start_s: float) -> None:
         self._maker = maker
         self._start_s = start_s
-        self._short: bytes | None = None  # held back: only the last packet may be shorter than 20 ms
+        self._reframer = Reframer()
         self._began = False
         self.due = position
 
     def take(self, packet: Packet[AudioStream]) -> bool:
-        """False if this stream is not one of 20 ms packets."""
+        """False if this packet cannot become one of 20 ms without decoding."""
         _check_cancelled(self._maker)
-        index = self._index(packet)
-        if index < self.due and not self._began:
-            return True
         data = bytes(packet)
-        samples = opus.packet_samples(data)
-        if self._short is not None or not 0 < samples <= opus.FRAME_SAMPLES:
-            return False
-        self._fill(index)
+        skip = 0 if self._began else self._early(packet)
+        if skip and skip >= opus.packet_samples(data):
+            return True
+        self._fill(packet)
         self._began = True
-        if samples < opus.FRAME_SAMPLES:
-            self._short = data
-        else:
-            self._append(data)
+        try:
+            frames = self._reframer.push(data, skip=skip)
+        except CannotReframeError:
+            return False
+        self._append(frames)
         return True
 
     def finish(self) -> None:
         """The stream has ended: its last packet may be a short one."""
-        if self._short is not None:
-            self._append(self._short)
+        self._append(self._reframer.flush())
 
-    def _append(self, frame: bytes) -> None:
-        self._maker.sink.append(frame)
-        self.due += 1
+    def _append(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            self._maker.sink.append(frame)
+        self.due += len(frames)
 
-    def _index(self, packet: Packet[AudioStream]) -> int:
+    def _early(self, packet: Packet[AudioStream]) -> int:
+        """How many samples of this packet, or of those to come, lie before the position; 0 for about none."""
+        early = self.due * opus.FRAME_SAMPLES - self._sample(packet)
+        return early if early >= _SHORTEST else 0
+
+    def _sample(self, packet: Packet[AudioStream]) -> int:
         if packet.pts is None or not packet.time_base:
-            return self.due
-        return round((float(packet.pts * packet.time_base) - self._start_s) / FRAME_S)
+            return self.due * opus.FRAME_SAMPLES
+        return round((float(packet.pts * packet.time_base) - self._start_s) * RATE)
 
-    def _fill(self, index: int) -> None:
+    def _fill(self, packet: Packet[AudioStream]) -> None:
         """A hole in time (discontinuous transmission) becomes silence: later frames stay in time."""
-        if 1 < index - self.due <= _GAP_FRAMES:
-            for _ in range(index - self.due):
-                self._append(opus.SILENCE)
+        hole = round(self._sample(packet) / opus.FRAME_SAMPLES) - self.due
+        if 1 < hole <= _GAP_FRAMES and not self._reframer.pending:
+            self._append([opus.SILENCE] * hole)
 
 
 # -- everything else

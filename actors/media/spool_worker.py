@@ -7,11 +7,13 @@ import sys
 from typing import Any
 
 from . import guard, lifeline
+from .courtesy import Courtesy
 from .maker import Maker, Medium
 from .serving import Job, connect, serve
 from .sink import Sink
 from .source import Address
 
+_COURTESY = Courtesy()
 _REFRESH_S = 60.0  # for the bot to extract a new address
 
 
@@ -19,9 +21,15 @@ def make(job: Job) -> dict[str, Any]:
     """One spool. The request's fields are those of `Media._request`."""
     request = job.request
     assert job.fd is not None  # noqa: S101 - the media service always sends one
+    made_before = request["frames"]
+
+    def report(message: dict[str, Any]) -> None:
+        job.send(message)
+        _COURTESY.report(job.id, message["frames"] - made_before)
+
     sink = Sink(
         job.fd,
-        job.send,
+        report,
         frames=request["frames"],
         size=request["bytes"],
         max_frames=request["max_frames"],
@@ -37,9 +45,11 @@ def make(job: Job) -> dict[str, Any]:
         max_s=request["max_s"],
     )
     maker = Maker(medium, sink, job.send, lambda status: _refresh(job, status), job.cancelled)
+    _COURTESY.begin(job.id)
     try:
         maker.run()
     finally:
+        _COURTESY.made_enough(job.id)
         sink.flush()
     return {"frames": sink.frames}
 

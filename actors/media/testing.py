@@ -42,6 +42,10 @@ RECIPES = {
     "mono.webm": Recipe("webm", "libopus", layout="mono"),
     "60ms.webm": Recipe("webm", "libopus", options={"frame_duration": "60"}),
     "10ms.webm": Recipe("webm", "libopus", options={"frame_duration": "10"}),
+    "2.5ms.webm": Recipe("webm", "libopus", options={"frame_duration": "2.5", "cutoff": "20000"}),
+    "speech.webm": Recipe(
+        "webm", "libopus", bit_rate=12000, options={"frame_duration": "60", "application": "voip"}
+    ),
     "surround.webm": Recipe("webm", "libopus", layout="5.1", options={"mapping_family": "1"}),
     "ts": Recipe("mpegts", "aac", rate=48000),
 }

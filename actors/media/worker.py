@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import structlog
 
 from .errors import ErrorKind, MediaError
 from .process import ChildProcess
@@ -23,6 +24,7 @@ _STDERR_KEPT = 8192  # bytes: the last words of a worker, for error reports
 _BUFFERED = 256  # messages of one conversation that wait for their reader
 
 _numbers = count(1)
+log = structlog.get_logger(__name__)
 
 
 class Conversation:
@@ -108,18 +110,27 @@ class Worker:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start the process and carry its messages until it ends; cancelling ends it."""
         process = self._process = ChildProcess(self._arguments)
+        ended_by_itself = False
         task_status.started()
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._drain, process)
                 await self._read(process)
                 tasks.cancel_scope.cancel()
+            ended_by_itself = self.alive
         finally:
             self.alive = False
             self._keep_last_words(process)
             await process.end()
             self._fail_all()
             self._on_change()
+            if ended_by_itself:
+                log.warning(
+                    "media_worker_died",
+                    worker=self._arguments[:2],
+                    returncode=process.returncode,
+                    last_words=self.last_words[-1000:],
+                )
 
     def open(self, request: dict[str, Any], fd: int | None = None) -> Conversation:
         """Begin a job; `fd` is duplicated into the worker."""

@@ -19,7 +19,18 @@ from actors.media.testing import RECIPES, FaultServer, Served, packets, tone
 pytestmark = pytest.mark.anyio
 
 PASSED_THROUGH = ["webm", "opus", "mono.webm"]
-TRANSCODED = ["m4a", "mp3", "ogg", "wav", "flac", "ts", "60ms.webm", "10ms.webm", "surround.webm"]
+TRANSCODED = [
+    "m4a",
+    "mp3",
+    "ogg",
+    "wav",
+    "flac",
+    "ts",
+    "speech.webm",
+    "2.5ms.webm",
+    "surround.webm",
+]  # the second last switches modes
+REGROUPED = ["60ms.webm", "10ms.webm"]
 FRAMES = 250  # of the files' 5 s
 TYPES = {"webm": "audio/webm", "m4a": "audio/mp4", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
 
@@ -56,6 +67,15 @@ def decode(frames: list[bytes]) -> list[tuple[float, int]]:
     return found
 
 
+def samples(frames: list[bytes]) -> bytes:
+    """All that a decoder makes of these packets."""
+    decoder = av.CodecContext.create("opus", "r")
+    assert isinstance(decoder, AudioCodecContext)
+    return b"".join(
+        bytes(f.planes[0])[: 4 * f.samples] for frame in frames for f in decoder.decode(av.Packet(frame))
+    )
+
+
 @pytest.mark.parametrize("kind", PASSED_THROUGH)
 async def test_opus_passes_through_byte_for_byte(
     media: Media, server: FaultServer, files: dict[str, bytes], kind: str
@@ -75,6 +95,18 @@ async def test_everything_else_becomes_frames_of_20_ms_to_the_last_one(
     heard = decode(frames)[10:240]
     assert all(loudness > 0.02 for loudness, _ in heard)
     assert all(abs(crossings - 17.6) < 2 for _, crossings in heard), "440 Hz cross zero 17.6 times in 20 ms"
+
+
+@pytest.mark.parametrize("kind", REGROUPED)
+async def test_other_lengths_of_opus_are_regrouped_without_loss(
+    media: Media, server: FaultServer, files: dict[str, bytes], kind: str
+) -> None:
+    url = server.add(file_name(kind), Served(files[kind], "audio/webm"))
+    frames = await whole(media.spool(track(url)))
+    assert {opus.packet_samples(frame) for frame in frames[:-1]} == {opus.FRAME_SAMPLES}
+    assert samples(frames) == samples(packets(files[kind])), "the same sound, sample for sample"
+    rest = await whole(media.spool(track(url), start_s=2.0))
+    assert rest == frames[100:]
 
 
 @pytest.mark.parametrize("kind", RECIPES)

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.media.wire import MAX_MESSAGE_BYTES, Decoder, WireError, encode
@@ -19,6 +19,7 @@ values = st.recursive(
 messages = st.lists(st.dictionaries(st.text(), values, max_size=4), max_size=5)
 
 
+@settings(max_examples=40)
 @given(messages, st.data())
 def test_any_messages_in_any_pieces(sent: list[dict[str, Any]], data: st.DataObject) -> None:
     stream = b"".join(map(encode, sent))
