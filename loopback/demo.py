@@ -47,6 +47,7 @@ START_S: Final = 20.0  # from the answer to the first frame
 DECLINED_S: Final = 1.5  # the same when the bot seems to have given up
 STALL_S: Final = 8.0  # without any music in between
 POLL_S: Final = 0.1
+LONGEST_TMP: Final = 60  # bytes
 NAMES: Final = ("ostinato-heard.ogg", "ostinato-heard.json", "ostinato-heard.png")
 
 
@@ -117,7 +118,9 @@ async def _until_interrupted(run: Callable[[], Awaitable[int]], display: Display
 
 
 async def _run(play: str | None, seconds: float | None, display: Display) -> int:
-    with tempfile.TemporaryDirectory(prefix="ostinato-demo-", ignore_cleanup_errors=True) as name:
+    # The bot's admin socket is to lie in this folder, and a socket's path may have about 100 bytes only.
+    place = "/tmp" if len(tempfile.gettempdir()) > LONGEST_TMP and os.access("/tmp", os.W_OK) else None  # noqa: S108
+    with tempfile.TemporaryDirectory("", "ostinato-demo-", place, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
             return await _play(play, seconds, folder, display)
@@ -216,8 +219,8 @@ async def _first_sound(stage: Stage, follower: Follower) -> None:
         if _declined(stage):
             give_up = min(give_up, time.monotonic() + DECLINED_S)
         if time.monotonic() > give_up:
-            _show_unseen(stage)
             kind = NothingPlayedError if _declined(stage) else DemoFailedError
+            _show_unseen(stage)
             raise kind(f"nothing was played for {stage.items[0].query}")
         await anyio.sleep(POLL_S)
 

@@ -56,8 +56,9 @@ def slots(frames: Sequence[Frame]) -> Iterator[bytes]:
     """
     due_ns = frames[0].arrival_ns if frames else 0
     for frame in frames:
-        while frame.arrival_ns - due_ns > LATE_NS:
-            yield SILENCE_FRAME
-            due_ns += SLOT_NS
+        late_ns = frame.arrival_ns - due_ns
+        missing = round(late_ns / SLOT_NS) if late_ns > LATE_NS else 0
+        yield from [SILENCE_FRAME] * missing
+        due_ns += missing * SLOT_NS
         yield frame.opus or SILENCE_FRAME
         due_ns += SLOT_NS

@@ -58,9 +58,7 @@ def judge(places: Places, expected: int | None, *, known: bool) -> Order:
     """
     read = places[places >= 0]
     unread = int((places < 0).sum())
-    if not len(read):
-        return Order(places, 0, expected or 0, 0, 0, unread, 0.0)
-    asked = int(read.max()) + 1 if expected is None else expected
+    asked = int(read.max(initial=-1)) + 1 if expected is None else expected
     repeated, late, in_order = _walk(read, asked)
     first, last = (EDGE - 1 if known else 0), asked - (EDGE if expected is not None else 0)
     due = np.arange(first, last)
