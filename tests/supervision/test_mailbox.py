@@ -231,3 +231,13 @@ async def test_close_wakes_senders_with_an_error() -> None:
         group.start_soon(send)
         await anyio.wait_all_tasks_blocked()
         box.close()
+
+
+def test_the_first_answer_counts() -> None:
+    """Later writers of a slot vanish."""
+    ask = Ask("request")
+    ask.succeed(1)
+    ask.succeed(2)
+    ask.fail(ValueError())
+
+    assert ask.result() == 1

@@ -8,8 +8,16 @@ from typing import Any
 import anyio
 import pytest
 
-from supervision import ChildSpec, EscalationError, ForeignCancelled, SupervisorSpec, open_system, run_foreign
-from supervision.testing import Do, Echo, Hang, Puppet, PuppetError, Stage, virtual_backend
+from supervision import (
+    ChildSpec,
+    EscalationError,
+    ForeignCancelled,
+    Strategy,
+    SupervisorSpec,
+    open_system,
+    run_foreign,
+)
+from supervision.testing import Crash, Do, Echo, Hang, Puppet, PuppetError, Stage, virtual_backend
 
 pytestmark = pytest.mark.anyio
 
@@ -258,3 +266,38 @@ def test_foreign_code_needs_asyncio() -> None:
             await run_foreign(Foreign().run)
 
     anyio.run(main, backend="trio")
+
+
+async def test_after_a_native_kill_on_stop_may_use_asyncio_timeouts(stage: Stage) -> None:
+    """The cancel is taken off the task, as whoever absorbs a cancel must."""
+    lines: list[object] = []
+
+    class Careful(Puppet):
+        async def on_stop(self, reason: object) -> None:
+            task = asyncio.current_task()
+            lines.append(task.cancelling() if task else None)
+            try:
+                async with asyncio.timeout(1):
+                    await asyncio.sleep(10)
+            except TimeoutError:
+                lines.append("timed out")
+
+    async with open_system(SupervisorSpec((ChildSpec("a", lambda: Careful(stage)),))):
+        task_named("a").cancel()
+        await anyio.sleep(2)
+        assert lines == [0, "timed out"]
+
+
+async def test_a_native_cancel_while_a_supervisor_waits_kills_it_afterwards(stage: Stage) -> None:
+    """It is neither swallowed nor does it cut the ordered stop of a group."""
+    stage.stop_delays_s = {"sub/c": 2}
+    floor = SupervisorSpec((ChildSpec("b", stage), ChildSpec("c", stage)), Strategy.ONE_FOR_ALL)
+    async with open_system(SupervisorSpec((ChildSpec("sub", floor),))) as system:
+        system.lookup("sub/b").tell(Crash())
+        await anyio.sleep(1)
+        task_named("sub").cancel()
+        await anyio.sleep(5)
+        row = system.tree().find("sub")
+        assert row is not None
+        assert (row.restarts, row.last_error) == (1, "killed by foreign code")
+        assert stage.of("stop") == ["sub/b", "sub/c"]
