@@ -123,7 +123,10 @@ class Display(Actor):
             return
         if self._place is not None and self._moves_on(self._place, channel_id, track):
             await self._remove(self._place)
-        await (self._edit(self._place, track) if self._place is not None else self._post(channel_id, track))
+        if self._place is not None:
+            await self._edit(self._place, track)
+        elif self._now.phase not in (Phase.LOADING, Phase.WAITING):  # it may yet turn out not to be playable
+            await self._post(channel_id, track)
 
     def _moves_on(self, place: Place, channel_id: int, track: Track) -> bool:
         """A new track whose message would stand above what was said since, or elsewhere, gets a new one."""

@@ -143,6 +143,22 @@ class NowPlaying:
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an entry: `problem` says why it was given up, `settled` that nothing more will come."""
+
+    settled: bool
+    title: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetFate(Request[Fate]):
+    """Of the entry that was just enqueued. Whoever asks also tells a failure, so that no notice need."""
+
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class QueueView:
     """One page of what waits, and what plays."""
 

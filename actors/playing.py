@@ -5,9 +5,12 @@ The player (`player.py`) adds the commands. The split is for the reader only: it
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anyio
 import structlog
 
 from supervision import Actor, SupervisionError, handles
@@ -15,6 +18,8 @@ from supervision import Actor, SupervisionError, handles
 from .deck import Deck, whole
 from .keeping import load, save, tell
 from .messages import (
+    Fate,
+    GetFate,
     LinkState,
     Notice,
     NowPlaying,
@@ -49,6 +54,12 @@ TICK_S = 5.0
 AGAIN_S = 0.1
 """When a spool that must get ahead of the listener is looked at again."""
 
+ASKED_S = 0.5
+"""For how long after its last question somebody counts as waiting for an entry's fate."""
+
+REMEMBERED = 32
+"""Entries that were given up."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -61,6 +72,8 @@ class Playing(Actor):
         self._session = Session()
         self._link_ready = False
         self._failed: dict[SpoolKey, MediaError] = {}
+        self._asked: dict[str, float] = {}  # entry id -> when somebody asked for its fate
+        self._given_up: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)  # entry id, reason
         self._planned: Plan | None = None
 
     async def on_start(self) -> None:
@@ -174,8 +187,25 @@ class Playing(Actor):
                 self._notice(f"{_name(current)} goes on as it was: {error}")
                 self._deck.aim(play.key)
                 return
-            self._notice(f"Skipped {_name(current)}: {error}")
+            self._tell_failure(current, str(error))
             self._move_to(replace(self._session, queue=self._session.queue.dropped()))
+
+    def _tell_failure(self, track: Track, reason: str) -> None:
+        """A notice, unless the one who asked for the track is waiting for this and will say it."""
+        self._given_up.append((track.id, reason))
+        if anyio.current_time() - self._asked.pop(track.id, -math.inf) > ASKED_S:
+            self._notice(f"Skipped {_name(track)}: {reason}")
+
+    @handles(GetFate)
+    async def get_fate(self, message: GetFate) -> Fate:
+        """Asked again and again by the command that enqueued it, for a short time."""
+        problem = dict(self._given_up).get(message.entry_id)
+        current = self._session.queue.current
+        if problem is not None or current is None or current.id != message.entry_id:
+            return Fate(settled=True, problem=problem)
+        settled = self._phase() not in (Phase.LOADING, Phase.WAITING)
+        self._asked = {} if settled else {message.entry_id: anyio.current_time()}
+        return Fate(settled, current.title)
 
     @handles(LinkState)
     async def link_state(self, message: LinkState) -> None:

@@ -10,7 +10,7 @@ import anyio
 from discord.ext import commands
 
 from actors.guild import ensure_guild, path_of
-from actors.messages import Done, GetVoice, Join, LinkPhase, No, VoiceReport
+from actors.messages import Done, Fate, GetFate, GetVoice, Join, LinkPhase, No, VoiceReport
 from supervision import ActorStopped
 
 from .table import described
@@ -32,6 +32,9 @@ START_TIMEOUT_S = 5.0
 """For a guild's tree that is just being (re)started."""
 
 JOIN_TIMEOUT_S = 20.0
+FATE_S = 4.0
+"""A track that takes longer to begin is announced as it is."""
+
 LOOK_AGAIN_S = 0.02
 NOT_SAVED = " (Done, but not saved: the disk does not take it.)"
 
@@ -88,6 +91,15 @@ class Desk:
             raise No("The voice connection is not there yet; the bot goes on trying.")
         if report.phase is LinkPhase.AWAY:
             raise No(f"I could not connect to the voice channel: {report.problem or 'it was left again'}.")
+
+    async def fate(self, ctx: Context, track: Track) -> Fate:
+        """What becomes of a track that is to play now, as far as it is known soon."""
+        fate = Fate(settled=False)
+        with anyio.move_on_after(FATE_S):
+            while not fate.settled:
+                fate = await self.ask(ctx, "player", GetFate(track.id))
+                await anyio.sleep(LOOK_AGAIN_S)
+        return fate
 
     def tree(self) -> TreeNode:
         """The whole supervision tree."""

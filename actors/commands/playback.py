@@ -12,6 +12,7 @@ from actors.media import MediaError
 from actors.messages import (
     Enqueue,
     Enqueued,
+    Fate,
     GetNowPlaying,
     GetQueue,
     Leave,
@@ -66,7 +67,11 @@ class Playback(commands.Cog):
             raise
         await self.desk.arrive(ctx, report)
         result = await self.desk.ask(ctx, "player", Enqueue(tracks, ctx.channel.id))
-        await answer(ctx, done(_queued(tracks[0].title, result), result))
+        fate = await self.desk.fate(ctx, tracks[0]) if result.position == 0 else Fate(settled=True)
+        title = embeds.plain(fate.title or tracks[0].title)
+        if fate.problem is not None:
+            raise No(f"**{title}** cannot be played: {embeds.plain(fate.problem, 300)}")
+        await answer(ctx, done(_queued(title, result), result))
 
     async def _go_if_idle(self, ctx: Context, report: VoiceReport) -> None:
         """The bot came for a track that cannot be had, and nothing else plays."""
@@ -137,7 +142,7 @@ class Playback(commands.Cog):
 
 def _queued(title: str, result: Enqueued) -> str:
     """What became of the tracks, in one sentence or two."""
-    name = f"**{embeds.plain(title)}**"
+    name = f"**{title}**"
     more = f" and {result.accepted - 1} more" if result.accepted > 1 else ""
     text = f"Playing {name}{more}." if result.position == 0 else f"Queued {name}{more} at {result.position}."
     return text + (f" {result.refused} did not fit into the queue." if result.refused else "")

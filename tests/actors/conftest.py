@@ -9,6 +9,7 @@ import pytest
 
 with warnings.catch_warnings():  # discord.py imports audioop, which Python 3.13 no longer has
     warnings.simplefilter("ignore", DeprecationWarning)
+    from actors import display
     from actors.testing import Guild, open_guild
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def guild(tmp_path: Path) -> AsyncIterator[Guild]:
-    """One guild's running tree; no Discord, no sound."""
+async def guild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Guild]:
+    """One guild's running tree; no Discord, no sound, and a display that need not be patient."""
+    monkeypatch.setattr(display, "EDIT_GAP_S", 0.02)
     async with open_guild(tmp_path) as opened:
         yield opened

@@ -64,6 +64,7 @@ async def test_a_message_that_cannot_be_edited_is_let_go_once(guild: Guild, trou
     for title in "abc":
         await guild.ask(Enqueue(tracks(title), 7))
     await guild.system.kill("guilds/42/player")
+    await guild.link()
     await guild.ask(GetNowPlaying())
     assert len(guild.port.log) == tried, "it must not be tried again for the same track"
     guild.port.trouble = None

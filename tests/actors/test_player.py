@@ -9,6 +9,7 @@ import pytest
 from actors.media import ErrorKind, MediaError, Track
 from actors.messages import (
     Enqueue,
+    GetFate,
     GetNowPlaying,
     GetQueue,
     No,
@@ -241,6 +242,33 @@ async def test_an_unplayable_track_is_skipped_with_the_reason(guild: Guild) -> N
     await guild.until(lambda: bool(guild.port.notices))
     assert "bad" in guild.port.notices[0]
     assert "no audio" in guild.port.notices[0]
+
+
+async def test_who_waits_for_a_track_is_told_of_its_failure_and_nobody_else(guild: Guild) -> None:
+    guild.media.eager = None
+    await guild.link()
+    (bad,) = entries = tracks("bad")
+    await guild.ask(Enqueue(entries, 7))
+    assert not (await guild.ask(GetFate(bad.id))).settled
+    await guild.until(lambda: len(guild.media.spools) == 1)
+    guild.media.spools[0].fail(MediaError(ErrorKind.NOT_AUDIO, "It holds no audio."))
+    await guild.until(lambda: guild.media.spools[0].closed)
+    fate = await guild.ask(GetFate(bad.id))
+    assert (fate.settled, fate.problem) == (True, "It holds no audio.")
+    assert not guild.port.messages
+
+
+async def test_the_fate_of_a_good_track_has_the_title_of_the_media(guild: Guild) -> None:
+    guild.media.eager = None
+    (good,) = entries = tracks("good")
+    await guild.link()
+    await guild.ask(Enqueue(entries, 7))
+    await guild.until(lambda: len(guild.media.spools) == 1)
+    guild.media.spools[0].title = "The good one"
+    guild.media.spools[0].make(500)
+    await guild.until(lambda: guild.stream.current is not None)
+    fate = await guild.ask(GetFate(good.id))
+    assert (fate.settled, fate.title, fate.problem) == (True, "The good one", None)
 
 
 async def test_a_failed_preload_is_told_when_its_turn_comes(guild: Guild) -> None:
