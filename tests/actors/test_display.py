@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from actors.discord_port import Trouble
-from actors.messages import Enqueue, GetNowPlaying, Notice, Skip, Stop
+from actors.messages import Enqueue, GetNowPlaying, Notice, SetLoop, Skip, Stop
+from actors.queue import Loop
 from actors.testing import Guild, tracks
 
 pytestmark = pytest.mark.anyio
@@ -63,9 +65,8 @@ async def test_a_message_that_cannot_be_edited_is_let_go_once(guild: Guild, trou
     tried = len(guild.port.log)
     for title in "abc":
         await guild.ask(Enqueue(tracks(title), 7))
-    await guild.system.kill("guilds/42/player")
-    await guild.link()
-    await guild.ask(GetNowPlaying())
+    await guild.ask(SetLoop(Loop.QUEUE))
+    await anyio.sleep(0.2)  # ten times the gap between edits
     assert len(guild.port.log) == tried, "it must not be tried again for the same track"
     guild.port.trouble = None
     await guild.ask(Skip())
