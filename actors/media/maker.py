@@ -12,15 +12,15 @@ from av.error import FFmpegError, InvalidDataError
 from . import opus
 from .encoder import RATE, Transcoder
 from .errors import ErrorKind, MediaError
-from .reframer import CannotReframeError, Reframer
-from .source import Address, HttpSource
+from .passing import Passing
+from .requester import Address
+from .source import HttpSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from av.packet import Packet
 
     from .sink import Sink
 
@@ -29,12 +29,10 @@ _PREROLL_S = (
     0.2  # decoded before the position asked for: decoders need a start (Opus 80 ms, mp3 a few frames)
 )
 _BAD_PACKETS = 50  # in a row that cannot be decoded, then it is no audio
-_GAP_FRAMES = 500  # a hole in the timestamps up to this (10 s) is filled with silence
 _EARLY_S = (
     3.0  # an end this much before the stated duration, where the server does not state a size, is a cut
 )
 _MAX_TITLE = 200
-_SHORTEST = 100  # samples: less than the shortest frame of Opus; time stamps are rounded
 # Containers of audio. Nothing that opens other resources by itself (concat, sdp, rtsp, image2, lavfi ...).
 _FORMATS = (
     "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64,aac,flac,mpegts,hls,aiff,caf,asf,avi,flv,amr,ac3,eac3,"
@@ -204,65 +202,14 @@ def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, 
     _seek(maker, container, stream, position * FRAME_S)
     head = stream.codec_context.extradata or b""
     # A stream's time 0 is its first audible sample; the samples to be skipped (RFC 7845, 4.2) lie before it.
-    passing = _Passing(maker, position, _start_s(stream) - opus.pre_skip(head) / RATE)
+    passing = Passing(maker.sink, position, _start_s(stream) - opus.pre_skip(head) / RATE)
     for packet in container.demux(stream):
+        _check_cancelled(maker)
         if packet.size and not passing.take(packet):
             return False
     passing.finish()
     maker.check_end(container, stream, passing.due)
     return True
-
-
-class _Passing:
-    """Puts packets at their place in time: frame `due` comes next. What lies before the first is left out."""
-
-    def __init__(self, maker: Maker, position: int, start_s: float) -> None:
-        self._maker = maker
-        self._start_s = start_s
-        self._reframer = Reframer()
-        self._began = False
-        self.due = position
-
-    def take(self, packet: Packet[AudioStream]) -> bool:
-        """False if this packet cannot become one of 20 ms without decoding."""
-        _check_cancelled(self._maker)
-        data = bytes(packet)
-        skip = 0 if self._began else self._early(packet)
-        if skip and skip >= opus.packet_samples(data):
-            return True
-        self._fill(packet)
-        self._began = True
-        try:
-            frames = self._reframer.push(data, skip=skip)
-        except CannotReframeError:
-            return False
-        self._append(frames)
-        return True
-
-    def finish(self) -> None:
-        """The stream has ended: its last packet may be a short one."""
-        self._append(self._reframer.flush())
-
-    def _append(self, frames: list[bytes]) -> None:
-        for frame in frames:
-            self._maker.sink.append(frame)
-        self.due += len(frames)
-
-    def _early(self, packet: Packet[AudioStream]) -> int:
-        """How many samples of this packet, or of those to come, lie before the position; 0 for about none."""
-        early = self.due * opus.FRAME_SAMPLES - self._sample(packet)
-        return early if early >= _SHORTEST else 0
-
-    def _sample(self, packet: Packet[AudioStream]) -> int:
-        if packet.pts is None or not packet.time_base:
-            return self.due * opus.FRAME_SAMPLES
-        return round((float(packet.pts * packet.time_base) - self._start_s) * RATE)
-
-    def _fill(self, packet: Packet[AudioStream]) -> None:
-        """A hole in time (discontinuous transmission) becomes silence: later frames stay in time."""
-        hole = round(self._sample(packet) / opus.FRAME_SAMPLES) - self.due
-        if 1 < hole <= _GAP_FRAMES and not self._reframer.pending:
-            self._append([opus.SILENCE] * hole)
 
 
 # -- everything else

@@ -9,35 +9,24 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
 
-import certifi
 import urllib3
 
 from .errors import ErrorKind, MediaError
-from .guard import refusal, require_web_link
+from .guard import refusal
+from .requester import Address, Requester
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 CHUNK = 10 << 20  # bytes of one ranged request; YouTube slows larger ones down
 TIMEOUT_S = 5.0  # for a connection, and between two pieces of an answer
 _SKIP = 128 << 10  # seeking ahead by less than this reads on instead of a new request
-_REDIRECTS = 5
 _BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # waits of failures in a row without a byte between them
 _REFRESHES = 3
+_UNKNOWN = 1 << 62  # an end that no answer states
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_PRIVATE_HEADERS = {"cookie", "authorization"}  # stay with the host that they are for
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the bytes are: the link and what to send with each request."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class _FailedError(Exception):
@@ -59,16 +48,10 @@ class HttpSource:
         max_bytes: int = 4 << 30,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self._address = address
         self._cancelled = cancelled or threading.Event()
         self._refresh = refresh
         self._max_bytes = max_bytes
-        self._pool = urllib3.PoolManager(
-            maxsize=1,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=certifi.where(),
-            timeout=urllib3.Timeout(timeout_s),
-        )
+        self._requester = Requester(address, timeout_s=timeout_s)
         self._response: urllib3.BaseHTTPResponse | None = None
         self._stop = 0  # where the present answer ends
         self._at = 0  # position of the present answer's next byte
@@ -124,7 +107,7 @@ class HttpSource:
         """End the connection."""
         self.closed = True
         self._drop()
-        self._pool.clear()
+        self._requester.close()
 
     # -- positions
 
@@ -204,37 +187,12 @@ class HttpSource:
 
     def _connect(self) -> None:
         position = self._position
-        response = self._request(f"bytes={position}-{position + CHUNK - 1}")
+        response = self._requester.get(position, CHUNK)
         try:
             self._check(response, position)
         except BaseException:
             response.close()
             raise
-
-    def _request(self, span: str) -> urllib3.BaseHTTPResponse:
-        url, headers = self._address.url, self._headers(span)
-        for _ in range(_REDIRECTS + 1):
-            require_web_link(url)
-            response = self._pool.request(
-                "GET",
-                url,
-                headers=headers,
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                retries=False,
-            )
-            target = response.get_redirect_location()
-            if not target:
-                return response
-            response.close()
-            url, headers = _follow(url, target, headers)
-        raise MediaError(ErrorKind.UNAVAILABLE, "The link is redirected again and again.")
-
-    def _headers(self, span: str) -> dict[str, str]:
-        own = {"accept-encoding", "range"}
-        headers = {name: value for name, value in self._address.headers.items() if name.lower() not in own}
-        return {**headers, "Accept-Encoding": "identity", "Range": span}
 
     def _check(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
         if response.headers.get("Content-Encoding", "identity").lower() not in {"identity", ""}:
@@ -306,15 +264,5 @@ class HttpSource:
                 ErrorKind.GONE, f"The media server does not hand the file out (status {status})."
             )
         self._refreshes += 1
-        self._address = self._refresh(status)
+        self._requester.address = self._refresh(status)
         self._validator = None  # another server of the site may tag the same file otherwise
-
-
-_UNKNOWN = 1 << 62
-
-
-def _follow(url: str, target: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
-    following = urljoin(url, target)
-    if urlsplit(following).netloc != urlsplit(url).netloc:
-        headers = {name: value for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS}
-    return following, headers

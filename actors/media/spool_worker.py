@@ -9,9 +9,9 @@ from typing import Any
 from . import guard, lifeline
 from .courtesy import Courtesy
 from .maker import Maker, Medium
+from .requester import Address
 from .serving import Job, connect, serve
 from .sink import Sink
-from .source import Address
 
 _COURTESY = Courtesy()
 _REFRESH_S = 60.0  # for the bot to extract a new address

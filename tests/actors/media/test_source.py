@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.media import ErrorKind, MediaError
-from actors.media.source import Address, HttpSource
+from actors.media.requester import Address
+from actors.media.source import HttpSource
 from actors.media.testing import FaultServer, Served, fault_server
 
 pytestmark = pytest.mark.anyio
@@ -169,7 +170,8 @@ def test_a_redirect_into_a_private_network_is_refused() -> None:
 import http.server, threading
 from actors.media import guard
 from actors.media.errors import ErrorKind, MediaError
-from actors.media.source import Address, HttpSource
+from actors.media.requester import Address
+from actors.media.source import HttpSource
 
 class Redirect(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
