@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from discord.ext import commands
 
-from .answers import on_command_error
+from .answers import on_app_command_error, on_command_error
 from .connection import VoiceConnection
 from .desk import Desk
 from .events import Events
@@ -30,6 +30,7 @@ async def add_commands(bot: commands.Bot, desk: Desk) -> None:
     bot.check(_in_guild)
     bot.before_invoke(_defer)
     bot.add_listener(on_command_error)
+    bot.tree.error(on_app_command_error)
 
 
 def _in_guild(ctx: Context) -> bool:

@@ -89,5 +89,27 @@ async def on_command_error(ctx: Context, error: commands.CommandError) -> None:
         log.warning("command_not_answered", command=name, guild_id=_guild_id(ctx), error=str(failure))
 
 
+async def on_app_command_error(
+    interaction: discord.Interaction, error: discord.app_commands.AppCommandError
+) -> None:
+    """Slash commands that failed before they were a command of ours: an old registration, a failed check."""
+    cause = cause_of(error)
+    name = interaction.command.name if interaction.command is not None else None
+    text = excuse(cause, name)
+    if isinstance(
+        cause, discord.app_commands.CommandNotFound | discord.app_commands.CommandSignatureMismatch
+    ):
+        text = "The commands have changed. Please try again in a moment."
+    if text is UNEXPECTED:
+        log.error("command_failed", command=name, guild_id=interaction.guild_id, exc_info=cause)
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text or UNEXPECTED)
+        else:
+            await interaction.response.send_message(text or UNEXPECTED, ephemeral=True)
+    except (discord.DiscordException, OSError, TimeoutError) as failure:
+        log.warning("command_not_answered", command=name, guild_id=interaction.guild_id, error=str(failure))
+
+
 def _guild_id(ctx: Context) -> int | None:
     return None if ctx.guild is None else ctx.guild.id

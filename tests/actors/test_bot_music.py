@@ -291,6 +291,14 @@ async def test_private_addresses_are_refused_by_default(tmp_path: Path, music: P
         await until(lambda: scene.guild.voice_of(scene.discord.bot) is None)
 
 
+async def test_an_old_registration_is_answered(scene: Scene) -> None:
+    bot = scene.bot.house.holder.client
+    assert bot is not None
+    bot.tree.remove_command("shuffle")
+    answer = await scene.slash("shuffle")
+    assert "commands have changed" in answer.content
+
+
 async def test_who_is_not_in_voice_is_told_so(scene: Scene) -> None:
     bob = scene.discord.add_user("bob")
     scene.guild.add_member(bob)
