@@ -59,6 +59,10 @@ class NothingPlayedError(DemoFailedError):
     """The bot answered, but not with music; its answer has been shown."""
 
 
+_PROMISES: Final = (
+    "Playing",
+    "Queued",
+)  # how the bot's answer begins when music will follow: then wait longer
 _EXPECTED: Final = (DemoFailedError, BotEndedError, NotPlayableError, NotSeen, NotAnswered)
 
 
@@ -74,6 +78,7 @@ class Stage:
     display: Display
     items: Sequence[Item] = ()
     seen: set[int] = field(default_factory=set)
+    promised: bool = False
 
 
 async def run_demo(
@@ -191,6 +196,7 @@ async def _ask_by_slash(stage: Stage, item: Item) -> None:
     interaction = await stage.user.slash(stage.text, "play", query=item.query)
     answer = await interaction.wait_answer(ANSWER_S)
     stage.seen.add(answer.id)
+    stage.promised = answer.text.startswith(_PROMISES)
     stage.display.says("the bot", answer.text)
 
 
@@ -226,18 +232,20 @@ async def _first_sound(stage: Stage, follower: Follower) -> None:
 
 
 def _declined(stage: Stage) -> bool:
-    """Whether the bot has left again, or has had more to say after its answer."""
+    """Whether the bot has refused, has left again, or has had more to say after its answer."""
     gone = stage.guild.voice_of(stage.discord.bot) is None
-    return gone or any(message.content for message in _unseen(stage))
+    return gone or not stage.promised or any(message.content for message in _unseen(stage))
 
 
 async def _follow(stage: Stage, follower: Follower) -> None:
     """Shows what is heard until the last track has ended; skips a track of which enough was heard."""
-    skipped = -1
+    skipped, shown = -1, follower.current
     while not follower.finished:
         follower.update()
-        note = f"longest gap {follower.longest_gap_ms:.0f} ms"
-        stage.display.heard(follower.item.asked.title, follower.place_s, follower.length_s, note)
+        if follower.current != shown:
+            _show_place(stage, follower, shown)  # where the one before ended
+            shown = follower.current
+        _show_place(stage, follower, shown)
         if follower.quiet_s > STALL_S:
             _show_unseen(stage)
             stage.display.failure(f"no music was heard for {STALL_S:g} s")
@@ -247,6 +255,12 @@ async def _follow(stage: Stage, follower: Follower) -> None:
             skipped = follower.current
             await _write(stage, "!skip")
         await anyio.sleep(POLL_S)
+
+
+def _show_place(stage: Stage, follower: Follower, index: int) -> None:
+    asked = stage.items[index].asked
+    note = f"longest gap {follower.longest_gap_ms:.0f} ms"
+    stage.display.heard(asked.title, follower.places_s.get(index, 0.0), asked.seconds, note)
 
 
 def _show_unseen(stage: Stage) -> None:

@@ -30,7 +30,7 @@ class Follower:
     items: Sequence[Item]
     listener: Listener
     current: int = -1
-    place_s: float = 0.0
+    places_s: dict[int, float] = field(default_factory=dict)
     longest_gap_ms: float = 0.0
     heard: int = 0
     last_music_ns: int | None = None
@@ -53,9 +53,9 @@ class Follower:
         return self.items[max(0, self.current)]
 
     @property
-    def length_s(self) -> float | None:
-        """How much of the present track was asked for."""
-        return self.item.asked.seconds
+    def place_s(self) -> float:
+        """The place in the present track."""
+        return self.places_s.get(self.current, 0.0)
 
     @property
     def finished(self) -> bool:
@@ -77,19 +77,17 @@ class Follower:
         self.last_music_ns = times[-1]
 
     def _locate(self, music: list[Frame]) -> None:
-        sound = [self._decode(frame) for frame in music]
-        positions = read_positions(np.concatenate(sound))
+        positions = read_positions(np.concatenate([self._decode(frame) for frame in music]))
         for index in range(max(0, self.current), len(self.items)):
-            number = self.items[index].asked.number
-            mine = positions.track == number
-            if number is not None and mine.sum() >= min(_SURE, len(music)):
+            mine = positions.track == self.items[index].asked.number  # None equals no number
+            if mine.sum() >= (1 if index == self.current else min(_SURE, len(music))):
                 self._enter(index)
-                self.place_s = float(positions.seconds[mine][-1]) + FRAME_S
-                return
+                self.places_s[index] = float(positions.seconds[mine][-1]) + FRAME_S
         if self.current < 0:
             self._enter(0)
         self.heard += len(music)
-        self.place_s = self.heard * FRAME_S if self.item.asked.number is None else self.place_s
+        if self.item.asked.number is None:
+            self.places_s[self.current] = self.heard * FRAME_S
 
     def _enter(self, index: int) -> None:
         if index != self.current:

@@ -53,6 +53,7 @@ _SKIP = (
 )
 _WINDOW = np.hanning(FRAME - _SKIP + 2)[1:-1]
 _TURN = 2 * np.pi
+_BLOCK = 3_000 * FRAME  # samples that are read at a time: a minute, so that an hour needs no more memory
 
 _MAX_ERROR = np.radians(
     18.0
@@ -120,11 +121,12 @@ def _line(track: int | NDArray[np.int64]) -> Any:
 
 def read_positions(pcm: NDArray[np.int16]) -> Positions:
     """Read every whole frame of 20 ms of 48 kHz PCM, shape (samples,) or (samples, channels)."""
-    mono = pcm.astype(np.float64) if pcm.ndim == 1 else pcm.mean(axis=1, dtype=np.float64)
-    frames = mono[: len(mono) // FRAME * FRAME].reshape(-1, FRAME)[:, _SKIP:]
-    loud = _spectrum(frames, _TONES_HZ)
+    whole = len(pcm) // FRAME * FRAME
+    spectra = [_spectra(pcm[at : min(at + _BLOCK, whole)]) for at in range(0, whole, _BLOCK)]
+    lines = np.concatenate(spectra) if spectra else np.zeros((0, len(_TONES_HZ) + len(_BESIDE_HZ)), complex)
+    loud, beside = lines[:, : len(_TONES_HZ)], lines[:, len(_TONES_HZ) :]
     phases = np.angle(loud) - _OFFSET
-    there = _stands_out(np.abs(loud), np.abs(_spectrum(frames, _BESIDE_HZ)))
+    there = _stands_out(np.abs(loud), np.abs(beside))
     seconds, error = _settle(phases, _time(phases))
     unread = ~there | (error > _MAX_ERROR)
     seconds[unread], error[unread] = np.nan, _MAX_MISS
@@ -161,6 +163,12 @@ def _ask_neighbours(phases: Floats, there: NDArray[np.bool_], seconds: Floats, e
         agreed = missed < np.minimum(error[doubted] + _TRUST, _MAX_MISS)
         chosen = np.flatnonzero(doubted)[agreed]
         seconds[chosen], error[chosen] = settled[agreed], missed[agreed]
+
+
+def _spectra(pcm: NDArray[np.int16]) -> NDArray[np.complex128]:
+    """Amplitudes of all tones and of what lies beside them, for each frame of some whole frames."""
+    mono = pcm.astype(np.float64) if pcm.ndim == 1 else pcm.mean(axis=1, dtype=np.float64)
+    return _spectrum(mono.reshape(-1, FRAME)[:, _SKIP:], np.concatenate([_TONES_HZ, _BESIDE_HZ]))
 
 
 def _spectrum(frames: Floats, hertz: Floats) -> NDArray[np.complex128]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from loopback.heard import TrackReport
 
+_NEAR_S: Final = 0.1
 LINE_EVERY_S: Final = 5.0  # where there is no terminal
 
 
@@ -32,6 +33,7 @@ class Display:
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _written_s: float = 0.0
     _current: str = ""
+    _over: bool = False
 
     def step(self, text: str) -> None:
         """Something was done."""
@@ -69,15 +71,24 @@ class Display:
 
     def heard(self, title: str, place_s: float, length_s: float | None, note: str) -> None:
         """The listener hears this place of this track."""
+        if length_s is not None and place_s > length_s - _NEAR_S:
+            place_s = max(place_s, length_s)  # an encoder's delay is no missing second
         clock = f"{_clock(place_s)} of {_clock(length_s)}" if length_s else _clock(place_s)
         if self._bar is not None:
             task = self._tasks.get(title)
             if task is None:
                 task = self._tasks[title] = self._bar.add_task(title, total=length_s, clock="", note="")
             self._bar.update(task, completed=place_s, clock=clock, note=note)
-        elif time.monotonic() - self._written_s >= LINE_EVERY_S or title != self._current:
+        elif time.monotonic() - self._written_s >= LINE_EVERY_S or self._turns(title, place_s, length_s):
             self._written_s, self._current = time.monotonic(), title
             self.console.print(f"  heard: {escape(title)}  {clock}  {note}")
+
+    def _turns(self, title: str, place_s: float, length_s: float | None) -> bool:
+        """Whether this is the first word of a track, or the last."""
+        if title != self._current:
+            return True
+        over, self._over = self._over, length_s is not None and place_s >= length_s
+        return self._over and not over
 
     def report(self, reports: Sequence[TrackReport]) -> None:
         """The table at the end, and what is wrong, a line each."""
