@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,6 +18,7 @@ from loopback import Loopback
 from loopback.ear import hear, tones_hz
 from loopback.media_server import MediaServer
 from loopback.music_files import write_sound
+from supervision import ActorStopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -222,6 +224,27 @@ async def test_the_kill_of_an_actor_is_not_heard(scene: Scene) -> None:
     assert "high" in str(answer.embeds)
     await scene.slash("skip")
     await scene.hears(900.0)
+
+
+async def test_a_storm_of_kills_over_the_ends_of_tracks_is_not_heard(scene: Scene) -> None:
+    random = Random(7)  # noqa: S311 - repeatable, not secret
+    for name in ("short", "short", "low"):
+        await scene.slash("play", query=scene.url(name))
+    listener = scene.guild.listener
+    with anyio.move_on_after(8):
+        while True:
+            await anyio.sleep(random.uniform(0.05, 0.3))
+            actor = random.choice(["/player", "/player", "/preloader", "/persistence", "/connection", ""])
+            try:
+                await scene.bot.system.kill(f"guilds/{scene.guild.id}{actor}")
+            except ActorStopped:
+                continue  # it is down from the last kill
+    frames = list(listener.frames)
+    assert len(frames) > 350
+    assert_unbroken(frames)
+    tones = [round(tone or 0, -1) for tone in tones_hz(hear(frames), 25)]  # one for every half second
+    assert tones[1:11] == [450] * 10, "six seconds of the two short ones"
+    assert set(tones[13:]) == {300}
 
 
 async def test_the_kill_of_the_guilds_supervisor_is_not_heard(scene: Scene) -> None:
