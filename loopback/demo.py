@@ -7,10 +7,11 @@ its voice packets sounded like at the listener's.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -63,6 +64,7 @@ _PROMISES: Final = (
     "Playing",
     "Queued",
 )  # how the bot's answer begins when music will follow: then wait longer
+_TITLE: Final = re.compile(r"^Playing \*\*(.+?)\*\*")
 _EXPECTED: Final = (DemoFailedError, BotEndedError, NotPlayableError, NotSeen, NotAnswered)
 
 
@@ -183,8 +185,8 @@ async def _perform(stage: Stage) -> None:
     stage.display.step("the bot is connected, its slash commands are there")
     await stage.user.join(stage.voice)
     stage.display.step(f"{stage.user.name} joins the voice channel {stage.voice.name}")
-    follower = Follower(stage.items, stage.guild.listener)
     await _ask_by_slash(stage, stage.items[0])
+    follower = Follower(stage.items, stage.guild.listener)
     await _first_sound(stage, follower)
     await _ask_by_text(stage, stage.items[1])
     with stage.display.music():
@@ -197,6 +199,9 @@ async def _ask_by_slash(stage: Stage, item: Item) -> None:
     answer = await interaction.wait_answer(ANSWER_S)
     stage.seen.add(answer.id)
     stage.promised = answer.text.startswith(_PROMISES)
+    if item.named_by_bot and (title := _TITLE.search(answer.text)):
+        renamed = replace(item, asked=replace(item.asked, title=title[1]))
+        stage.items = [renamed, *stage.items[1:]]
     stage.display.says("the bot", answer.text)
 
 

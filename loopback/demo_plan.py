@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 import av
 import numpy as np
@@ -37,12 +38,14 @@ class NotPlayableError(Exception):
 class Item:
     """One track of the demo: what the user asks the bot for, and what the listener ought to hear.
 
-    `stop_s` says after how many seconds it is skipped (None: it is heard to its end).
+    `stop_s` says after how many seconds it is skipped (None: it is heard to its end); `named_by_bot`, that only
+    the bot finds out its title.
     """
 
     query: str
     asked: Asked
     stop_s: float | None = None
+    named_by_bot: bool = False
 
 
 def check(play: str | None) -> None:
@@ -86,7 +89,7 @@ def own_piece(
 
 def _foreign(play: str, stop_s: float | None, server: MediaServer) -> Item:
     if _LINK.match(play):
-        return Item(play, Asked(play.rsplit("/", 1)[-1] or play, stop_s), stop_s)
+        return Item(play, Asked(unquote(play.rsplit("/", 1)[-1]) or play, stop_s), stop_s, named_by_bot=True)
     path = Path(play).expanduser()
     title, sound = read_audio(path, REFERENCE_S if stop_s is None else stop_s + 5.0)
     length_s = None if sound is None else len(sound) / RATE
