@@ -38,7 +38,7 @@ class NotPlayableError(Exception):
 class Item:
     """One track of the demo: what the user asks the bot for, and what the listener ought to hear.
 
-    `stop_s` says after how many seconds it is skipped (None: it is heard to its end); `named_by_bot`, that only
+    `stop_s` says after how many seconds it is skipped (None: it is heard to its end); `named_by_bot`: only
     the bot finds out its title.
     """
 
