@@ -79,6 +79,7 @@ def demo(
     from functools import partial
 
     import anyio
+
     from loopback.demo import run_demo
 
     return anyio.run(partial(run_demo, play=play, seconds=seconds))

@@ -29,6 +29,7 @@ from .commands import Desk, add_commands
 from .discord_client import Bot, ClientHolder, DiscordClient
 from .discord_port import LivePort
 from .guild import GUILDS, Rooms, ensure_guild
+from .logs_events import log_events
 from .media import Media
 from .network import make_connector
 from .rooms import Runner, StoreRoom
@@ -87,7 +88,7 @@ def build(settings: Settings) -> House:
         store=Store(settings.data_dir / "state.sqlite3"),
         shelf=Shelf(media),
         clock=clock,
-        links=Links(clock, lambda: make_connector(settings)),
+        links=Links(clock, lambda: make_connector(settings), client=holder.current),
         port=LivePort(holder.current),
     )
     return House(settings, media, rooms, holder, Verdict())
@@ -138,6 +139,7 @@ async def open_bot(settings: Settings) -> AsyncIterator[OpenBot]:
             opened.append(system)
             yield OpenBot(system, house)
     finally:
+        await house.rooms.links.aclose()
         await house.rooms.shelf.aclose()
         house.media.close()
 
@@ -172,6 +174,7 @@ async def _live(settings: Settings, verdicts: list[Verdict]) -> str | None:
         gc.freeze()  # a full collection of what stays anyway costs more than a frame lasts
         log.info("bot_started")
         async with anyio.create_task_group() as watchers:
+            watchers.start_soon(log_events, bot.system)
             watchers.start_soon(_end_on_escalation, bot.system, verdict)
             await verdict.wait()
             watchers.cancel_scope.cancel()

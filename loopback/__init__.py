@@ -5,17 +5,17 @@ Imports nothing of the bot: whoever speaks Discord's protocol can be run against
 
 from __future__ import annotations
 
-from loopback.channels import Channel, DirectChannel, StageChannel, TextChannel, VoiceChannel
 from loopback.errors import NotAnswered, UserMistake
-from loopback.guild import Guild
-from loopback.intents import Intent
-from loopback.interactions import Interaction
-from loopback.message import Message
-from loopback.permissions import Permission
+from loopback.gateway.intents import Intent
 from loopback.server import Loopback
 from loopback.settings import LoopbackSettings
-from loopback.user import ScriptedUser
 from loopback.waiting import NotSeen
+from loopback.world.channels import Channel, DirectChannel, StageChannel, TextChannel, VoiceChannel
+from loopback.world.guild import Guild
+from loopback.world.interactions import Interaction
+from loopback.world.message import Message
+from loopback.world.permissions import Permission
+from loopback.world.user import ScriptedUser
 
 __all__ = [
     "Channel",

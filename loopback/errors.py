@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from loopback.model import Payload
+    from loopback.world.model import Payload
 
 
 class UserMistake(Exception):  # noqa: N818 - said as scripts say it

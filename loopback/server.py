@@ -14,27 +14,27 @@ import anyio
 from aiohttp import web
 
 from loopback.certificates import Certificates, make_certificates
-from loopback.events import Event
-from loopback.gateway import Gateway
-from loopback.guild import Guild
-from loopback.model import Member, Role
-from loopback.permissions import EVERYONE
+from loopback.gateway.endpoint import Gateway
 from loopback.resolver import EverythingHere
-from loopback.rest import MAX_REQUEST_BYTES, Rest
+from loopback.rest.api import MAX_REQUEST_BYTES, Rest
 from loopback.settings import LoopbackSettings
-from loopback.user import ScriptedUser
-from loopback.voice_server import VoiceServer
-from loopback.world import World, new_world
+from loopback.voice.server import VoiceServer
+from loopback.world.events import Event
+from loopback.world.guild import Guild
+from loopback.world.model import Member, Role
+from loopback.world.permissions import EVERYONE
+from loopback.world.user import ScriptedUser
+from loopback.world.world import World, new_world
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-    from loopback.application import Application
-    from loopback.channels import DirectChannel
-    from loopback.commands import Commands
-    from loopback.gateway_session import GatewaySession
-    from loopback.model import User
+    from loopback.gateway.session import GatewaySession
+    from loopback.world.application import Application
+    from loopback.world.channels import DirectChannel
+    from loopback.world.commands import Commands
+    from loopback.world.model import User
 
 GATEWAY_VERSIONS = ("9", "10")
 WAIT_BOT_S = 10.0

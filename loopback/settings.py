@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from loopback.intents import PRIVILEGED, Intent
+from loopback.gateway.intents import PRIVILEGED, Intent
 
 VoiceServerOnRejoin = Literal["always", "never", "if_unconnected"]
 

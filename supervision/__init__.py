@@ -6,56 +6,61 @@ Start at :func:`open_system`. The rules, each with its reason and its test, stan
 
 from __future__ import annotations
 
-from ._actor import Actor as Actor
-from ._actor import Request as Request
-from ._actor import handles as handles
+from ._actor import Actor as Actor, Request as Request, handles as handles
 from ._backoff import Backoff as Backoff
 from ._context import Context as Context
-from ._errors import ActorCrashed as ActorCrashed
-from ._errors import ActorStopped as ActorStopped
-from ._errors import AskCycle as AskCycle
-from ._errors import AskTimeout as AskTimeout
-from ._errors import ChildExists as ChildExists
-from ._errors import ChildNotFound as ChildNotFound
-from ._errors import EscalationError as EscalationError
-from ._errors import ForeignCancelled as ForeignCancelled
-from ._errors import MailboxFull as MailboxFull
-from ._errors import MessageDropped as MessageDropped
-from ._errors import NotAnActor as NotAnActor
-from ._errors import Refusal as Refusal
-from ._errors import RestartIntensityExceeded as RestartIntensityExceeded
-from ._errors import StartFailed as StartFailed
-from ._errors import StartTimeout as StartTimeout
-from ._errors import SupervisionError as SupervisionError
-from ._errors import TooManyChildren as TooManyChildren
-from ._events import ChildAdded as ChildAdded
-from ._events import ChildExited as ChildExited
-from ._events import ChildStarted as ChildStarted
-from ._events import ChildStopped as ChildStopped
-from ._events import DeadLetter as DeadLetter
-from ._events import Event as Event
-from ._events import EventStream as EventStream
-from ._events import IntensityExceeded as IntensityExceeded
-from ._events import Overflowed as Overflowed
-from ._events import RestartScheduled as RestartScheduled
-from ._events import ShutdownTimeout as ShutdownTimeout
-from ._exit import Crashed as Crashed
-from ._exit import ExitReason as ExitReason
-from ._exit import Killed as Killed
-from ._exit import Normal as Normal
-from ._exit import Shutdown as Shutdown
+from ._errors import (
+    ActorCrashed as ActorCrashed,
+    ActorStopped as ActorStopped,
+    AskCycle as AskCycle,
+    AskTimeout as AskTimeout,
+    ChildExists as ChildExists,
+    ChildNotFound as ChildNotFound,
+    EscalationError as EscalationError,
+    ForeignCancelled as ForeignCancelled,
+    MailboxFull as MailboxFull,
+    MessageDropped as MessageDropped,
+    NotAnActor as NotAnActor,
+    Refusal as Refusal,
+    RestartIntensityExceeded as RestartIntensityExceeded,
+    StartFailed as StartFailed,
+    StartTimeout as StartTimeout,
+    SupervisionError as SupervisionError,
+    TooManyChildren as TooManyChildren,
+)
+from ._events import (
+    ChildAdded as ChildAdded,
+    ChildExited as ChildExited,
+    ChildStarted as ChildStarted,
+    ChildStopped as ChildStopped,
+    DeadLetter as DeadLetter,
+    Event as Event,
+    EventStream as EventStream,
+    IntensityExceeded as IntensityExceeded,
+    Overflowed as Overflowed,
+    RestartScheduled as RestartScheduled,
+    ShutdownTimeout as ShutdownTimeout,
+)
+from ._exit import (
+    Crashed as Crashed,
+    ExitReason as ExitReason,
+    Killed as Killed,
+    Normal as Normal,
+    Shutdown as Shutdown,
+)
 from ._native import run_foreign as run_foreign
 from ._ref import Ref as Ref
-from ._spec import ChildSpec as ChildSpec
-from ._spec import DynamicSupervisorSpec as DynamicSupervisorSpec
-from ._spec import Intensity as Intensity
-from ._spec import MailboxSpec as MailboxSpec
-from ._spec import Overflow as Overflow
-from ._spec import Restart as Restart
-from ._spec import Strategy as Strategy
-from ._spec import SupervisorSpec as SupervisorSpec
-from ._system import System as System
-from ._system import open_system as open_system
+from ._spec import (
+    ChildSpec as ChildSpec,
+    DynamicSupervisorSpec as DynamicSupervisorSpec,
+    Intensity as Intensity,
+    MailboxSpec as MailboxSpec,
+    Overflow as Overflow,
+    Restart as Restart,
+    Strategy as Strategy,
+    SupervisorSpec as SupervisorSpec,
+)
+from ._system import System as System, open_system as open_system
 from ._terminated import Terminated as Terminated
 from ._tree import TreeNode as TreeNode
 

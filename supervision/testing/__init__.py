@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from ._clock import virtual_backend as virtual_backend
 from ._probe import Probe as Probe
-from ._puppet import Crash as Crash
-from ._puppet import Do as Do
-from ._puppet import Echo as Echo
-from ._puppet import Hang as Hang
-from ._puppet import Puppet as Puppet
-from ._puppet import PuppetError as PuppetError
-from ._puppet import Quit as Quit
-from ._puppet import Stage as Stage
+from ._puppet import (
+    Crash as Crash,
+    Do as Do,
+    Echo as Echo,
+    Hang as Hang,
+    Puppet as Puppet,
+    PuppetError as PuppetError,
+    Quit as Quit,
+    Stage as Stage,
+)
 
 __all__ = [
     "Crash",

@@ -14,8 +14,8 @@ import pytest
 
 from loopback import Intent, Loopback, LoopbackSettings
 from loopback.media_server import MediaServer
-from loopback.music_files import write_sound
-from loopback.voice_tones import sine
+from loopback.music.files import write_sound
+from loopback.voice.tones import sine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,9 +15,9 @@ import pytest
 from actors.app import OpenBot, open_bot
 from actors.settings import Address, Settings
 from loopback import Loopback
-from loopback.ear import hear, tones_hz
+from loopback.listening.ear import hear, tones_hz
 from loopback.media_server import MediaServer
-from loopback.music_files import write_sound
+from loopback.music.files import write_sound
 from supervision import ActorStopped
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loopback import Guild, Message, ScriptedUser, TextChannel, VoiceChannel
-    from loopback.listener import Frame
+    from loopback.listening.listener import Frame
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from discord.ext import commands as discord_commands
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.commands import COMMANDS
 from actors.commands.answers import RESTARTED, UNEXPECTED, cause_of, excuse, usage

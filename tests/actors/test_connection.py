@@ -8,7 +8,17 @@ import anyio
 import pytest
 
 from actors import connection, voice
-from actors.messages import GetVoice, Join, Leave, LinkPhase, No, Reconnect, VoiceReport, VoiceStates
+from actors.messages import (
+    AloneTimeout,
+    GetVoice,
+    Join,
+    Leave,
+    LinkPhase,
+    No,
+    Reconnect,
+    VoiceReport,
+    VoiceStates,
+)
 from actors.voice import VoiceError
 
 if TYPE_CHECKING:
@@ -152,6 +162,36 @@ async def test_a_leave_during_a_join_wins(guild: Guild) -> None:
     assert guild.links.living is None
 
 
+async def test_a_leave_between_two_attempts_wins(guild: Guild, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "RETRIES_S", (60.0,))
+    await joined(guild)
+    guild.links.lose(4006, "gave up")
+    await phase(guild, LinkPhase.AWAY)
+    left = await guild.ask(Leave(), "connection")
+    assert left.channel_id is None
+    with pytest.raises(No, match="no voice channel"):
+        await guild.ask(Leave(), "connection")
+
+
+async def test_a_move_that_fails_leaves_it_where_it_was(guild: Guild) -> None:
+    await joined(guild)
+    guild.links.trouble = [VoiceError(None, "no permission to connect in Other")]
+    assert (await guild.ask(Join(OTHER, TEXT), "connection")).phase is LinkPhase.JOINING
+    seen = await phase(guild, LinkPhase.READY)
+    assert (seen.channel_id, seen.problem) == (MUSIC, "no permission to connect in Other")
+    await guild.ask(Leave(), "connection")
+    assert guild.links.living is None
+
+
+async def test_a_link_that_ends_before_its_join_is_told_is_made_again(guild: Guild) -> None:
+    guild.links.gate = anyio.Event()
+    guild.links.ends = 1
+    await guild.ask(Join(MUSIC, TEXT), "connection")
+    guild.links.gate.set()
+    await guild.until(lambda: len(guild.links.log) == 2)
+    await phase(guild, LinkPhase.READY)
+
+
 async def test_a_join_elsewhere_during_a_join_wins(guild: Guild) -> None:
     guild.links.gate = anyio.Event()
     await guild.ask(Join(MUSIC, TEXT), "connection")
@@ -169,6 +209,22 @@ async def test_alone_for_long_it_leaves(guild: Guild, monkeypatch: pytest.Monkey
     await phase(guild, LinkPhase.AWAY)
     await guild.until(lambda: bool(guild.port.notices))
     assert "nobody was there" in guild.port.notices[0]
+
+
+async def test_after_a_false_alarm_it_leaves_when_it_is_alone(
+    guild: Guild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await joined(guild)
+    guild.port.people = 0
+    guild.ref("connection").tell(VoiceStates())
+    await report(guild)
+    guild.port.people = 1  # nobody tells: Discord's client was away
+    guild.ref("connection").tell(AloneTimeout())
+    assert (await report(guild)).phase is LinkPhase.READY
+    guild.port.people = 0
+    monkeypatch.setattr(connection, "ALONE_S", 0.05)
+    guild.ref("connection").tell(VoiceStates())
+    await phase(guild, LinkPhase.AWAY)
 
 
 async def test_somebody_who_comes_back_in_time_keeps_it(

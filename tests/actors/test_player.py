@@ -368,3 +368,23 @@ async def test_a_full_disk_is_admitted_and_music_goes_on(guild: Guild) -> None:
     assert guild.stream.titles == ["a", "b"]
     await guild.system.kill("guilds/42/player")
     assert (await guild.ask(GetNowPlaying())).track.title == "b", "persistence still has it in memory"
+
+
+@pytest.mark.parametrize("actor", ["player", "preloader"])
+async def test_a_failure_ahead_of_time_is_not_forgotten_over_a_kill(guild: Guild, actor: str) -> None:
+    guild.media.eager = None
+    await guild.link()
+    await guild.ask(Enqueue(tracks("a", "bad", "c"), 7))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.media.spools[0].make(500)
+    await guild.until(lambda: guild.stream.current is not None)
+    guild.media.eager = 500
+    guild.media.spools[1].fail(MediaError(ErrorKind.UNAVAILABLE, "Gone."))
+    await guild.ask(GetNowPlaying())
+    before = guild.incarnation(actor)
+    await guild.system.kill(f"guilds/42/{actor}")
+    await guild.until(lambda: guild.incarnation(actor) == before + 1)
+    await guild.ask(GetNowPlaying())
+    await guild.link()
+    guild.stream.finish()
+    await guild.until(lambda: guild.stream.titles == ["a", "c"])

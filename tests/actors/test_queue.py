@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.queue import PAGE_SIZE, Loop, Queue, QueueFullError
 

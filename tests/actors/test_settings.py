@@ -6,8 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.settings import SETTINGS, Address, Settings, SettingsError, load_settings, settings_table
 from actors.settings_values import MAX_SOCKET_PATH_BYTES, InvalidValueError, address, ids

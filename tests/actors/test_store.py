@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.messages import Load, Save
 from actors.persistence import UnreadableError, decode, encode

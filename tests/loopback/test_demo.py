@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from loopback.demo import BAD_USAGE, FAILED, INTERRUPTED, NAMES, run_demo
-from loopback.demo_bot import bot_environment
-from loopback.demo_plan import NotPlayableError, check, make_plan
+from loopback.demo.bot import bot_environment
+from loopback.demo.plan import NotPlayableError, check, make_plan
+from loopback.demo.progress import Display
+from loopback.demo.run import BAD_USAGE, FAILED, INTERRUPTED, NAMES, run_demo
 from loopback.media_server import MediaServer
-from loopback.music import PIECES, render
-from loopback.music_files import write_sound
-from loopback.progress import Display
+from loopback.music.files import write_sound
+from loopback.music.pieces import PIECES, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopback import Loopback, ear
-from loopback.listener_report import report
-from loopback.rtp import FRAME_SAMPLES
-from loopback.voice_tones import tone
+from loopback import Loopback
+from loopback.listening import ear
+from loopback.listening.report import report
+from loopback.voice.rtp import FRAME_SAMPLES
+from loopback.voice.tones import tone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

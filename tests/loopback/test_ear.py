@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopback import ear
-from loopback.listener import SILENCE_FRAME, Frame
-from loopback.rtp import FRAME_SAMPLES
-from loopback.voice_tones import encode, sine
+from loopback.listening import ear
+from loopback.listening.listener import SILENCE_FRAME, Frame
+from loopback.voice.rtp import FRAME_SAMPLES
+from loopback.voice.tones import encode, sine
 
 
 def record(payloads: list[bytes | None], session: int = 1, first: int = 0) -> list[Frame]:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from loopback import Guild, Intent, Loopback, LoopbackSettings
-from loopback.intents import KNOWN_BITS
+from loopback.gateway.intents import KNOWN_BITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from loopback.heard import BY_CODE, BY_REFERENCE, BY_RTP, Asked, TrackReport, hear
-from loopback.heard_files import slots, write_ogg, write_report
-from loopback.heard_order import EDGE, filled, judge
-from loopback.listener import SILENCE_FRAME, Frame
-from loopback.music import PIECES, render
-from loopback.music_files import write_sound
-from loopback.picture import draw
+from loopback.listening.files import slots, write_ogg, write_report
+from loopback.listening.heard import BY_CODE, BY_REFERENCE, BY_RTP, Asked, TrackReport, hear
+from loopback.listening.listener import SILENCE_FRAME, Frame
+from loopback.listening.order import EDGE, filled, judge
+from loopback.listening.picture import draw
+from loopback.music.files import write_sound
+from loopback.music.pieces import PIECES, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from loopback.listener import SILENCE_FRAME, Frame, Listener, NoteKind, SocketHealth
-from loopback.listener_report import (
+from loopback.listening.listener import SILENCE_FRAME, Frame, Listener, NoteKind, SocketHealth
+from loopback.listening.report import (
     TimingError,
     largest_burst,
     longest_gap_ms,

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from loopback.music import CEILING_HZ, PIECES, Piece, blocks, render
-from loopback.music_files import FORMATS, write_music
-from loopback.position import LEVEL_DB, RATE, code
+from loopback.music.files import FORMATS, write_music
+from loopback.music.pieces import CEILING_HZ, PIECES, Piece, blocks, render
+from loopback.music.position import LEVEL_DB, RATE, code
 
 if TYPE_CHECKING:
     from pathlib import Path

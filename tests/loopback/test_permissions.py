@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from loopback.permissions import ALL, NONE, Overwrite, Permission, in_channel, permissions
+from loopback.world.permissions import ALL, NONE, Overwrite, Permission, in_channel, permissions
 
 EVERYONE, ROLE, OTHER_ROLE, USER = 1, 2, 3, 9
 BASE = permissions(["view_channel", "connect", "speak", "send_messages"])

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from loopback.music import PIECES, Piece, render
-from loopback.music_files import FORMATS, write_music
-from loopback.position import FRAME, RATE, TRACKS, code, read_positions
+from loopback.music.files import FORMATS, write_music
+from loopback.music.pieces import PIECES, Piece, render
+from loopback.music.position import FRAME, RATE, TRACKS, code, read_positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

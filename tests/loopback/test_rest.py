@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from loopback import Guild, Loopback, LoopbackSettings, TextChannel
-from loopback.rest import ROUTES
+from loopback.rest.api import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -276,7 +276,7 @@ async def test_on_a_stage_the_bot_is_let_on_with_the_permission(
     discord: Loopback, rest: Client, guild: Guild
 ) -> None:
     stage = guild.add_stage_channel("Stage")
-    from loopback.guild_voice import request
+    from loopback.world.guild_voice import request
 
     request(guild, guild.members[discord.bot.id], stage, "session")
     state = guild.voice_of(discord.bot)

@@ -7,11 +7,10 @@ import struct
 import nacl.secret
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from loopback.rtp import MalformedPacketError, RtpHeader, is_rtcp, parse_header, strip_plaintext
-from loopback.rtp_modes import MODES, SessionCipher, UndecryptableError
+from loopback.voice.modes import MODES, SessionCipher, UndecryptableError
+from loopback.voice.rtp import MalformedPacketError, RtpHeader, is_rtcp, parse_header, strip_plaintext
 
 U16 = st.integers(0, 0xFFFF)
 U32 = st.integers(0, 0xFFFFFFFF)

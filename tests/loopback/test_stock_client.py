@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from discord.ext import commands
 
 from loopback import Guild, Loopback, LoopbackSettings, ScriptedUser, TextChannel
-from loopback.intents import Intent
+from loopback.gateway.intents import Intent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopback import Loopback, ear
-from loopback.listener import NoteKind
-from loopback.listener_report import report
-from loopback.rtp import FRAME_SAMPLES
-from loopback.voice_tones import tone
+from loopback import Loopback
+from loopback.listening import ear
+from loopback.listening.listener import NoteKind
+from loopback.listening.report import report
+from loopback.voice.rtp import FRAME_SAMPLES
+from loopback.voice.tones import tone
 
 with warnings.catch_warnings():
     # discord.py 2.7 imports the standard library's audioop, which Python 3.13 leaves out.
@@ -23,7 +24,7 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from loopback.guild import Guild
+    from loopback.world.guild import Guild
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ from loopback import (
     TextChannel,
     UserMistake,
 )
-from loopback.message import MessageFlag
+from loopback.world.message import MessageFlag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

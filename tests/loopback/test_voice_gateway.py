@@ -10,11 +10,11 @@ import anyio
 import pytest
 from aiohttp import ClientSession, WSMsgType, web
 
-from loopback.listener import NoteKind
-from loopback.rtp_modes import MODES
-from loopback.voice_probe import VoiceProbe
-from loopback.voice_protocol import CloseCode, Op, VoiceSettings
-from loopback.voice_server import VoiceServer
+from loopback.listening.listener import NoteKind
+from loopback.voice.modes import MODES
+from loopback.voice.probe import VoiceProbe
+from loopback.voice.protocol import CloseCode, Op, VoiceSettings
+from loopback.voice.server import VoiceServer
 
 pytestmark = pytest.mark.anyio
 

@@ -11,13 +11,13 @@ import anyio.lowlevel
 import pytest
 from aiohttp import web
 
-from loopback.listener import SILENCE_FRAME, Listener, NoteKind
-from loopback.listener_report import lost, report, reused_nonces
-from loopback.rtp import RtpHeader
-from loopback.rtp_modes import MODES, SessionCipher
-from loopback.voice_probe import VoiceProbe
-from loopback.voice_server import VoiceServer
-from loopback.voice_udp import DRAIN_LIMIT, UdpPort
+from loopback.listening.listener import SILENCE_FRAME, Listener, NoteKind
+from loopback.listening.report import lost, report, reused_nonces
+from loopback.voice.modes import MODES, SessionCipher
+from loopback.voice.probe import VoiceProbe
+from loopback.voice.rtp import RtpHeader
+from loopback.voice.server import VoiceServer
+from loopback.voice.udp import DRAIN_LIMIT, UdpPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,8 +157,8 @@ async def test_arrival_is_the_kernels_time_and_not_the_readers() -> None:
 
 
 async def test_without_the_kernels_times_the_listener_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopback.voice_udp.SO_TIMESTAMPNS", 9999)
-    monkeypatch.setattr("loopback.voice_udp.SO_RXQ_OVFL", 9999)
+    monkeypatch.setattr("loopback.voice.udp.SO_TIMESTAMPNS", 9999)
+    monkeypatch.setattr("loopback.voice.udp.SO_RXQ_OVFL", 9999)
     arrivals: list[int] = []
     before = time.time_ns()
 
@@ -188,7 +188,7 @@ async def test_a_flood_is_read_in_turns_and_completely(client: VoiceProbe, voice
 
 
 async def test_what_the_kernel_drops_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopback.voice_udp.RECEIVE_BUFFER_BYTES", 4096)
+    monkeypatch.setattr("loopback.voice.udp.RECEIVE_BUFFER_BYTES", 4096)
     received: list[bytes] = []
 
     async with UdpPort("127.0.0.1", lambda data, _address, _at: received.append(data)) as port:

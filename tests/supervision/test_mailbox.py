@@ -6,8 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from supervision import ActorStopped, MailboxFull, MailboxSpec, Overflow
 from supervision._mailbox import NOTHING, Mailbox, make_mailbox

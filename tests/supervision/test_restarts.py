@@ -6,8 +6,7 @@ from itertools import product
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tenacity import wait_fixed
 
 from supervision import (

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from tenacity import wait_fixed
 
 from supervision import (

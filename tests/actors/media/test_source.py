@@ -9,8 +9,7 @@ import threading
 import anyio
 import pytest
 from anyio import to_thread
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from actors.media import ErrorKind, MediaError
 from actors.media.requester import Address

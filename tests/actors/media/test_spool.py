@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from actors.media import ErrorKind, MediaError, Spool, Track
 from actors.media.sink import Sink

@@ -28,13 +28,13 @@ with warnings.catch_warnings():  # discord.py imports audioop, which Python 3.13
 
 from actors.voice import Clock, Ended, Link, LinkEvent, Links, RetryPolicy, Started, StreamEvent
 from loopback.certificates import make_certificates
-from loopback.voice_server import VoiceServer
+from loopback.voice.server import VoiceServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loopback.listener import Frame, Listener
-    from loopback.voice_protocol import VoiceSettings
+    from loopback.listening.listener import Frame, Listener
+    from loopback.voice.protocol import VoiceSettings
 
 BOT, GUILD = 300, 100
 

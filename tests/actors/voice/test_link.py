@@ -10,8 +10,8 @@ import pytest
 
 from actors.voice import Closed, Ended, Links, LinkState, Lost, Moved, Ready, RetryPolicy, VoiceError
 from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
-from loopback.listener import NoteKind
-from loopback.voice_protocol import VoiceSettings
+from loopback.listening.listener import NoteKind
+from loopback.voice.protocol import VoiceSettings
 
 pytestmark = pytest.mark.anyio
 

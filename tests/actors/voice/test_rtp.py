@@ -7,8 +7,7 @@ import struct
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
 
 from actors.voice.rtp import (

@@ -13,7 +13,7 @@ import pytest
 
 from actors.voice import Clock, Closed, LinkEvent, Links, LinkState, Moved
 from loopback import Loopback
-from loopback.listener_report import longest_gap_ms, report
+from loopback.listening.report import longest_gap_ms, report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,0 +1,1 @@
+"""Gateway v10 of the embedded Discord: connections, sessions, intents."""

@@ -1,0 +1,1 @@
+"""The project's own music, and the position code that says of every frame where it belongs."""

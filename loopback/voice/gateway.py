@@ -1,0 +1,216 @@
+"""One websocket of the voice gateway: from HELLO to its close code.
+
+A connection speaks the protocol; what it may do is decided by the server behind it (:class:`VoiceBackend`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+from aiohttp import ClientConnectionResetError, WSMessage, WSMsgType, web
+
+from loopback.voice.protocol import GATEWAY_VERSION, CloseCode, CloseError, Op, VoiceSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loopback.voice.session import VoiceSession
+
+Payload = dict[str, Any]
+
+FLUSH_TIMEOUT_S = 2.0
+"""How long the last messages and the close handshake may take once a connection ends."""
+
+
+class VoiceBackend(Protocol):
+    """What a connection asks of its server. Each may raise :class:`CloseError`."""
+
+    settings: VoiceSettings
+
+    def identify(self, connection: Connection, data: Payload) -> VoiceSession: ...
+
+    def resume(self, connection: Connection, data: Payload) -> VoiceSession: ...
+
+    def ready(self, session: VoiceSession) -> Payload: ...
+
+    def select_protocol(self, session: VoiceSession, data: Payload) -> Payload: ...
+
+    def described(self, session: VoiceSession) -> None: ...
+
+    def speaking(self, session: VoiceSession, data: Payload) -> None: ...
+
+
+class Connection:
+    """Reads and answers one client. ``code`` is the close code once :meth:`run` has returned."""
+
+    def __init__(self, backend: VoiceBackend, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._backend = backend
+        self._request = request
+        self._socket = socket
+        self._outbox, self._to_send = anyio.create_memory_object_stream[str | CloseError](math.inf)
+        self._closing: int | None = None
+        self._last_heartbeat = anyio.current_time()
+        self.session: VoiceSession | None = None
+        self.ended = anyio.Event()
+        """Set by the server once it has disposed of this connection."""
+        self.code: int = CloseCode.ABNORMAL
+
+    async def run(self) -> None:
+        """Speak with the client until either side closes."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write)
+            interval = self._backend.settings.heartbeat_interval_ms
+            self.send(Op.HELLO, {"v": GATEWAY_VERSION, "heartbeat_interval": interval})
+            try:
+                await self._read()
+            finally:
+                self._outbox.close()
+                tasks.cancel_scope.deadline = anyio.current_time() + FLUSH_TIMEOUT_S
+        self.code = self._closing or self._socket.close_code or CloseCode.ABNORMAL
+
+    def send(self, op: Op, data: object) -> None:
+        """Send a message that has no number and is not replayed."""
+        self.send_text(json.dumps({"op": op, "d": data}))
+
+    def send_text(self, text: str) -> None:
+        """Send a message; one to a connection that is closing is lost, as on any network."""
+        self._post(text)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with ``code`` after what was sent before. The first call counts."""
+        if self._closing is None:
+            self._closing = code
+            self._post(CloseError(code, reason))
+
+    def abort(self) -> None:
+        """Cut the TCP connection without a close frame."""
+        self._closing = CloseCode.ABNORMAL
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def _post(self, item: str | CloseError) -> None:
+        try:
+            self._outbox.send_nowait(item)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            pass  # the client has gone; its session waits for a resume or is dropped
+
+    async def _write(self) -> None:
+        async with self._to_send:
+            async for item in self._to_send:
+                try:
+                    await self._write_one(item)
+                except (ClientConnectionResetError, ConnectionError):
+                    return
+
+    async def _write_one(self, item: str | CloseError) -> None:
+        if isinstance(item, CloseError):
+            await self._socket.close(code=item.code, message=item.reason.encode()[:123])
+        else:
+            await self._socket.send_str(item)
+
+    async def _read(self) -> None:
+        while self._closing is None:
+            message = await self._receive()
+            if message is None:
+                return
+            try:
+                self._handle(message)
+            except CloseError as error:
+                self.close(error.code, error.reason)
+
+    async def _receive(self) -> WSMessage | None:
+        """The next text or binary message; None once the connection ends."""
+        deadline = self._last_heartbeat + self._backend.settings.heartbeat_deadline_s
+        with anyio.move_on_after(deadline - anyio.current_time()):
+            message = await self._socket.receive()
+            return message if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) else None
+        self.close(CloseCode.SESSION_TIMEOUT, "no heartbeat in time")
+        return None
+
+    def _handle(self, message: WSMessage) -> None:
+        if message.type is WSMsgType.BINARY:
+            # DAVE's binary messages (u8 op, body) will be told apart here; none belongs to version 0.
+            raise CloseError(CloseCode.UNKNOWN_OPCODE, "no binary message is known without DAVE")
+        op, data = _decode(message.data)
+        handler = _HANDLERS.get(op)
+        if handler is None:
+            raise CloseError(CloseCode.UNKNOWN_OPCODE, f"opcode {op}")
+        if self.session is None and op not in _BEFORE_IDENTIFY:
+            raise CloseError(CloseCode.NOT_AUTHENTICATED, f"opcode {op} before identify")
+        try:
+            handler(self, data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CloseError(CloseCode.DECODE_ERROR, f"opcode {op}: {error!r}") from error
+
+    def _identified(self) -> VoiceSession:
+        if self.session is None:
+            raise CloseError(CloseCode.NOT_AUTHENTICATED, "identify first")
+        return self.session
+
+    def _identify(self, data: Payload) -> None:
+        self._refuse_second()
+        self.session = self._backend.identify(self, data)
+        self.send(Op.READY, self._backend.ready(self.session))
+
+    def _resume(self, data: Payload) -> None:
+        self._refuse_second()
+        missed_from = int(data.get("seq_ack", -1))
+        self.session = self._backend.resume(self, data)
+        for text in self.session.missed_after(missed_from):
+            self.send_text(text)
+        self.send(Op.RESUMED, None)
+
+    def _refuse_second(self) -> None:
+        if self.session is not None:
+            raise CloseError(CloseCode.ALREADY_AUTHENTICATED, "this connection has a session already")
+
+    def _heartbeat(self, data: Payload) -> None:
+        self._last_heartbeat = anyio.current_time()
+        # Before version 8 the nonce stood alone, without seq_ack.
+        self.send(Op.HEARTBEAT_ACK, {"t": data["t"]})
+
+    def _select_protocol(self, data: Payload) -> None:
+        session = self._identified()
+        self.send(Op.SESSION_DESCRIPTION, self._backend.select_protocol(session, data))
+        self._backend.described(session)
+
+    def _speaking(self, data: Payload) -> None:
+        self._backend.speaking(self._identified(), data)
+
+    def _backend_version(self, data: Payload) -> None:
+        self.send(Op.VOICE_BACKEND_VERSION, {"voice": "loopback", "rtc_worker": "loopback"})
+
+    def _ignore(self, data: Payload) -> None:
+        """Video, client state and the like: known to the protocol, of no use to a listener of music."""
+
+
+_HANDLERS: dict[int, Callable[[Connection, Payload], None]] = {
+    Op.IDENTIFY: Connection._identify,
+    Op.RESUME: Connection._resume,
+    Op.HEARTBEAT: Connection._heartbeat,
+    Op.SELECT_PROTOCOL: Connection._select_protocol,
+    Op.SPEAKING: Connection._speaking,
+    Op.VOICE_BACKEND_VERSION: Connection._backend_version,
+    Op.VIDEO: Connection._ignore,
+    Op.SESSION_UPDATE: Connection._ignore,
+    Op.MEDIA_SINK_WANTS: Connection._ignore,
+    Op.CLIENT_PLATFORM: Connection._ignore,
+    Op.DAVE_TRANSITION_READY: Connection._ignore,
+    Op.DAVE_MLS_INVALID_COMMIT_WELCOME: Connection._ignore,
+}
+_BEFORE_IDENTIFY = frozenset({Op.IDENTIFY, Op.RESUME, Op.HEARTBEAT})
+
+
+def _decode(text: str) -> tuple[int, Payload]:
+    """Opcode and data of a JSON message. Raises :class:`CloseError` 4002."""
+    try:
+        message = json.loads(text)
+        op, data = message["op"], message.get("d")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CloseError(CloseCode.DECODE_ERROR, f"not a voice message: {error!r}") from error
+    if not isinstance(op, int) or not isinstance(data, dict | None):
+        raise CloseError(CloseCode.DECODE_ERROR, "op must be a number and d an object")
+    return op, data or {}

@@ -1,0 +1,100 @@
+"""Names and numbers of Discord's voice gateway, version 8.
+
+Source: https://discord.com/developers/docs/topics/voice-connections and
+https://discord.com/developers/docs/topics/opcodes-and-status-codes#voice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from loopback.voice.modes import MODES
+
+GATEWAY_VERSION = 8
+SEQUENCE_MODULUS = 1 << 16
+"""Numbered messages carry 16 bits, as the binary ones do."""
+
+
+class Op(IntEnum):
+    """Opcodes of JSON messages."""
+
+    IDENTIFY = 0
+    SELECT_PROTOCOL = 1
+    READY = 2
+    HEARTBEAT = 3
+    SESSION_DESCRIPTION = 4
+    SPEAKING = 5
+    HEARTBEAT_ACK = 6
+    RESUME = 7
+    HELLO = 8
+    RESUMED = 9
+    CLIENTS_CONNECT = 11
+    VIDEO = 12
+    CLIENT_DISCONNECT = 13
+    SESSION_UPDATE = 14
+    MEDIA_SINK_WANTS = 15
+    VOICE_BACKEND_VERSION = 16
+    CLIENT_PLATFORM = 20
+    DAVE_TRANSITION_READY = 23
+    DAVE_MLS_INVALID_COMMIT_WELCOME = 31
+
+
+class CloseCode(IntEnum):
+    """Why the voice server closes a websocket."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    ABNORMAL = 1006
+    UNKNOWN_OPCODE = 4001
+    DECODE_ERROR = 4002
+    NOT_AUTHENTICATED = 4003
+    AUTHENTICATION_FAILED = 4004
+    ALREADY_AUTHENTICATED = 4005
+    SESSION_INVALID = 4006
+    SESSION_TIMEOUT = 4009
+    SERVER_NOT_FOUND = 4011
+    UNKNOWN_PROTOCOL = 4012
+    DISCONNECTED = 4014
+    SERVER_CRASHED = 4015
+    UNKNOWN_ENCRYPTION_MODE = 4016
+    DAVE_REQUIRED = 4017
+    BAD_REQUEST = 4020
+
+
+class CloseError(Exception):
+    """The peer broke the protocol: its websocket is closed with ``code``."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """What is assumed about the real voice servers, each value with its reason.
+
+    - ``heartbeat_interval_ms``: 13750 has been seen on Discord.
+    - ``heartbeat_grace``: a connection without a heartbeat for this many intervals is closed with 4009; the
+      real tolerance is not documented.
+    - ``resume_window_s``: how long a session without a websocket waits for a RESUME and goes on taking its
+      UDP; the real time is not documented.
+    - ``resumable_codes``: the closures that keep the session; every other one drops session and UDP at once.
+    - ``buffered_messages``: numbered messages kept for a replay.
+    - ``modes``: offered in READY, the preferred first.
+    """
+
+    heartbeat_interval_ms: float = 13750.0
+    heartbeat_grace: float = 2.0
+    resume_window_s: float = 60.0
+    resumable_codes: frozenset[int] = frozenset(
+        {CloseCode.GOING_AWAY, CloseCode.ABNORMAL, CloseCode.SERVER_CRASHED}
+    )
+    buffered_messages: int = 512
+    modes: tuple[str, ...] = tuple(MODES)
+
+    @property
+    def heartbeat_deadline_s(self) -> float:
+        """Seconds without a heartbeat after which a session is timed out."""
+        return self.heartbeat_interval_ms * self.heartbeat_grace / 1000

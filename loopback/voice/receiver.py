@@ -1,0 +1,141 @@
+"""What comes in by UDP: IP discovery, keep-alives, RTCP, and the RTP packets that listeners record."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from loopback.listening.listener import SILENCE_FRAME, Frame, Listener, NoteKind, SocketHealth
+from loopback.voice.modes import UndecryptableError
+from loopback.voice.rtp import MalformedPacketError, RtpHeader, is_rtcp, parse_header, strip_plaintext
+from loopback.voice.udp import UdpPort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loopback.voice.modes import SessionCipher
+    from loopback.voice.session import Address, Sessions, VoiceSession
+
+DISCOVERY = struct.Struct(">HHI64sH")
+"""IP discovery: type (1 request, 2 answer), length 70, ssrc, address, port."""
+DISCOVERY_REQUEST = b"\x00\x01\x00\x46"
+DISCOVERY_LENGTH = 70
+KEEP_ALIVE_BYTES = 8
+
+
+class VoiceReceiver:
+    """Owns a voice server's UDP port from ``async with`` on; hands each frame to its guild's listener."""
+
+    def __init__(self, host: str, sessions: Sessions, listener_of: Callable[[int], Listener]) -> None:
+        self._sessions = sessions
+        self._listener_of = listener_of
+        self._port = UdpPort(host, self._datagram)
+        self.strays = 0
+        """Datagrams that belong to no living session."""
+
+    async def __aenter__(self) -> VoiceReceiver:
+        await self._port.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._port.__aexit__(*exc_info)
+
+    @property
+    def address(self) -> Address:
+        """Where the socket is bound."""
+        return self._port.address
+
+    @property
+    def health(self) -> SocketHealth:
+        """Whether its times are the kernel's, and what the kernel has dropped."""
+        return self._port.health
+
+    def _datagram(self, data: bytes, address: Address, arrival_ns: int) -> None:
+        if len(data) == KEEP_ALIVE_BYTES:
+            self._keep_alive(data, address)
+        elif len(data) == DISCOVERY.size and data.startswith(DISCOVERY_REQUEST):
+            self._discover(data, address)
+        elif is_rtcp(data):
+            self._rtcp(address)
+        else:
+            self._rtp(data, address, arrival_ns)
+
+    def _keep_alive(self, data: bytes, address: Address) -> None:
+        session = self._sessions.by_address(address)
+        if session is None:
+            self.strays += 1
+            return
+        self._listener_of(session.guild_id).keep_alives += 1
+        self._port.send(data, address)
+
+    def _discover(self, data: bytes, address: Address) -> None:
+        _kind, _length, ssrc, _address, _port = DISCOVERY.unpack(data)
+        session = self._sessions.by_ssrc(ssrc)
+        if session is None:
+            self.strays += 1
+            return
+        self._sessions.bind(session, address)
+        answer = DISCOVERY.pack(2, DISCOVERY_LENGTH, ssrc, address[0].encode(), address[1])
+        self._port.send(answer, address)
+
+    def _rtcp(self, address: Address) -> None:
+        session = self._sessions.by_address(address)
+        if session is None:
+            self.strays += 1
+        else:
+            self._listener_of(session.guild_id).rtcp_packets += 1
+
+    def _rtp(self, data: bytes, address: Address, arrival_ns: int) -> None:
+        try:
+            header = parse_header(data)
+        except MalformedPacketError as error:
+            self._malformed(address, str(error), arrival_ns)
+            return
+        session = self._sessions.by_ssrc(header.ssrc)
+        if session is None or session.cipher is None:
+            self.strays += 1
+            return
+        try:
+            frame = self._open(session, session.cipher, header, data, arrival_ns)
+        except MalformedPacketError as error:
+            self._listener_of(session.guild_id).note(NoteKind.MALFORMED, str(error), arrival_ns)
+            return
+        if frame.opus is not None and address != session.address:
+            self._rebind(session, address, arrival_ns)
+        self._listener_of(session.guild_id).record(frame)
+
+    def _open(
+        self, session: VoiceSession, cipher: SessionCipher, header: RtpHeader, data: bytes, arrival_ns: int
+    ) -> Frame:
+        """The frame in the packet, without Opus if it cannot be decrypted."""
+        opus: bytes | None
+        try:
+            nonce, plaintext = cipher.open(data, header.length)
+            opus = strip_plaintext(header, plaintext)
+        except UndecryptableError as error:
+            nonce, opus = int.from_bytes(data[-4:], "big"), None
+            self._listener_of(session.guild_id).note(NoteKind.UNDECRYPTABLE, str(error), arrival_ns)
+        return Frame(
+            arrival_ns=arrival_ns,
+            sequence=header.sequence,
+            timestamp=header.timestamp,
+            ssrc=header.ssrc,
+            nonce=nonce,
+            opus=opus,
+            silence=opus == SILENCE_FRAME,
+            session=session.number,
+        )
+
+    def _rebind(self, session: VoiceSession, address: Address, arrival_ns: int) -> None:
+        # Only who has the key can have sealed the packet: the sender's address has changed.
+        self._listener_of(session.guild_id).note(
+            NoteKind.REBOUND, f"{session.address} -> {address}", arrival_ns
+        )
+        self._sessions.bind(session, address)
+
+    def _malformed(self, address: Address, why: str, arrival_ns: int) -> None:
+        session = self._sessions.by_address(address)
+        if session is None:
+            self.strays += 1
+        else:
+            self._listener_of(session.guild_id).note(NoteKind.MALFORMED, why, arrival_ns)

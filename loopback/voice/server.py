@@ -1,0 +1,233 @@
+"""A voice server of the embedded Discord: voice gateway, UDP, and a listener per guild.
+
+The main gateway issues tokens here for its VOICE_SERVER_UPDATE events; the web application routes the
+websocket of ``wss://<endpoint>/?v=8`` to :meth:`VoiceServer.handle`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+from aiohttp import web
+
+from loopback.listening.listener import Listener, NoteKind
+from loopback.voice.gateway import Connection, Payload
+from loopback.voice.protocol import GATEWAY_VERSION, CloseCode, CloseError, Op, VoiceSettings
+from loopback.voice.receiver import VoiceReceiver
+from loopback.voice.session import Sessions, VoiceSession
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SHUTDOWN_TIMEOUT_S = 3.0
+WEBSOCKET_CLOSE_TIMEOUT_S = 1.0
+
+
+class VoiceServer:
+    """``async with`` binds the UDP socket; leaving closes every websocket with 1001 and awaits their end.
+
+    Must be entered in the event loop that also serves :meth:`handle`. ``listener_limit`` bounds the frames
+    that each listener keeps (None: all).
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        *,
+        settings: VoiceSettings | None = None,
+        listener_limit: int | None = None,
+    ) -> None:
+        self.settings = settings or VoiceSettings()
+        self._sessions = Sessions(self.settings)
+        self._receiver = VoiceReceiver(host, self._sessions, self.listener)
+        self._listeners: dict[int, Listener] = {}
+        self._listener_limit = listener_limit
+        self._session_numbers: dict[int, int] = {}
+        self._present: dict[int, list[int]] = {}
+        self._connections: set[Connection] = set()
+        self._accepting = False
+
+    async def __aenter__(self) -> VoiceServer:
+        await self._receiver.__aenter__()
+        self._accepting = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._accepting = False
+        try:
+            await self._end_connections()
+        finally:
+            await self._receiver.__aexit__(kind, error, trace)
+
+    def issue(self, guild_id: int, channel_id: int, user_id: int, session_id: str) -> str:
+        """A voice token for a VOICE_SERVER_UPDATE; it replaces an earlier one of that guild and user."""
+        return self._sessions.issue(guild_id, channel_id, user_id, session_id).token
+
+    def revoke(self, guild_id: int, user_id: int, code: int = CloseCode.DISCONNECTED) -> None:
+        """The user has left the channel: token and session end, the websocket closes with ``code``."""
+        self._sessions.withdraw(guild_id, user_id)
+        self.close(guild_id, user_id, code, keep_session=False)
+
+    @property
+    def strays(self) -> int:
+        """Datagrams that belong to no living session: sent into the void."""
+        return self._receiver.strays
+
+    def listener(self, guild_id: int) -> Listener:
+        """What is heard in the guild, in whatever session; made at the first call."""
+        if guild_id not in self._listeners:
+            self._listeners[guild_id] = Listener(
+                guild_id, health=self._receiver.health, limit=self._listener_limit
+            )
+        return self._listeners[guild_id]
+
+    def user_joined(self, guild_id: int, user_id: int) -> None:
+        """Another user has come into the voice channel: sessions of the guild are told (op 11)."""
+        self._present.setdefault(guild_id, []).append(user_id)
+        self._tell(guild_id, user_id, Op.CLIENTS_CONNECT, {"user_ids": [str(user_id)]})
+
+    def user_left(self, guild_id: int, user_id: int) -> None:
+        """Another user has left the voice channel: sessions of the guild are told (op 13)."""
+        if user_id in self._present.get(guild_id, []):
+            self._present[guild_id].remove(user_id)
+            self._tell(guild_id, user_id, Op.CLIENT_DISCONNECT, {"user_id": str(user_id)})
+
+    def session(self, guild_id: int, user_id: int) -> VoiceSession | None:
+        """The user's living session in the guild."""
+        return self._sessions.of(guild_id, user_id)
+
+    def close(
+        self, guild_id: int, user_id: int, code: int, *, keep_session: bool | None = None, reason: str = ""
+    ) -> None:
+        """Close the user's websocket. The settings say for which codes the session is kept."""
+        session = self._sessions.of(guild_id, user_id)
+        if session is None:
+            return
+        keep = code in self.settings.resumable_codes if keep_session is None else keep_session
+        if session.connection is not None:
+            session.connection.close(code, reason)
+        self._detach(session, code, keep=keep)
+
+    def reset(self, guild_id: int, user_id: int) -> None:
+        """Cut the TCP connection of the user's websocket; the session is kept for a RESUME."""
+        session = self._sessions.of(guild_id, user_id)
+        if session is not None and session.connection is not None:
+            session.connection.abort()
+            self._detach(session, CloseCode.ABNORMAL, keep=True)
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """The voice gateway's endpoint, ``GET /?v=8``."""
+        socket = web.WebSocketResponse(timeout=WEBSOCKET_CLOSE_TIMEOUT_S)
+        await socket.prepare(request)
+        refusal = self._refusal(request)
+        if refusal is not None:
+            await socket.close(code=refusal.code, message=refusal.reason.encode())
+            return socket
+        connection = Connection(self, request, socket)
+        self._connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self._lost(connection)
+            connection.ended.set()
+        return socket
+
+    def _refusal(self, request: web.Request) -> CloseError | None:
+        if not self._accepting:
+            return CloseError(CloseCode.GOING_AWAY, "the server stops")
+        if request.query.get("v") != str(GATEWAY_VERSION):
+            return CloseError(CloseCode.BAD_REQUEST, f"only version {GATEWAY_VERSION} is spoken here")
+        return None
+
+    def _lost(self, connection: Connection) -> None:
+        session = connection.session
+        if session is not None and session.connection is connection:
+            self._detach(session, connection.code, keep=connection.code in self.settings.resumable_codes)
+
+    def _detach(self, session: VoiceSession, code: int, *, keep: bool) -> None:
+        """The session is without a websocket: it waits for a RESUME, or is dropped with its UDP."""
+        session.connection = None
+        session.orphaned_at = time.monotonic()
+        if not keep:
+            self._sessions.drop(session)
+        self.listener(session.guild_id).note(NoteKind.CLOSED, str(int(code)))
+
+    async def _end_connections(self) -> None:
+        for connection in self._connections:
+            connection.close(CloseCode.GOING_AWAY, "the server stops")
+        with anyio.move_on_after(SHUTDOWN_TIMEOUT_S):
+            for connection in list(self._connections):
+                await connection.ended.wait()
+        for connection in self._connections:
+            connection.abort()
+
+    def identify(self, connection: Connection, data: Payload) -> VoiceSession:
+        """Open a session; an earlier one of the same user ends with 4006."""
+        guild_id, user_id = int(data["server_id"]), int(data["user_id"])
+        session = self._sessions.open(guild_id, user_id, str(data["session_id"]), str(data["token"]))
+        session.dave_version = int(data.get("max_dave_protocol_version", 0))
+        self.close(guild_id, user_id, CloseCode.SESSION_INVALID, keep_session=False, reason="replaced")
+        session.connection = connection
+        self._sessions.add(session)
+        self.listener(guild_id).note(NoteKind.IDENTIFIED, f"ssrc {session.ssrc}")
+        return session
+
+    def resume(self, connection: Connection, data: Payload) -> VoiceSession:
+        """Give a session its new websocket; the former one, if it still hangs, is cut."""
+        session = self._sessions.resumable(
+            int(data["server_id"]), str(data["session_id"]), str(data["token"])
+        )
+        if session.connection is not None:
+            session.connection.abort()
+        session.connection, session.orphaned_at = connection, None
+        self.listener(session.guild_id).note(NoteKind.RESUMED, f"ssrc {session.ssrc}")
+        return session
+
+    def ready(self, session: VoiceSession) -> Payload:
+        """The data of READY: where to send UDP, as whom, and in which modes."""
+        ip, port = self._receiver.address
+        return {"ssrc": session.ssrc, "ip": ip, "port": port, "modes": list(self.settings.modes)}
+
+    def select_protocol(self, session: VoiceSession, data: Payload) -> Payload:
+        """Make the session's key; the data of SESSION_DESCRIPTION."""
+        if data["protocol"] != "udp":
+            raise CloseError(CloseCode.UNKNOWN_PROTOCOL, f"protocol {data['protocol']!r}")
+        chosen = data["data"]
+        if chosen["mode"] not in self.settings.modes:
+            raise CloseError(CloseCode.UNKNOWN_ENCRYPTION_MODE, f"mode {chosen['mode']!r}")
+        self._sessions.bind(session, (str(chosen["address"]), int(chosen["port"])))
+        number = self._session_numbers[session.guild_id] = self._session_numbers.get(session.guild_id, 0) + 1
+        session.describe(chosen["mode"], number)
+        self.listener(session.guild_id).note(NoteKind.SESSION, chosen["mode"])
+        return {
+            "mode": session.mode,
+            "secret_key": list(session.key),
+            "dave_protocol_version": 0,
+            "audio_codec": "opus",
+            "video_codec": None,
+            "media_session_id": secrets.token_hex(16),
+        }
+
+    def described(self, session: VoiceSession) -> None:
+        """Who else is in the channel, once the session has its key."""
+        others = [str(user_id) for user_id in self._present.get(session.guild_id, [])]
+        if others:
+            session.send_numbered(Op.CLIENTS_CONNECT, {"user_ids": others})
+
+    def speaking(self, session: VoiceSession, data: Payload) -> None:
+        """Record who speaks and tell the others in the guild."""
+        flags = int(data["speaking"])
+        self.listener(session.guild_id).note(NoteKind.SPEAKING, str(flags))
+        told = {"user_id": str(session.user_id), "ssrc": session.ssrc, "speaking": flags}
+        self._tell(session.guild_id, session.user_id, Op.SPEAKING, told)
+
+    def _tell(self, guild_id: int, about: int, op: Op, data: Payload) -> None:
+        for session in self._sessions:
+            if session.guild_id == guild_id and session.user_id != about and session.key:
+                session.send_numbered(op, data)

@@ -1,0 +1,1 @@
+"""What the embedded Discord knows: guilds, channels, members, messages, interactions, scripted users."""
