@@ -34,6 +34,7 @@ class Preloader(Actor):
         self._shelf = shelf
         self._plan = Plan()
         self._watched: dict[SpoolKey, anyio.CancelScope] = {}
+        self._outcomes: dict[SpoolKey, SpoolReady | SpoolFailed] = {}
 
     async def on_start(self) -> None:
         """Ask for the plan: it may have been told to a predecessor."""
@@ -46,18 +47,19 @@ class Preloader(Actor):
         keys = {wanted.key for wanted in message.wanted}
         for wanted in message.wanted:
             self._watch(wanted)
-        for key in self._shelf.keys(self._guild_id) - keys:
+        for key in (self._shelf.keys(self._guild_id) | self._watched.keys()) - keys:
             await self._let_go(key)
 
     def _watch(self, wanted: Wanted) -> None:
-        spool = self._shelf.order(self._guild_id, wanted)
-        if wanted.key not in self._watched:
+        outcome = self._outcomes.get(wanted.key)
+        if outcome is not None:
+            _tell(self, outcome)  # once more: the player may have restarted since
+        elif wanted.key not in self._watched:
             scope = self._watched[wanted.key] = anyio.CancelScope()
             self.ctx.start_soon(self._announce, wanted, scope)
-        elif spool.complete or spool.frames:
-            _tell(self, SpoolReady(wanted.key, spool))
 
     async def _let_go(self, key: SpoolKey) -> None:
+        self._outcomes.pop(key, None)
         scope = self._watched.pop(key, None)
         if scope is not None:
             scope.cancel()
@@ -66,23 +68,24 @@ class Preloader(Actor):
     async def _announce(self, wanted: Wanted, scope: anyio.CancelScope) -> None:
         """Until the spool is ready or has failed for good."""
         with scope:
-            error = await self._ready(wanted)
-            if error is not None and error.retryable:
-                log.info("spool_retried", guild_id=self._guild_id, track=wanted.track.url, error=str(error))
+            outcome = await self._outcome(wanted)
+            if isinstance(outcome, SpoolFailed) and outcome.error.retryable:
+                log.info(
+                    "spool_retried", guild_id=self._guild_id, track=wanted.track.url, error=str(outcome.error)
+                )
                 await self._shelf.let_go(self._guild_id, wanted.key)
                 await anyio.sleep(RETRY_AFTER_S)
-                error = await self._ready(wanted)
-            if error is not None:
-                _tell(self, SpoolFailed(wanted.key, error))
+                outcome = await self._outcome(wanted)
+            self._outcomes[wanted.key] = outcome
+            _tell(self, outcome)
 
-    async def _ready(self, wanted: Wanted) -> MediaError | None:
+    async def _outcome(self, wanted: Wanted) -> SpoolReady | SpoolFailed:
         spool = self._shelf.order(self._guild_id, wanted)
         try:
             await spool.wait_ready()
         except MediaError as error:
-            return error
-        _tell(self, SpoolReady(wanted.key, spool))
-        return None
+            return SpoolFailed(wanted.key, error)
+        return SpoolReady(wanted.key, spool)
 
 
 def _tell(preloader: Preloader, message: object) -> None:
