@@ -74,6 +74,7 @@ class Connection(Actor):
         self._attempt = 0
         self._pending = False  # an attempt runs beside
         self._retries = 0
+        self._retrying = False  # another attempt waits for its time
         self._code: int | None = None
         self._problem: str | None = None
         self._alone_timer = False
@@ -112,7 +113,7 @@ class Connection(Actor):
     @handles(Leave)
     async def leave(self, _message: Leave) -> VoiceReport:
         """Be away from now on."""
-        if self._phase is LinkPhase.AWAY:
+        if self._phase is LinkPhase.AWAY and not self._retrying:
             raise No("The bot is in no voice channel.")
         await self._go_away()
         return self._view()
@@ -146,9 +147,16 @@ class Connection(Actor):
                 await self._links.disconnect(self._guild_id)
             return
         self._pending = False
-        self._link = message.link
         self._problem = None
-        self._enter(_PHASES.get(message.link.state, LinkPhase.LOST))
+        if message.link.state is voice.LinkState.CLOSED:  # since then, and its event did not count
+            await self._closed(message.link.close_code, message.link.close_reason or "closed")
+        else:
+            await self._arrived(message.link)
+
+    async def _arrived(self, link: Link) -> None:
+        self._link = link
+        await self._aim(link.channel_id)
+        self._enter(_PHASES.get(link.state, LinkPhase.LOST))
         self._look_around()
 
     @handles(JoinFailed)
@@ -159,6 +167,11 @@ class Connection(Actor):
         self._pending = False
         self._code, self._problem = message.code, message.reason
         log.warning("join_failed", guild_id=self._guild_id, close_code=message.code, reason=message.reason)
+        living = self._links.claim(self._guild_id, on_event=self._listen)
+        if living is not None:  # a move that failed: the bot is where it was
+            await self._arrived(living)
+            return
+        self._link = None
         self._enter(LinkPhase.AWAY)
         if self._retries:
             await self._retry_or_tell(message.code, message.reason)
@@ -190,6 +203,7 @@ class Connection(Actor):
     @handles(AloneTimeout)
     async def alone_timeout(self, _message: AloneTimeout) -> None:
         """Nobody came back."""
+        self._alone_timer = False
         if self._alone():
             await self._go_away()
             self._notice("Left the voice channel: nobody was there. The queue is kept.")
@@ -197,6 +211,7 @@ class Connection(Actor):
     @handles(Retry)
     async def retry(self, _message: Retry) -> None:
         """Another attempt, if the bot is still meant to be somewhere."""
+        self._retrying = False
         if self._target is not None and self._phase is LinkPhase.AWAY:
             self._connect(self._target)
 
@@ -212,7 +227,7 @@ class Connection(Actor):
         self._attempt += 1
         self._pending = True
         self._problem = self._code = None
-        self.ctx.cancel_timer("retry")
+        self._forget_retry()
         self._enter(LinkPhase.JOINING)
         self.ctx.start_soon(self._join, channel_id, self._attempt)
 
@@ -235,10 +250,15 @@ class Connection(Actor):
         self._pending = False
         self._phase = LinkPhase.AWAY
         await self._aim(None)
-        self.ctx.cancel_timer("retry")
+        self._forget_retry()
         await self._links.disconnect(self._guild_id)
         self._link = None
         self._enter(LinkPhase.AWAY)
+        self._look_around()
+
+    def _forget_retry(self) -> None:
+        self.ctx.cancel_timer("retry")
+        self._retrying = False
 
     async def _closed(self, code: int | None, reason: str) -> None:
         """The link has ended by itself."""
@@ -254,6 +274,7 @@ class Connection(Actor):
         elif self._retries < len(RETRIES_S):
             self.ctx.start_timer("retry", RETRIES_S[self._retries], Retry())
             self._retries += 1
+            self._retrying = True
         else:
             self._notice(f"The voice connection is lost: {reason}. The queue is kept; use join to try again.")
 

@@ -171,6 +171,8 @@ class FakeLink:
     state: voice.LinkState = voice.LinkState.READY
     latency_ms: float | None = 12.0
     mode: str | None = "aead_aes256_gcm_rtpsize"
+    close_code: int | None = None
+    close_reason: str | None = None
 
 
 class FakeLinks:
@@ -182,6 +184,8 @@ class FakeLinks:
         self.gate = anyio.Event()
         self.gate.set()
         self.log: list[str] = []
+        self.ends = 0
+        """So many links that are made end before anybody is told of them."""
 
     def claim(self, _guild_id: int, *, on_event: Callable[[LinkEvent], None]) -> FakeLink | None:
         if self.living is not None:
@@ -195,9 +199,12 @@ class FakeLinks:
         await self.gate.wait()
         if self.trouble:
             raise self.trouble.pop(0)
-        self.living = FakeLink(channel, on_event)
+        made = self.living = FakeLink(channel, on_event)
         on_event(voice.Ready())
-        return self.living
+        if self.ends:
+            self.ends -= 1
+            self.lose(4006, "session no longer valid")
+        return made
 
     def release(self, _guild_id: int) -> None:
         self.log.append("release")
@@ -213,6 +220,7 @@ class FakeLinks:
         link, self.living = self.living, None
         if link is None:
             raise RuntimeError("no link")
+        link.state, link.close_code, link.close_reason = voice.LinkState.CLOSED, code, reason
         link.on_event(voice.Closed(code, reason))
 
 

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from actors.guild import ensure_guild, path_of
 from actors.messages import Done, Fate, GetFate, GetVoice, Join, LinkPhase, No, VoiceReport
-from supervision import ActorStopped
+from supervision import ActorStopped, ChildNotFound
 
 from .table import described
 
@@ -56,10 +56,10 @@ class Desk:
         ref = self.system.lookup(path_of(guild_id, actor))
         deadline = anyio.current_time() + START_TIMEOUT_S
         while True:
-            await ensure_guild(self.system, guild_id, self.rooms)
             try:
+                await ensure_guild(self.system, guild_id, self.rooms)
                 return await ref.ask(request, timeout=ASK_TIMEOUT_S)
-            except ActorStopped:  # the tree is about to start, by another command or by its supervisor
+            except (ActorStopped, ChildNotFound):  # the tree is about to start, or the room of all trees
                 if anyio.current_time() > deadline:
                     raise
             await anyio.sleep(LOOK_AGAIN_S)
@@ -83,13 +83,15 @@ class Desk:
 
         :raises No: if it is not
         """
+        wanted = report.channel_id
         with anyio.move_on_after(JOIN_TIMEOUT_S):
             while report.phase is LinkPhase.JOINING:
                 await anyio.sleep(LOOK_AGAIN_S)
                 report = await self.ask(ctx, "connection", GetVoice())
         if report.phase is LinkPhase.JOINING:
             raise No("The voice connection is not there yet; the bot goes on trying.")
-        if report.phase is LinkPhase.AWAY:
+        kept_away = report.channel_id != wanted and report.problem is not None
+        if report.phase is LinkPhase.AWAY or kept_away:
             raise No(f"I could not connect to the voice channel: {report.problem or 'it was left again'}.")
 
     async def fate(self, ctx: Context, track: Track) -> Fate:
