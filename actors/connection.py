@@ -181,6 +181,9 @@ class Connection(Actor):
     @handles(LinkChanged)
     async def link_changed(self, message: LinkChanged) -> None:
         """What the link says of itself, unless an attempt or a leave is under way that ends otherwise."""
+        if isinstance(message.event, voice.Unheard):
+            self._notice(_UNHEARD[message.event.hand_raised])
+            return
         if self._pending or self._phase is LinkPhase.AWAY:
             return
         match message.event:
@@ -334,6 +337,10 @@ class Connection(Actor):
         )
 
 
+_UNHEARD = {
+    True: "I am in the audience of the stage, unheard. I have raised my hand: a moderator can let me speak.",
+    False: "I am in the audience of the stage, unheard: the permission “Mute Members” is missing there.",
+}
 _PHASES = {
     voice.LinkState.CONNECTING: LinkPhase.JOINING,
     voice.LinkState.READY: LinkPhase.READY,

@@ -10,7 +10,7 @@ from actors.voice.backoff import RetryPolicy
 from actors.voice.clock import Clock, ClockStatus
 from actors.voice.close_codes import CLOSE_CODES, Action, CloseCode, Severity, close_code
 from actors.voice.errors import VoiceError
-from actors.voice.events import Closed, Ended, LinkEvent, Lost, Moved, Ready, Started, StreamEvent
+from actors.voice.events import Closed, Ended, LinkEvent, Lost, Moved, Ready, Started, StreamEvent, Unheard
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
@@ -40,6 +40,7 @@ __all__ = [
     "Stream",
     "StreamEvent",
     "StreamStatus",
+    "Unheard",
     "VoiceError",
     "close_code",
 ]

@@ -60,4 +60,14 @@ class Moved:
     channel_id: int
 
 
-LinkEvent: TypeAlias = Ready | Lost | Closed | Moved
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """The bot is in the audience of a stage channel: frames leave, and nobody hears them.
+
+    :ivar hand_raised: it has asked to speak; a moderator may let it
+    """
+
+    hand_raised: bool
+
+
+LinkEvent: TypeAlias = Ready | Lost | Closed | Moved | Unheard

@@ -25,23 +25,13 @@ _POLL_S: Final = 0.02
 def check_permissions(channel: VoiceChannel) -> None:
     """Discord ignores a join that is not allowed: better to say so at once than to time out."""
     permissions = channel.permissions_for(channel.guild.me)
-    for needed in ("view_channel", "connect", "speak"):
+    stage = isinstance(channel, discord.StageChannel)  # `speak` does not count there
+    for needed in ("view_channel", "connect") if stage else ("view_channel", "connect", "speak"):
         if not getattr(permissions, needed):
             raise VoiceError(None, f"no permission to {needed.replace('_', ' ')} in {channel.name}")
     inside = channel.guild.me in channel.members
     if 0 < channel.user_limit <= len(channel.members) and not inside and not permissions.move_members:
         raise VoiceError(None, f"{channel.name} is full")
-
-
-async def take_the_stage(channel: VoiceChannel) -> None:
-    """In a stage channel the bot begins in the audience, unheard; moderators may go on the stage."""
-    me = channel.guild.me
-    if me.voice is None or not me.voice.suppress:
-        return
-    try:
-        await me.edit(suppress=False)
-    except discord.HTTPException as error:
-        raise VoiceError(None, f"no permission to speak on the stage of {channel.name}") from error
 
 
 async def register_again(link: Link, client: discord.Client | None) -> None:

@@ -16,7 +16,7 @@ from actors.voice import session as sessions
 from actors.voice.changes import Changes
 from actors.voice.close_codes import Action, close_code
 from actors.voice.errors import VoiceError
-from actors.voice.events import Closed, LinkEvent, Lost, Moved, Ready
+from actors.voice.events import Closed, LinkEvent, Lost, Moved, Ready, Unheard
 from actors.voice.gateway import Credentials, GatewayClosed, VoiceGateway, open_gateway
 from actors.voice.link_state import FALLBACK, STEP_AFTER, LinkState, LinkStatus, Step
 from actors.voice.standing import JOIN_TIMEOUT_S, LEAVE_TIMEOUT_S
@@ -296,6 +296,10 @@ class Link:
             self.close(code, f"gave up after {self._failures} attempts: {reason}")
 
     # -- what the main gateway says ----
+
+    def tell_unheard(self, *, hand_raised: bool) -> None:
+        """The bot is in the audience of a stage channel, for want of a permission."""
+        self._tell(Unheard(hand_raised))
 
     def _kicked(self) -> None:
         self.close(4014, "disconnected from the channel")

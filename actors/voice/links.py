@@ -13,7 +13,7 @@ import structlog
 from actors.voice.backoff import RetryPolicy
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
-from actors.voice.joining import check_permissions, dispose, register_again, take_the_stage
+from actors.voice.joining import check_permissions, dispose, register_again
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState
 from actors.voice.protocol import Protocol
@@ -125,7 +125,7 @@ class Links:
                 await dispose(channel.guild)
                 link = await self._open(channel, on_event)
             await self._until_ready(link, timeout_s)
-            await take_the_stage(channel)
+            await link.standing.on_stage()
             return link
 
     def claim(self, guild_id: int, *, on_event: OnEvent) -> Link | None:
@@ -170,6 +170,7 @@ class Links:
         await channel.connect(cls=register)
         link = made[0]
         self._links[channel.guild.id] = link
+        self._unowned.pop(channel.guild.id, None)  # the grace time was an earlier link's
         tasks.start_soon(self._drive, link, tasks, name=_name(channel.guild.id))
         return link
 

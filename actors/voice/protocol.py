@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import discord
 
+from actors.voice.stage import Place, take_the_stage
+
 if TYPE_CHECKING:
     from discord.types.voice import GuildVoiceState, VoiceServerUpdate
 
@@ -40,11 +42,23 @@ class Protocol(discord.VoiceProtocol):
             "int | str | None", data["channel_id"]
         )  # null after a leave, which the type forgets
         channel = None if channel_id is None else int(channel_id)
-        self.link.standing.take_state(channel, data["session_id"])
+        arrived = self.link.standing.take_state(channel, data["session_id"])
+        if arrived and data.get("suppress"):
+            await self._take_the_stage()
 
     async def on_voice_server_update(self, data: VoiceServerUpdate, /) -> None:
         """Token and endpoint of the guild's voice server."""
         self.link.standing.take_server(data["token"], data["endpoint"])
+
+    async def _take_the_stage(self) -> None:
+        """At every arrival: a join, a move, and a rejoin of the link, which begins in the audience again."""
+        guild = self.client.get_guild(self.link.guild_id)
+        if guild is None or not isinstance(guild.get_channel(self.link.channel_id), discord.StageChannel):
+            return
+        with self.link.standing.taking_stage():
+            place = await take_the_stage(guild.me)
+        if place is not Place.ON_STAGE:
+            self.link.tell_unheard(hand_raised=place is Place.HAND_RAISED)
 
     @property
     def registered(self) -> bool:

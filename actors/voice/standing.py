@@ -6,6 +6,7 @@ move, a new voice server.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import discord
@@ -15,7 +16,7 @@ from actors.voice.errors import VoiceError
 from actors.voice.gateway import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: How long the main gateway may take to answer a join.
 JOIN_TIMEOUT_S: Final = 5.0
@@ -24,6 +25,9 @@ JOIN_TIMEOUT_S: Final = 5.0
 REFRESH_TIMEOUT_S: Final = 1.0
 #: How long the main gateway may take to confirm a leave.
 LEAVE_TIMEOUT_S: Final = 2.0
+
+#: How long music may wait for the way to the stage.
+STAGE_TIMEOUT_S: Final = 3.0
 
 
 class Standing:
@@ -47,6 +51,7 @@ class Standing:
         self._changes = Changes()
         self._session_id: str | None = None
         self._server: tuple[str, str] | None = None  # token, endpoint
+        self._climbing = 0  # attempts to get on the stage that are under way
         self._asked = 0  # requests under way: what arrives meanwhile is an answer, not a surprise
 
     @property
@@ -60,8 +65,9 @@ class Standing:
 
     # -- the main gateway's side ----
 
-    def take_state(self, channel_id: int | None, session_id: str) -> None:
-        """A VOICE_STATE_UPDATE of the bot itself."""
+    def take_state(self, channel_id: int | None, session_id: str) -> bool:
+        """A VOICE_STATE_UPDATE of the bot itself; True if by it the bot has arrived in a channel."""
+        known = (self._session_id, self.channel_id) if self.present else None
         self.present = channel_id is not None
         if channel_id is None:
             if not self._asked:
@@ -72,6 +78,7 @@ class Standing:
                 self.channel_id = channel_id
                 self.on_moved(channel_id)
         self._changes.announce()
+        return channel_id is not None and known != (session_id, channel_id)
 
     def take_server(self, token: str | None, endpoint: str | None) -> None:
         """A VOICE_SERVER_UPDATE; one without an endpoint says that the server is gone and another will
@@ -85,7 +92,21 @@ class Standing:
             self.on_server()
         self._changes.announce()
 
+    @contextmanager
+    def taking_stage(self) -> Iterator[None]:
+        """While the bot tries to get on the stage of a stage channel."""
+        self._climbing += 1
+        try:
+            yield
+        finally:
+            self._climbing -= 1
+            self._changes.announce()
+
     # -- the link's side ----
+
+    async def on_stage(self) -> None:
+        """Wait until no attempt to get on a stage is under way, for a bounded time."""
+        await self._changes.until(lambda: not self._climbing, STAGE_TIMEOUT_S)
 
     async def join(self) -> Credentials:
         """Enter the channel and wait for credentials.

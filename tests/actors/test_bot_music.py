@@ -352,6 +352,48 @@ async def test_a_missing_permission_is_named(scene: Scene, permission: str) -> N
     assert permission.replace("_", " ").title() in answer.content
 
 
+async def test_on_a_stage_it_raises_its_hand(scene: Scene) -> None:
+    stage = scene.guild.add_stage_channel("Stage")
+    await scene.alice.join(stage)
+    await scene.slash("join")
+    await scene.text.wait_message(lambda each: "raised my hand" in each.content, 10.0)
+    state = scene.guild.voice_of(scene.discord.bot)
+    assert state is not None
+    assert state.channel_id == stage.id
+    assert state.request_to_speak is not None
+    scene.guild.deny(stage, "request_to_speak")
+    await scene.slash("leave")
+    await scene.slash("join")
+    await scene.text.wait_message(lambda each: "Mute Members" in each.content, 10.0)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_moderator_goes_on_the_stage(
+    scene: Scene, moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    can = type(scene.guild).can
+
+    def can_later(guild: Guild, user: Any, name: str, channel: Any = None) -> bool:
+        """Moderators begin in the audience too."""
+        asked.append(name)
+        return asked.count(name) > 1 if name == "mute_members" else can(guild, user, name, channel)
+
+    monkeypatch.setattr(type(scene.guild), "can", can_later)
+    stage = scene.guild.add_stage_channel("Stage")
+    if not moved:
+        await scene.alice.join(stage)
+    await scene.slash("play", query=scene.url("low"))
+    if moved:
+        scene.guild.move(scene.discord.bot, stage)
+    state = scene.guild.voice_of(scene.discord.bot)
+    assert state is not None
+    await until(lambda: asked.count("mute_members") == 2 and not state.suppress)
+    assert state.channel_id == stage.id
+    await scene.hears(300.0, 25)
+    assert not [each for each in scene.text.messages if "audience" in each.content]
+
+
 async def test_leave_and_come_back(scene: Scene) -> None:
     await scene.slash("play", query=scene.url("low"))
     await scene.hears(300.0, 25)
