@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+from .text import clean
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -39,7 +41,7 @@ class MediaError(Exception):
 
     def __init__(self, kind: ErrorKind, message: str, *, retryable: bool | None = None) -> None:
         self.kind = kind
-        self.message = message[:MAX_MESSAGE]
+        self.message = clean(message, MAX_MESSAGE)
         self.retryable = kind in _RETRYABLE if retryable is None else retryable
         super().__init__(self.message)
 

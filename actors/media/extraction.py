@@ -11,6 +11,7 @@ import yt_dlp
 from .errors import ErrorKind, MediaError
 from .extraction_errors import explain
 from .guard import is_link, require_web_link
+from .text import clean
 from .ytdlp_params import FORMATS, parameters
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _stream(info: Mapping[str, Any]) -> dict[str, Any]:
 def _expiry(url: str) -> float:
     """When the address is no longer to be used (seconds since the epoch)."""
     stated = parse_qs(urlsplit(url).query).get("expire", [""])[0]
-    if stated.isdigit() and len(stated) <= 12:
+    if stated.isascii() and stated.isdigit() and len(stated) <= 12:
         return float(stated) - _MARGIN_S
     return time.time() + _FRESH_S
 
@@ -165,7 +166,7 @@ def _is_live(info: Mapping[str, Any]) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return " ".join(str(value).split())[:_MAX_TEXT] or None if value else None
+    return clean(value, _MAX_TEXT) or None if value else None
 
 
 def _number(value: object) -> float | None:
@@ -179,4 +180,4 @@ def _link(value: object) -> str | None:
 def _name_of(url: str) -> str:
     """The name of the file behind a link, without its ending."""
     name = unquote(urlsplit(url).path.rpartition("/")[2])
-    return (name.rpartition(".")[0] or name or urlsplit(url).netloc)[:_MAX_TEXT]
+    return clean(name.rpartition(".")[0] or name, _MAX_TEXT) or clean(urlsplit(url).netloc, _MAX_TEXT)

@@ -15,6 +15,7 @@ from .errors import ErrorKind, MediaError
 from .passing import Passing
 from .requester import Address
 from .source import HttpSource
+from .text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,7 @@ class Maker:
             if self.medium.use_title
             else None
         )
-        self.announce({"title": (title or "").strip()[:_MAX_TITLE] or None, "duration_s": duration_s})
+        self.announce({"title": clean(title or "", _MAX_TITLE) or None, "duration_s": duration_s})
 
     # -- the end
 

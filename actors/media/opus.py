@@ -9,6 +9,10 @@ from __future__ import annotations
 
 FRAME_SAMPLES = 960  # 20 ms at 48 kHz, what Discord expects in each RTP packet
 SILENCE = b"\xf8\xff\xfe"  # 20 ms of nothing
+MAX_FRAME = 1275  # bytes of one compressed frame (RFC 6716, 3.4)
+# Of a packet that is sent on: a lone frame of the largest size, in whichever form. With RTP's header and the
+# encryption it still is one datagram; a file may state packets of megabytes.
+MAX_PACKET = MAX_FRAME + 7
 
 _SILK = (480, 960, 1920, 2880)
 _HYBRID = (480, 960)

@@ -26,7 +26,7 @@ class Reframer:
         """The packets complete with this one, whose first `skip` samples are left out (whole frames only)."""
         samples = opus.packet_samples(packet)
         if samples == opus.FRAME_SAMPLES and not self._frames and not skip:
-            return [packet]
+            return [_sendable(packet)]
         each = opus.frame_samples(packet[0]) if packet else 0
         if not 0 < each <= opus.FRAME_SAMPLES or not 0 < samples <= 6 * opus.FRAME_SAMPLES:
             raise CannotReframeError
@@ -39,12 +39,14 @@ class Reframer:
             frames = opus.frames_of(packet)[skip:]
         except ValueError as error:
             raise CannotReframeError from error
+        if any(len(frame) > opus.MAX_FRAME for frame in frames):
+            raise CannotReframeError
         self._last = packet if not self._frames and not skip else None
         self._toc = packet[0] & 0xFC
         self._frames += frames
         size, done = opus.FRAME_SAMPLES // each, []
         while len(self._frames) >= size:
-            done.append(opus.join(self._toc, self._frames[:size]))
+            done.append(_sendable(opus.join(self._toc, self._frames[:size])))
             del self._frames[:size]
             self._last = None
         return done
@@ -55,4 +57,11 @@ class Reframer:
             return []
         last = self._last or opus.join(self._toc, self._frames)
         self._frames = []
-        return [last]
+        return [_sendable(last)]
+
+
+def _sendable(packet: bytes) -> bytes:
+    """The packet itself, if a datagram has room for it."""
+    if len(packet) > opus.MAX_PACKET:
+        raise CannotReframeError
+    return packet

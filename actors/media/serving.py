@@ -19,6 +19,7 @@ from . import lifeline
 from .errors import ErrorKind, MediaError
 from .wire import Decoder, encode
 
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # no child may inherit a spool, not even by a race
 Handler = Callable[["Job"], dict[str, Any]]
 
 
@@ -78,9 +79,9 @@ class Connection:
     def receive(self) -> list[tuple[dict[str, Any], int | None]]:
         """The next messages, each with its descriptor; empty at the end of the connection."""
         while True:
-            data, fds, _, _ = socket.recv_fds(self._socket, 65536, 8)
+            data, fds, _, _ = socket.recv_fds(self._socket, 65536, 8, _CLOEXEC)
             for fd in fds:
-                os.set_inheritable(fd, False)
+                os.set_inheritable(fd, False)  # where the flag does not exist
             self._fds += fds
             if not data:
                 return []
@@ -127,7 +128,16 @@ def _run(handler: Handler, connection: Connection, jobs: dict[int, Job], job: Jo
         jobs.pop(job.id, None)
         if job.fd is not None:
             os.close(job.fd)
-    connection.send({"id": job.id, "end": ending})
+    _conclude(connection, job, ending)
+
+
+def _conclude(connection: Connection, job: Job, ending: dict[str, Any]) -> None:
+    try:
+        connection.send({"id": job.id, "end": ending})
+    except Exception:  # it cannot be told; but that the job has ended must be, or somebody waits for it
+        traceback.print_exc(limit=-4)
+        error = MediaError(ErrorKind.UNAVAILABLE, "What the site says of itself is too much.")
+        connection.send({"id": job.id, "end": {"error": error.to_dict()}})
 
 
 def connect() -> Connection:

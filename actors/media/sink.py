@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .errors import ErrorKind, MediaError
+from .opus import MAX_PACKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,9 @@ class Sink:
         self._reported_at = 0.0
 
     def append(self, frame: bytes) -> None:
-        """One frame of 20 ms."""
+        """One frame of 20 ms; raises MediaError (NOT_AUDIO) if it could not be sent in one datagram."""
+        if not 0 < len(frame) <= MAX_PACKET:
+            raise MediaError(ErrorKind.NOT_AUDIO, "The audio of this file is damaged.")
         if self.frames >= self._max_frames or self._written + len(self._pending) >= self._max_bytes:
             self.flush()
             raise MediaError(ErrorKind.TOO_LONG, "The track is longer than this bot plays; it ends here.")

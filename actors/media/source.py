@@ -26,7 +26,8 @@ _SKIP = 128 << 10  # seeking ahead by less than this reads on instead of a new r
 _BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # waits of failures in a row without a byte between them
 _REFRESHES = 3
 _UNKNOWN = 1 << 62  # an end that no answer states
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 class _FailedError(Exception):
@@ -215,8 +216,8 @@ class HttpSource:
         self._response, self._stop = response, int(match[2]) + 1
 
     def _take_whole(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
-        length = response.headers.get("Content-Length")
-        size = int(length) if length and length.isdigit() else None
+        length = response.headers.get("Content-Length", "")
+        size = int(length) if _SIZE.fullmatch(length) else None
         if position and (size is None or size != self.total):
             raise MediaError(ErrorKind.CHANGED, "The connection was lost, and the server cannot continue it.")
         self._same_file(response, size)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FRAMES_PER_S = 50
 FRAME_S = 0.02
-MAX_PAYLOAD = 1275 * 3 + 7  # RFC 6716, 3.2: the largest packet of 20 ms is 1275 bytes; room for odd ones
 
 _LENGTH = struct.Struct("!H")
 _BLOCK = 32 * 1024  # bytes per read: a few seconds of music

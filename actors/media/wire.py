@@ -20,8 +20,11 @@ class WireError(Exception):
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """One message as bytes; raises WireError if it is larger than the other side accepts."""
-    body: bytes = msgpack.packb(message)
+    """One message as bytes; raises WireError if it is larger than the other side accepts.
+
+    Half a surrogate pair, which JSON can state and UTF-8 cannot, becomes a question mark.
+    """
+    body: bytes = msgpack.packb(message, unicode_errors="replace")
     if len(body) > MAX_MESSAGE_BYTES:
         raise WireError(f"a message of {len(body)} bytes is too large")
     return _LENGTH.pack(len(body)) + body

@@ -81,6 +81,14 @@ def test_a_short_last_packet_stays_as_it_is() -> None:
     assert [*reframer.push(short), *reframer.flush()] == [short]
 
 
+def test_packets_that_no_datagram_could_carry_are_not_passed_on() -> None:
+    largest = b"\xfc" + bytes(opus.MAX_FRAME)
+    assert Reframer().push(largest) == [largest]
+    for bad in (b"\xfc" + bytes(60_000), b"\xf5" + bytes(2 * 1000), b"\xf4" + bytes(3000)):
+        with pytest.raises(CannotReframeError):
+            Reframer().push(bad)
+
+
 @pytest.mark.parametrize(
     ("toc", "samples"),
     [(0, 480), (3 << 3, 2880), (12 << 3, 480), (13 << 3, 960), (16 << 3, 120), (31 << 3, 960)],

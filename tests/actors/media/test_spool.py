@@ -137,3 +137,13 @@ def test_a_full_disk_is_an_error_of_its_own() -> None:
         with pytest.raises(MediaError) as caught:
             fill(sink, 3)
     assert caught.value.kind is ErrorKind.DISK
+
+
+@pytest.mark.parametrize("payload", [b"", bytes(1300), bytes(70_000)])
+def test_what_is_no_packet_never_reaches_a_spool(tmp_path: Path, payload: bytes) -> None:
+    spool = Spool(TRACK, tmp_path)
+    sink = filler(spool)
+    with pytest.raises(MediaError) as caught:
+        sink.append(payload)
+    assert (caught.value.kind, caught.value.retryable, spool.frames) == (ErrorKind.NOT_AUDIO, False, 0)
+    spool.close()
