@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.codec import CodecContext
-from av.error import BlockingIOError as AgainError
-from av.error import EOFError as EndError
+from av.error import BlockingIOError as AgainError, EOFError as EndError
 from av.filter import Graph
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which network addresses a worker may reach.
+"""Which network addresses a worker may reach, and which programs it may start.
 
 Links come from users, and sites redirect: without a guard a link to a router's page or to a cloud's metadata
 service would be fetched from inside the operator's network. The guard is an audit hook (PEP 578): it sees the
@@ -10,6 +10,7 @@ its bytes through Python (see `source.py`).
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ _TUNNELS = (
     ipaddress.ip_network("64:ff9b:1::/48"),  # RFC 8215, local use
 )
 _EVENTS = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+_STARTS = {"subprocess.Popen", "os.exec", "os.posix_spawn"}
+_PROGRAMS = {"deno"}  # yt-dlp runs scripts of sites in it, without any permission
 
 
 class AddressRefusedError(PermissionError):
@@ -49,6 +52,10 @@ def _is_public_6(ip: ipaddress.IPv6Address) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
+class ProgramRefusedError(PermissionError):
+    """Another program than a JavaScript runtime was to be started."""
+
+
 def check(event: str, arguments: tuple[object, ...]) -> None:
     """The hook itself: raises AddressRefusedError for a connection that must not be made."""
     if event not in _EVENTS:
@@ -64,6 +71,30 @@ def check(event: str, arguments: tuple[object, ...]) -> None:
 def install() -> None:
     """Guard this process until it ends; an audit hook cannot be taken out again."""
     sys.addaudithook(check)
+
+
+def check_program(event: str, arguments: tuple[object, ...]) -> None:
+    """The hook itself: raises ProgramRefusedError for a program that must not be started.
+
+    A link can bring yt-dlp to start ffmpeg or PhantomJS where they are installed. They make connections of
+    their own, which no audit hook sees.
+    """
+    if event in {"os.system", "os.fork", "os.forkpty"}:
+        raise ProgramRefusedError(f"{event} is not allowed")
+    if event not in _STARTS or not arguments:
+        return
+    program = arguments[0]
+    if not isinstance(program, (str, bytes, os.PathLike)) or _name(program) not in _PROGRAMS:
+        raise ProgramRefusedError(f"the program {program!r} is not started")
+
+
+def _name(program: str | bytes | os.PathLike[str]) -> str:
+    return os.path.basename(os.fsdecode(program))  # noqa: PTH119 - a name, whatever its type
+
+
+def install_programs() -> None:
+    """Refuse other programs in this process until it ends."""
+    sys.addaudithook(check_program)
 
 
 def is_link(text: str) -> bool:

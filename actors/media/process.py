@@ -80,6 +80,7 @@ class ChildProcess:
 def _start(arguments: list[str], connection: socket.socket) -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment["PYTHONPATH"] = _PACKAGE_ROOT
+    environment["YTDLP_NO_PLUGINS"] = "1"  # else code in folders of the home and of the system would run
     return subprocess.Popen(  # noqa: S603 - the interpreter itself, with arguments of our own
         [sys.executable, "-P", *arguments],
         stdin=connection.fileno(),

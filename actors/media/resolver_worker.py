@@ -17,6 +17,7 @@ def main() -> None:
     lifeline.bind_to_parent(settings["parent"])
     lifeline.be_modest(nice=settings["nice"])
     connection = connect()
+    guard.install_programs()
     if not settings["allow_private"]:
         guard.install()
     extractor = Extractor(cache_dir=settings["cache_dir"], playlist=settings["playlist"])

@@ -67,6 +67,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     lifeline.bind_to_parent(settings["parent"])
     lifeline.be_modest(nice=settings["nice"], file_bytes=settings["file_bytes"])
+    guard.install_programs()
     if not settings["allow_private"]:
         guard.install()
     serve(make, connect())

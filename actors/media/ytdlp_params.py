@@ -33,6 +33,9 @@ def parameters(variant: int, *, cache_dir: str | None, playlist: int, logger: ob
         "extract_flat": "in_playlist",
         "playlist_items": f":{playlist}",
         "format": FORMATS[variant],
+        "check_formats": False,  # a check downloads to a file, some by another program
+        "enable_file_urls": False,
+        "usenetrc": False,
         "color": {"stdout": "never", "stderr": "never"},
         "extractor_args": {"youtube": {"skip": ["translated_subs"]}},
     }

@@ -71,6 +71,28 @@ for attempt in (lambda: socket.create_connection(("localhost", port)),
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - the text above
 
 
+def test_no_program_but_the_script_runtime_is_started() -> None:
+    script = """
+import os, subprocess
+from actors.media import guard
+guard.install_programs()
+for attempt in (lambda: subprocess.run(["ffmpeg", "-version"]), lambda: subprocess.run("true", shell=True),
+                lambda: subprocess.run(["deno"], executable="/bin/true"), lambda: os.system("true"),
+                lambda: os.posix_spawn("/bin/true", ["deno"], {}), lambda: os.execv("/bin/true", ["deno"]),
+                os.fork):
+    try:
+        attempt()
+    except guard.ProgramRefusedError:
+        continue
+    raise SystemExit("a program was started")
+try:
+    subprocess.run(["/nowhere/deno"])
+except FileNotFoundError:
+    pass
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - the text above
+
+
 def test_refusals_are_found_behind_other_errors() -> None:
     try:
         try:

@@ -58,6 +58,12 @@ def die(job):
 def look(job):
     return {"environment": dict(os.environ), "fds": sorted(map(int, os.listdir("/proc/self/fd")))}
 
+def say_half_a_pair(job):
+    return {"title": "half \\ud800 of a pair"}
+
+def say_too_much(job):
+    return {"title": "x" * (2 << 20)}
+
 def question(job):
     return job.ask({"what": "name"}, timeout_s=10)
 
@@ -185,6 +191,14 @@ async def test_errors_are_data_and_the_worker_lives_on(worker: Worker) -> None:
     assert "ZeroDivisionError" in worker.last_words
 
 
+async def test_an_answer_that_cannot_be_told_is_an_error_and_not_a_silence(worker: Worker) -> None:
+    assert await ask(worker, "say_half_a_pair") == {"title": "half ? of a pair"}
+    with pytest.raises(MediaError) as caught:
+        await ask(worker, "say_too_much")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    await ask(worker, "look")
+
+
 async def test_what_a_library_prints_harms_nothing_and_is_bounded(worker: Worker) -> None:
     for _ in range(3):
         assert await ask(worker, "chatter") == {}
@@ -207,6 +221,7 @@ async def test_a_worker_knows_nothing_that_it_need_not(
         "TZ",
         "TMPDIR",
         "PYTHONPATH",
+        "YTDLP_NO_PLUGINS",
     } | {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",

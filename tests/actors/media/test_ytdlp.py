@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 import yt_dlp
@@ -13,6 +15,9 @@ from actors.media import ErrorKind
 from actors.media.extraction import Quiet, _name_of, _stream, _track
 from actors.media.extraction_errors import explain
 from actors.media.ytdlp_params import FORMATS, parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Those of the command line, and those that the class documents.
 KNOWN = set(yt_dlp.parse_options([]).ydl_opts) | set(
@@ -116,6 +121,34 @@ def test_everything_that_a_site_states_is_bounded() -> None:
         {"url": "https://a.invalid/", "http_headers": {f"h{n}": huge for n in range(99)}, "format_id": huge}
     )
     assert len(str(stream)) < 100_000
+
+
+def test_what_a_site_states_is_one_line_without_invisible_characters() -> None:
+    title = "a\x00b\x1b[31m\n\u202ec\u2066\ud800 \U0001f468\u200d\U0001f469" + "\u202e" * 10_000
+    found = _track({"url": "https://a.invalid/x%0A%1B%E2%80%AE.mp3", "title": title})
+    assert found["title"] == "ab[31m c \U0001f468\u200d\U0001f469"
+    assert _track({"url": "https://a.invalid/x%0A%1By%E2%80%AE.mp3", "title": "\u202e"})["title"] == "x y"
+
+
+def test_an_end_that_is_no_number_is_not_believed() -> None:
+    for expire in ("²", "x", "9" * 400, "-1"):
+        stream = _stream({"url": f"https://a.invalid/?expire={expire}"})
+        assert 0 < stream["expires_at"] - time.time() <= 301
+
+
+def test_nothing_is_executed_written_or_read_beside_the_cache() -> None:
+    options = parameters(0, cache_dir=None, playlist=50, logger=Quiet())
+    dangerous = {"postprocessors", "exec_cmd", "netrc_cmd", "cookiefile", "cookiesfrombrowser", "outtmpl"}
+    assert not dangerous & set(options)
+    assert (options["check_formats"], options["enable_file_urls"], options["usenetrc"]) == (False,) * 3
+
+
+def test_a_file_url_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.mp3"
+    secret.write_bytes(b"ID3")
+    options = parameters(0, cache_dir=None, playlist=50, logger=Quiet())
+    with yt_dlp.YoutubeDL(options) as ydl, pytest.raises(YoutubeDLError, match="file:"):
+        ydl.extract_info(secret.as_uri(), download=False)
 
 
 @pytest.mark.parametrize(
