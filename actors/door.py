@@ -10,6 +10,7 @@ import anyio
 import structlog
 
 from actors.admin_client import is_served
+from actors.data_lock import DataFolderBusyError, hold_data_folder
 from actors.logs import open_logs
 from actors.settings import SettingsError
 
@@ -38,7 +39,16 @@ def _run_alone(settings: Settings) -> int:
     if is_served(settings.admin_socket):
         _log.error("another bot already runs with this admin socket", path=str(settings.admin_socket))
         return 1
-    return _run(settings)
+    try:
+        with hold_data_folder(settings.data_dir):
+            return _run(settings)
+    except DataFolderBusyError as error:
+        _log.error(str(error))
+        return 1
+    except OSError as error:
+        raise SettingsError(
+            f"OSTINATO_DATA_DIR: cannot write in {settings.data_dir}: {error.strerror}"
+        ) from error
 
 
 def _run(settings: Settings) -> int:

@@ -54,6 +54,18 @@ async def output_of(running: Process) -> str:
     return b"".join([chunk async for chunk in running.stdout]).decode()
 
 
+async def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    async with Loopback() as discord, process(discord, tmp_path) as bot:
+        await discord.wait_bot(30.0)
+        async with process(discord, tmp_path, OSTINATO_ADMIN_SOCKET=str(tmp_path / "other.sock")) as second:
+            with anyio.fail_after(30):
+                printed = await output_of(second)
+                assert await second.wait() == 1
+        [line] = [line for line in printed.splitlines() if "level" in line]
+        assert "another bot already uses the data folder" in line
+        assert bot.returncode is None
+
+
 async def test_a_refused_token_ends_the_process_with_one_line(tmp_path: Path) -> None:
     async with Loopback() as discord, process(discord, tmp_path, DISCORD_TOKEN="wrong") as bot:
         with anyio.fail_after(30):
