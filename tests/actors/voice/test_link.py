@@ -394,6 +394,17 @@ async def test_a_link_without_an_owner_ends_after_the_grace_time(open_house: Any
         assert house.guild.present is None
 
 
+async def test_the_grace_time_of_an_earlier_link_does_not_end_the_next_one(open_house: Any) -> None:
+    async with open_house(grace_s=0.3) as house:
+        link = await playing(house)
+        house.links.release(GUILD)
+        link.close(None, "of itself")
+        await house.until(lambda: link.state is LinkState.CLOSED)
+        following = await house.connect()
+        await anyio.sleep(1.3)  # a sweep later
+        assert following.state is LinkState.READY
+
+
 async def test_an_owner_whose_mailbox_is_gone_counts_as_gone(open_house: Any) -> None:
     async with open_house(grace_s=0.1) as house:
         link = await playing(house)
