@@ -4,8 +4,8 @@ A stream that plays sits in one slot; slots are filled evenly, so 1,000 streams 
 millisecond instead of 1,000 at once. Deadlines are absolute (origin + slot + 20 ms x n), so nothing drifts.
 Streams that do not play are in no slot and cost nothing; with no stream in any slot the clock sleeps.
 
-`Grid` is the pure part (what is due at a time), `Clock` drives it by the event loop's timer: one `call_at`
-a slot, which is a third of the cost of a task that sleeps.
+`Grid` is the pure part (what is due at a time), `Clock` drives it by one alarm, set anew for each slot, which
+costs a fraction of a task that sleeps.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
+from actors.voice.alarm import Alarm
 from actors.voice.stream import FRAME_NS, Stream
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SLOTS: Final = 20
 _SLOT_NS: Final = FRAME_NS // SLOTS
@@ -127,16 +125,11 @@ class ClockStatus:
 class Clock:
     """The sender of all streams; one per process. `run` it in an actor's background task."""
 
-    def __init__(self, *, now: Callable[[], int] = time.monotonic_ns) -> None:
-        """
-        :param now: a monotonic clock in ns
-        """
-        self._now = now
-        self._grid = Grid(now())
+    def __init__(self) -> None:
+        self._grid = Grid(time.monotonic_ns())
         self._streams: dict[int, Stream] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._wake_at = 0  # ns, valid while there is a timer
+        self._alarm: Alarm | None = None
+        self._wake_at: int | None = None  # ns: when the alarm rings next
         self._failed: asyncio.Future[None] | None = None
         self._wakeups = 0
         self._worst_late = 0
@@ -164,34 +157,34 @@ class Clock:
 
     async def run(self) -> None:
         """Send until cancelled. Ending and running again continues all streams where they stood."""
-        self._loop = asyncio.get_running_loop()
-        self._failed = self._loop.create_future()
+        self._failed = asyncio.get_running_loop().create_future()
+        self._alarm = Alarm(self._fire)
         try:
             self._fire()
             await self._failed
         finally:
-            self._cancel_timer()
-            self._loop = None
+            self._alarm.close()
+            self._alarm = self._wake_at = None
 
     # -- a stream's side (`Scheduler`) ----
 
     def admit(self, stream: Stream) -> None:
         """Give a stream a slot."""
         if stream.slot is None and self._streams.get(stream.guild_id) is stream:
-            self._wake_by(self._grid.insert(stream, self._now()))
+            self._wake_by(self._grid.insert(stream, time.monotonic_ns()))
 
     def dismiss(self, stream: Stream) -> None:
-        """Take its slot away; a timer that finds nothing due is harmless."""
+        """Take its slot away; an alarm that finds nothing due is harmless."""
         self._grid.remove(stream)
 
-    # -- the timer ----
+    # -- the alarm ----
 
     def _fire(self) -> None:
-        now = self._now()
+        now = time.monotonic_ns()
         self._wakeups += 1
-        if self._timer is not None:
+        if self._wake_at is not None:
             self._worst_late = max(self._worst_late, now - self._wake_at)
-            self._timer = None
+            self._wake_at = None
         try:
             following = self._grid.advance(now)
         except Exception as error:
@@ -201,20 +194,9 @@ class Clock:
             self._wake_by(following)
 
     def _wake_by(self, when: int) -> None:
-        if self._loop is None:
-            return
-        if self._timer is not None:
-            if self._wake_at <= when:
-                return
-            self._timer.cancel()
-        self._wake_at = when
-        delay = max(when - self._now(), 0) / 1e9
-        self._timer = self._loop.call_at(self._loop.time() + delay, self._fire)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._alarm is not None and (self._wake_at is None or when < self._wake_at):
+            self._wake_at = when
+            self._alarm.set(when)
 
     def _fail(self, error: Exception) -> None:
         if self._failed is not None and not self._failed.done():

@@ -1,4 +1,4 @@
-"""Opus frames to send, the counterpart of :mod:`loopback.listening.ear`; for whoever tests what carries sound."""
+"""Opus frames to send, the counterpart of the ear; for whoever tests what carries sound."""
 
 from __future__ import annotations
 

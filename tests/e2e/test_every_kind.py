@@ -13,8 +13,8 @@ from loopback.listening.ear import ogg_headers
 from loopback.listening.heard import Asked, hear
 from loopback.listening.report import longest_gap_ms, report
 from loopback.media_server import MediaServer
-from loopback.music.files import write_music
-from loopback.music.pieces import PIECES
+from loopback.music.files import write_sound
+from loopback.music.pieces import PIECES, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,13 @@ PADDING = 3
 """Frames by which an encoder may lengthen a track (AAC and mp3 work in blocks of about 25 ms)."""
 
 
+def write_files(folder: Path) -> None:
+    """The same minute of music as every kind of file."""
+    sound = list(blocks(PIECES[0], SECONDS))
+    for ending in KINDS.values():
+        write_sound(folder / f"music{ending}", sound, title=PIECES[0].title)
+
+
 async def listen(discord: Loopback, guild: Guild, url: str) -> list[Frame]:
     """Join, ask for the track, and record until it is over."""
     alice = discord.add_user(f"alice of {guild.name}")
@@ -60,8 +67,7 @@ async def test_a_minute_of_each_kind_is_heard_whole(
     media = tmp_path / "media"
     media.mkdir()
     heard: dict[str, list[Frame]] = {}
-    for ending in KINDS.values():
-        await anyio.to_thread.run_sync(write_music, media / f"music{ending}", PIECES[0], SECONDS)
+    await anyio.to_thread.run_sync(write_files, media)
 
     async def one(kind: str, guild: Guild, url: str) -> None:
         heard[kind] = await listen(discord, guild, url)
