@@ -35,6 +35,7 @@ from .messages import (
     StreamStarted,
     Tick,
 )
+from .pace import about
 from .plays import parse_play
 from .session import Session, from_plain, to_plain
 from .voice import Started
@@ -84,7 +85,7 @@ class Playing(Actor):
         self._take_over(position_ms, seeking)
         self._settle()
         tell(self.ctx, "connection", ReportLink())
-        self.ctx.start_timer("tick", TICK_S, Tick())
+        self.ctx.start_timer("tick", about(TICK_S), Tick())
 
     async def _loaded(self) -> Session:
         state = await load(self.ctx, "player")
@@ -160,8 +161,7 @@ class Playing(Actor):
         self._settle()
 
     def _learn(self, entry_id: str, spool: Spool) -> None:
-        queue = self._session.queue
-        track = next((each for each in (queue.current, *queue.waiting) if each and each.id == entry_id), None)
+        queue, track = self._session.queue, self._entry(entry_id)
         if track is None:
             return
         known = replace(
@@ -200,12 +200,24 @@ class Playing(Actor):
     async def get_fate(self, message: GetFate) -> Fate:
         """Asked again and again by the command that enqueued it, for a short time."""
         problem = dict(self._given_up).get(message.entry_id)
-        current = self._session.queue.current
-        if problem is not None or current is None or current.id != message.entry_id:
+        track = self._entry(message.entry_id)
+        if problem is not None or track is None:
             return Fate(settled=True, problem=problem)
+        if track is not self._session.queue.current:
+            return Fate(not self._is_made_ready(track), track.title)
         settled = self._phase() not in (Phase.LOADING, Phase.WAITING)
         self._asked = {} if settled else {message.entry_id: anyio.current_time()}
-        return Fate(settled, current.title)
+        return Fate(settled, track.title)
+
+    def _is_made_ready(self, track: Track) -> bool:
+        """Its spool is on the way, which may know the title better; entries far behind have none yet."""
+        wanted = () if self._planned is None else self._planned.wanted
+        keys = {each.key for each in wanted if each.key.entry_id == track.id}
+        return not keys.issubset(self._deck.spools.keys() | self._failed.keys())
+
+    def _entry(self, entry_id: str) -> Track | None:
+        queue = self._session.queue
+        return next((each for each in (queue.current, *queue.waiting) if each and each.id == entry_id), None)
 
     @handles(LinkState)
     async def link_state(self, message: LinkState) -> None:
@@ -227,7 +239,7 @@ class Playing(Actor):
     @handles(Tick)
     async def tick(self, _message: Tick) -> None:
         """Save the position; notice an end that was never told."""
-        self.ctx.start_timer("tick", TICK_S, Tick())
+        self.ctx.start_timer("tick", about(TICK_S), Tick())
         play = self._deck.play
         if play is None:
             return

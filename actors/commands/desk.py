@@ -35,6 +35,9 @@ JOIN_TIMEOUT_S = 20.0
 FATE_S = 4.0
 """A track that takes longer to begin is announced as it is."""
 
+TITLE_S = 1.5
+"""A track that waits and whose medium takes longer to state its title is announced by its file's name."""
+
 LOOK_AGAIN_S = 0.02
 NOT_SAVED = " (Done, but not saved: the disk does not take it.)"
 
@@ -94,10 +97,10 @@ class Desk:
         if report.phase is LinkPhase.AWAY or kept_away:
             raise No(f"I could not connect to the voice channel: {report.problem or 'it was left again'}.")
 
-    async def fate(self, ctx: Context, track: Track) -> Fate:
-        """What becomes of a track that is to play now, as far as it is known soon."""
+    async def fate(self, ctx: Context, track: Track, limit_s: float) -> Fate:
+        """What becomes of a track that is to play now, or next, as far as it is known soon."""
         fate = Fate(settled=False)
-        with anyio.move_on_after(FATE_S):
+        with anyio.move_on_after(limit_s):
             while not fate.settled:
                 fate = await self.ask(ctx, "player", GetFate(track.id))
                 await anyio.sleep(LOOK_AGAIN_S)

@@ -12,7 +12,6 @@ from actors.media import MediaError
 from actors.messages import (
     Enqueue,
     Enqueued,
-    Fate,
     GetNowPlaying,
     GetQueue,
     Leave,
@@ -31,7 +30,7 @@ from actors.messages import (
 )
 from actors.queue import Loop
 
-from .desk import Context, Desk, answer, command, done, guild_of
+from .desk import FATE_S, TITLE_S, Context, Desk, answer, command, done, guild_of
 from .parse import parse_position, parse_query
 from .places import bot_channel, check_control, check_may_join, user_channel
 
@@ -67,7 +66,7 @@ class Playback(commands.Cog):
             raise
         await self.desk.arrive(ctx, report)
         result = await self.desk.ask(ctx, "player", Enqueue(tracks, ctx.channel.id))
-        fate = await self.desk.fate(ctx, tracks[0]) if result.position == 0 else Fate(settled=True)
+        fate = await self.desk.fate(ctx, tracks[0], TITLE_S if result.position else FATE_S)
         title = embeds.plain(fate.title or tracks[0].title)
         if fate.problem is not None:
             raise No(f"**{title}** cannot be played: {embeds.plain(fate.problem, 300)}")

@@ -388,3 +388,19 @@ async def test_a_failure_ahead_of_time_is_not_forgotten_over_a_kill(guild: Guild
     await guild.link()
     guild.stream.finish()
     await guild.until(lambda: guild.stream.titles == ["a", "c"])
+
+
+async def test_the_fate_of_the_next_entry_tells_the_title_of_its_medium(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.media.eager = None
+    following, later = tracks("file", "far")
+    await guild.ask(Enqueue((following, later), 7))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    assert not (await guild.ask(GetFate(following.id))).settled
+    assert (await guild.ask(GetFate(later.id))).settled, "nothing is made of it yet"
+    guild.media.spools[1].title = "The good one"
+    guild.media.spools[1].make(500)
+    await guild.until(lambda: guild.stream.next is not None)
+    fate = await guild.ask(GetFate(following.id))
+    assert (fate.settled, fate.title, fate.problem) == (True, "The good one", None)
+    assert (await guild.ask(GetQueue())).entries[0].title == "The good one"
