@@ -19,6 +19,7 @@ from . import embeds
 from .discord_port import PostError, Trouble
 from .keeping import load, save
 from .messages import GetNowPlaying, Notice, NowPlaying, Phase, Show, Tick
+from .pace import about
 
 if TYPE_CHECKING:
     from .discord_port import Port
@@ -84,7 +85,7 @@ class Display(Actor):
             await self._update()
         self._edited_at = anyio.current_time()
         if self._now.phase is Phase.PLAYING:
-            self.ctx.start_timer("refresh", EDIT_EVERY_S, Tick())
+            self.ctx.start_timer("refresh", about(EDIT_EVERY_S), Tick())
 
     @handles(Notice)
     async def notice(self, message: Notice) -> None:

@@ -1,0 +1,18 @@
+"""When regular work is done: never in step with that of other guilds, nor with the frames."""
+
+from __future__ import annotations
+
+from random import SystemRandom
+
+SPREAD = 0.2
+
+_random = SystemRandom()
+
+
+def about(period_s: float) -> float:
+    """`period_s` give or take 20 %, drawn anew each time.
+
+    A period that is a whole number of frames would disturb the same slot of the clock each time it comes round,
+    and guilds that started together would do their work together.
+    """
+    return period_s * _random.uniform(1 - SPREAD, 1 + SPREAD)
