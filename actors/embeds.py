@@ -4,6 +4,8 @@ here.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,13 @@ TITLE_LENGTH = 100
 EMBED_TEXT = 4096
 """Discord's limit of a description, in characters."""
 
+_MARKS = re.compile(r"([\\`*_~|\[\]<>]|^[#-]|:(?=//))")
+"""What formats: marks anywhere, headings and lists at the beginning, and addresses, which become links."""
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs"})
+_JOINER = "\u200d"
+"""Holds emoji together."""
+
 COLOUR = discord.Colour.from_str("#3d7a8c")
 COLOUR_ENDED = discord.Colour.from_str("#7d8590")
 
@@ -37,11 +46,15 @@ _LOOPS = {Loop.OFF: "", Loop.TRACK: "repeats the track", Loop.QUEUE: "repeats th
 
 def plain(text: str, length: int = TITLE_LENGTH) -> str:
     """One bounded line that neither formats nor mentions anything."""
-    line = " ".join(text.split())
+    line = " ".join("".join(filter(_is_shown, text)).split())
     if len(line) > length:
         line = line[: length - 1] + "…"
-    line = discord.utils.escape_mentions(discord.utils.escape_markdown(line))
-    return line.replace("[", "\\[").replace("]", "\\]").replace("<", "\\<") or "untitled"
+    return discord.utils.escape_mentions(_MARKS.sub(r"\\\1", line)) or "untitled"
+
+
+def _is_shown(character: str) -> bool:
+    """No control character, which may turn the direction of what follows, and no half of a character."""
+    return character.isspace() or character == _JOINER or unicodedata.category(character) not in _HIDDEN
 
 
 def clock(seconds: float) -> str:

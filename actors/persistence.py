@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Version of the layout of a blob's `state`."""
 
+_ERRORS = "surrogatepass"  # a site's title may hold half a character, which must not cost the queue
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,7 +33,7 @@ class UnreadableError(Exception):
 
 def encode(state: Mapping[str, Any]) -> bytes:
     """State and schema version as msgpack."""
-    blob: bytes = msgpack.packb({"version": SCHEMA_VERSION, "state": dict(state)})
+    blob: bytes = msgpack.packb({"version": SCHEMA_VERSION, "state": dict(state)}, unicode_errors=_ERRORS)
     return blob
 
 
@@ -41,7 +43,7 @@ def decode(blob: bytes) -> dict[str, Any]:
     :raises UnreadableError: for anything else, and for versions of a later program.
     """
     try:
-        envelope = msgpack.unpackb(blob, strict_map_key=False)
+        envelope = msgpack.unpackb(blob, strict_map_key=False, unicode_errors=_ERRORS)
         version, state = envelope["version"], envelope["state"]
     except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
         raise UnreadableError(f"not a state: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from actors import embeds
 from actors.media import Track
@@ -35,6 +35,7 @@ def test_times_are_read_as_people_write_them() -> None:
     ]  # fmt: skip
 
 
+@example("https://a.example/_x_ and \u202e half \ud83d")
 @given(texts)
 def test_titles_neither_format_nor_mention(title: str) -> None:
     shown = embeds.plain(title)
@@ -43,6 +44,8 @@ def test_titles_neither_format_nor_mention(title: str) -> None:
     assert "@everyone" not in shown
     assert "@here" not in shown
     assert not re.search(r"(?<!\\)<", shown)
+    assert not re.search(r"(?<!\\)://", shown), "an address would become a link"
+    assert shown.encode(), "no half of a character"
     assert shown
 
 

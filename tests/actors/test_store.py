@@ -133,6 +133,11 @@ def test_encoding_is_lossless(state: dict[str, object]) -> None:
     assert decode(encode(state)) == state
 
 
+def test_half_a_character_in_a_title_is_kept() -> None:
+    state = {"title": "broken \ud83d"}
+    assert decode(encode(state)) == state
+
+
 @given(st.binary(max_size=100))
 def test_no_bytes_crash_the_reader(blob: bytes) -> None:
     try:
