@@ -13,7 +13,6 @@ from . import opus
 from .encoder import RATE, Transcoder
 from .errors import ErrorKind, MediaError
 from .passing import Passing
-from .requester import Address
 from .source import HttpSource
 from .text import clean
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
+    from .requester import Address
     from .sink import Sink
 
 FRAME_S = 0.02
@@ -34,11 +34,14 @@ _EARLY_S = (
     3.0  # an end this much before the stated duration, where the server does not state a size, is a cut
 )
 _MAX_TITLE = 200
-# Containers of audio. Nothing that opens other resources by itself (concat, sdp, rtsp, image2, lavfi ...).
+# Containers of audio that one file holds whole. Nothing that opens other resources by itself (hls, dash,
+# concat, sdp, rtsp, image2, lavfi ...): some of these demuxers open them past `io_open`.
 _FORMATS = (
-    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64,aac,flac,mpegts,hls,aiff,caf,asf,avi,flv,amr,ac3,eac3,"
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64,aac,flac,mpegts,aiff,caf,asf,avi,flv,amr,ac3,eac3,"
     "wv,ape,tta,dsf,mpeg,au,mpc,mpc8,opus"
 )
+_SEGMENT_FORMATS = "hls,mpegts,aac,mp3,mov,mp4,m4a,ac3,eac3,flac"
+_PROTOCOLS = "http,https"  # for whatever would open by itself all the same; files, pipes and data never
 _NOT_AUDIO = "There is no audio in this file that can be played."
 
 
@@ -100,9 +103,10 @@ class Maker:
     # -- opening
 
     def _open(self) -> InputContainer:
-        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "http,https"}
-        if self.medium.manifest:
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": _PROTOCOLS}
+        if self.medium.manifest:  # persistent connections would be FFmpeg's own
             options |= {"http_persistent": "0", "http_multiple": "0", "allowed_extensions": "ALL"}
+            options["format_whitelist"] = _SEGMENT_FORMATS
             return av.open(
                 self.medium.address.url, format="hls", io_open=self._open_segment, container_options=options
             )
@@ -116,7 +120,7 @@ class Maker:
 
     def _open_segment(self, url: str, flags: int, options: dict[str, str]) -> HttpSource:
         self._sources = [source for source in self._sources if not source.closed]
-        return self._source(Address(url, self.medium.address.headers))
+        return self._source(self.medium.address.leading_to(url))
 
     def seekable(self) -> bool:
         """Whether FFmpeg may seek: on a source that cannot, it would read on and lose its place."""

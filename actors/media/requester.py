@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REDIRECTS = 5
-_OWN_HEADERS = {"accept-encoding", "range"}
+_OWN_HEADERS = {"accept-encoding", "range", "host", "content-length", "transfer-encoding"}
 _PRIVATE_HEADERS = {"cookie", "authorization"}  # stay with the host that they are for
 
 
@@ -26,6 +26,19 @@ class Address:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def leading_to(self, url: str) -> Address:
+        """Another link that this one names. What proves who asks goes to the same server only."""
+        if _origin(url) == _origin(self.url):
+            return Address(url, self.headers)
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in _PRIVATE_HEADERS}
+        return Address(url, kept)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """RFC 6454: a secret sent over https is not sent over http, nor to another port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 class Requester:
@@ -42,14 +55,14 @@ class Requester:
 
     def get(self, position: int, size: int) -> urllib3.BaseHTTPResponse:
         """The answer, its body unread and whatever its status, for `size` bytes from `position` on."""
-        url, headers = self.address.url, self._headers(position, size)
+        address = self.address
         for _ in range(_REDIRECTS + 1):
-            response = self._get(require_web_link(url), headers)
+            response = self._get(require_web_link(address.url), _headers(address, position, size))
             target = response.get_redirect_location()
             if not target:
                 return response
             response.close()
-            url, headers = _follow(url, target, headers)
+            address = address.leading_to(urljoin(address.url, target))
         raise MediaError(ErrorKind.UNAVAILABLE, "The link is redirected again and again.")
 
     def close(self) -> None:
@@ -67,15 +80,8 @@ class Requester:
             retries=False,
         )
 
-    def _headers(self, position: int, size: int) -> dict[str, str]:
-        given = self.address.headers.items()
-        headers = {name: value for name, value in given if name.lower() not in _OWN_HEADERS}
-        span = f"bytes={position}-{position + size - 1}"
-        return {**headers, "Accept-Encoding": "identity", "Range": span}
 
-
-def _follow(url: str, target: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
-    following = urljoin(url, target)
-    if urlsplit(following).netloc != urlsplit(url).netloc:
-        headers = {name: value for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS}
-    return following, headers
+def _headers(address: Address, position: int, size: int) -> dict[str, str]:
+    given = address.headers.items()
+    headers = {name: value for name, value in given if name.lower() not in _OWN_HEADERS}
+    return {**headers, "Accept-Encoding": "identity", "Range": f"bytes={position}-{position + size - 1}"}
