@@ -36,6 +36,9 @@ RETRY_MAX_S = 60.0
 RETRY = Backoff(wait=wait_random_exponential(multiplier=1.0, max=RETRY_MAX_S), immediate=False)
 """Between attempts to log in while the network or Discord is away: full jitter."""
 
+CLOSE_S = 1.5
+"""How long a client may take to close: a gateway that answers no more must not hold up the bot's end."""
+
 LOGIN_PAGE = "https://discord.com/developers/applications"
 
 log = structlog.get_logger(__name__)
@@ -141,7 +144,7 @@ class DiscordClient(Actor):
         """Until the client ends; the text of a problem that may pass, else None."""
         bot = self._holder.client = self._make_bot(self.ctx.system)
         try:
-            await run_foreign(_run, bot, self._token)
+            await run_foreign(_run, bot, self._token, grace_s=CLOSE_S)
         except discord.LoginFailure:
             self._end("Discord refused the token: check DISCORD_TOKEN, or make a new one at " + LOGIN_PAGE)
             await anyio.sleep_forever()
