@@ -12,12 +12,14 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_DATA_BYTES = 2 << 30  # sixteen spools with their stacks, or a JavaScript runtime (each 300 MB), and room
 
 
 def end_group() -> NoReturn:
@@ -41,8 +43,15 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def be_modest(*, nice: int, file_bytes: int | None = None) -> None:
-    """Lower priority than the bot's packet clock, no core files, and a bound for files written."""
+    """Lower priority than the bot's packet clock, no core files, and bounds for memory and files written.
+
+    A page of a few megabytes can unpack to gigabytes, and a manifest can go on for ever: then an allocation
+    fails in here, or the kernel, short of memory, ends this process rather than the bot.
+    """
     os.nice(nice)
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (_DATA_BYTES, _DATA_BYTES))
+        Path("/proc/self/oom_score_adj").write_text("500")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if file_bytes is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write fails with EFBIG instead

@@ -86,6 +86,11 @@ class Maker:
             raise MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO) from error
         self.sink.flush()
 
+    def abort(self) -> None:
+        """Wake it if it waits for a server; from any thread, after `cancelled` was set."""
+        for source in list(self._sources):
+            source.abort()
+
     def _once(self, first: int, *, transcode: bool) -> bool:
         """From the frame that is due to the end; False if passing through must be given up."""
         try:

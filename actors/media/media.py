@@ -40,7 +40,7 @@ class Media:
     def __init__(self, *, allow_private: bool, work_dir: Path, limits: Limits | None = None) -> None:
         self._work_dir = work_dir
         self.limits = limits = limits or Limits()
-        work_dir.mkdir(parents=True, exist_ok=True)
+        work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         common = {"parent": os.getpid(), "allow_private": allow_private}
         resolver = {
             **common,

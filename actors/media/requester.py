@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -13,7 +16,7 @@ from .errors import ErrorKind, MediaError
 from .guard import require_web_link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _REDIRECTS = 5
 _OWN_HEADERS = {"accept-encoding", "range", "host", "content-length", "transfer-encoding"}
@@ -46,12 +49,16 @@ class Requester:
 
     def __init__(self, address: Address, *, timeout_s: float) -> None:
         self.address = address
+        self._lock = threading.Lock()
+        self._sockets = weakref.WeakSet[socket.socket]()
+        self._aborted = False
         self._pool = urllib3.PoolManager(
             maxsize=1,
             cert_reqs="CERT_REQUIRED",
             ca_certs=certifi.where(),
             timeout=urllib3.Timeout(timeout_s),
         )
+        self._pool.pool_classes_by_scheme = _pools(self._opened)
 
     def get(self, position: int, size: int) -> urllib3.BaseHTTPResponse:
         """The answer, its body unread and whatever its status, for `size` bytes from `position` on."""
@@ -69,6 +76,23 @@ class Requester:
         """End kept connections."""
         self._pool.clear()
 
+    def abort(self) -> None:
+        """End whatever a request waits for, from any thread.
+
+        The timeout is one between two pieces, so a server that sends its headers byte by byte holds a request
+        for hours.
+        """
+        with self._lock:
+            self._aborted = True
+            for sock in list(self._sockets):
+                _shut_down(sock)
+
+    def _opened(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(sock)
+            if self._aborted:
+                _shut_down(sock)
+
     def _get(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         return self._pool.request(
             "GET",
@@ -85,3 +109,33 @@ def _headers(address: Address, position: int, size: int) -> dict[str, str]:
     given = address.headers.items()
     headers = {name: value for name, value in given if name.lower() not in _OWN_HEADERS}
     return {**headers, "Accept-Encoding": "identity", "Range": f"bytes={position}-{position + size - 1}"}
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which another thread is amidst
+    except OSError:
+        pass  # closed, or never connected
+
+
+def _pools(opened: Callable[[socket.socket], None]) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Pools whose connections tell of their sockets."""
+
+    class Plain(urllib3.connection.HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened(self.sock)
+
+    class Secure(urllib3.connection.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            assert self.sock is not None  # noqa: S101 - it has just been connected
+            opened(self.sock)
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}

@@ -33,6 +33,7 @@ class Job:
         self.request: dict[str, Any] = message["request"]
         self.fd = fd
         self.cancelled = threading.Event()
+        self.on_cancel: Callable[[], None] = lambda: None  # called in another thread than the job's
 
     def send(self, message: dict[str, Any]) -> None:
         """A message to the one who started the job."""
@@ -52,6 +53,12 @@ class Job:
     def accept(self, reply: dict[str, Any]) -> None:
         """The bot's answer to `ask`."""
         self._replies.put(reply)
+
+    def cancel(self) -> None:
+        """Nobody wants the result any more: wake the job wherever it waits."""
+        self.cancelled.set()
+        self.accept({"error": MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.").to_dict()})
+        self.on_cancel()
 
     def check_cancelled(self) -> None:
         """Raises MediaError (CANCELLED) if nobody wants the result any more."""
@@ -111,8 +118,7 @@ def _dispatch(
     elif known is not None and "reply" in message:
         known.accept(message["reply"])
     elif known is not None:
-        known.cancelled.set()
-        known.accept({"error": MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.").to_dict()})
+        known.cancel()
 
 
 def _run(handler: Handler, connection: Connection, jobs: dict[int, Job], job: Job) -> None:

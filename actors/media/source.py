@@ -85,6 +85,7 @@ class HttpSource:
                 self._position += len(data)
                 self.received += len(data)
                 self._failures = 0
+                self._bound()
                 return data
         return b""
 
@@ -104,11 +105,21 @@ class HttpSource:
         """Whether the server answers ranges. One that does not is read from the start to the end only."""
         return self._ranges
 
+    def abort(self) -> None:
+        """Wake whoever waits for the server, from any thread; to be called after `cancelled` was set."""
+        self._requester.abort()
+
     def close(self) -> None:
         """End the connection."""
         self.closed = True
         self._drop()
         self._requester.close()
+
+    def _bound(self) -> None:
+        """For answers that state no size; what is played seeks about, so some may come twice."""
+        if self.total is None and self.received > self._max_bytes:
+            self.error = MediaError(ErrorKind.TOO_LONG, "The file is too large.")
+            raise self.error
 
     # -- positions
 

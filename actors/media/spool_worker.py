@@ -45,6 +45,7 @@ def make(job: Job) -> dict[str, Any]:
         max_s=request["max_s"],
     )
     maker = Maker(medium, sink, job.send, lambda status: _refresh(job, status), job.cancelled)
+    job.on_cancel = maker.abort
     _COURTESY.begin(job.id)
     try:
         maker.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -162,6 +163,55 @@ async def test_cancelling_ends_a_read(server: FaultServer) -> None:
                 await anyio.sleep(0.01)
             cancelled.set()
     assert results[0].kind is ErrorKind.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 206 X\r\nContent-Range: bytes 0-99/100\r\nTransfer-Encoding: chunked\r\n\r\n1;"]
+)
+def test_a_server_that_sends_a_byte_now_and_then_holds_nobody(head: bytes) -> None:
+    """Each byte is in time, and the line they belong to never ends."""
+    cancelled, sent, over = threading.Event(), threading.Event(), threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            connection.sendall(head)
+            while not over.wait(0.02):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    return
+                sent.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=trickle, args=(listener,))
+        server.start()
+        source = HttpSource(Address(f"http://127.0.0.1:{listener.getsockname()[1]}/"), cancelled=cancelled)
+        found: list[MediaError] = []
+
+        def read() -> None:
+            try:
+                source.open().read(10)
+            except MediaError as error:
+                found.append(error)
+            source.close()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert sent.wait(10)
+        cancelled.set()
+        source.abort()
+        reader.join(10)
+        held = reader.is_alive()
+        over.set()
+        reader.join(10)
+        server.join(10)
+    assert not held
+    assert [error.kind for error in found] == [ErrorKind.CANCELLED]
+
+
+async def test_an_answer_without_a_size_is_bounded_too(server: FaultServer) -> None:
+    url = server.add("x", Served(bytes(100_000), framing="close", ranges=False))
+    assert (await failure(url, max_bytes=50_000)).kind is ErrorKind.TOO_LONG
 
 
 def test_a_redirect_into_a_private_network_is_refused() -> None:
