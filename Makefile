@@ -27,7 +27,7 @@ demo: $(READY)  ## the bot joins an embedded Discord, plays, and a listener repo
 	@exec $(BIN)/ostinato demo $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TRACK),--play "$$TRACK")
 
 test: lint  ## lint, types and the whole suite, warnings as errors
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(READY)  ## ruff and mypy in strict mode
 	@$(BIN)/ruff check .
