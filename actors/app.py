@@ -80,8 +80,8 @@ class OpenBot:
     house: House
 
 
-def build(settings: Settings) -> House:
-    """The rooms, none of which does anything yet."""
+def build(settings: Settings, verdict: Verdict | None = None) -> House:
+    """The rooms, none of which does anything yet. `verdict`: where the reason to end is said."""
     media = Media(allow_private=settings.allow_private_media, work_dir=settings.data_dir / "media")
     clock, holder = Clock(), ClientHolder()
     rooms = Rooms(
@@ -91,7 +91,7 @@ def build(settings: Settings) -> House:
         links=Links(clock, lambda: make_connector(settings), client=holder.current),
         port=LivePort(holder.current),
     )
-    return House(settings, media, rooms, holder, Verdict())
+    return House(settings, media, rooms, holder, verdict or Verdict())
 
 
 def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:
@@ -125,13 +125,13 @@ def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:
 
 
 @asynccontextmanager
-async def open_bot(settings: Settings) -> AsyncIterator[OpenBot]:
+async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncIterator[OpenBot]:
     """The bot runs within the block; leaving it stops everything, in reverse order of start.
 
     :raises AdminSocketBusyError: another bot serves this admin socket
     :raises EscalationError: at the end, if the root supervisor had given up
     """
-    house = build(settings)
+    house = build(settings, verdict)
     opened: list[System] = []
     admin = ChildSpec("admin", lambda: Admin(settings.admin_socket, lambda: opened[0].tree()))  # noqa: PLW0108 - not open yet
     try:
@@ -147,12 +147,11 @@ async def open_bot(settings: Settings) -> AsyncIterator[OpenBot]:
 async def run(settings: Settings) -> int:
     """Run until a signal (0: stopped on purpose) or until it cannot go on (1: failed, one line says why)."""
     async with anyio.create_task_group() as watchers:
-        ready = anyio.Event()
-        verdicts: list[Verdict] = []
-        watchers.start_soon(_end_on_signals, verdicts, ready)
+        ready, verdict = anyio.Event(), Verdict()
+        watchers.start_soon(_end_on_signals, verdict, ready)
         await ready.wait()
         try:
-            problem = await _live(settings, verdicts)
+            problem = await _live(settings, verdict)
         except AdminSocketBusyError as error:
             problem = str(error)
         except EscalationError as error:
@@ -165,11 +164,9 @@ async def run(settings: Settings) -> int:
     return OK
 
 
-async def _live(settings: Settings, verdicts: list[Verdict]) -> str | None:
-    """Until somebody ends it; the problem, if there is one."""
-    async with open_bot(settings) as bot:
-        verdict = bot.house.verdict
-        verdicts.append(verdict)
+async def _live(settings: Settings, verdict: Verdict) -> str | None:
+    """Until somebody ends it, which may be while it starts; the problem, if there is one."""
+    async with open_bot(settings, verdict) as bot:
         gc.collect()
         gc.freeze()  # a full collection of what stays anyway costs more than a frame lasts
         log.info("bot_started")
@@ -181,14 +178,13 @@ async def _live(settings: Settings, verdicts: list[Verdict]) -> str | None:
         return verdict.problem
 
 
-async def _end_on_signals(verdicts: list[Verdict], ready: anyio.Event) -> None:
+async def _end_on_signals(verdict: Verdict, ready: anyio.Event) -> None:
     """SIGTERM and Ctrl-C end the bot on purpose; more of them change nothing."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         ready.set()
         async for number in signals:
             log.info("bot_stopping", signal=signal.Signals(number).name)
-            for verdict in verdicts:
-                verdict.end()
+            verdict.end()
 
 
 async def _end_on_escalation(system: System, verdict: Verdict) -> None:

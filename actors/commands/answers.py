@@ -57,6 +57,12 @@ def excuse(error: BaseException, command: str | None) -> str | None:
             return "That works in a server only."
         case commands.MissingPermissions() | discord.app_commands.MissingPermissions():
             return "That is for administrators."
+        case discord.Forbidden():
+            return "I lack a permission in this channel."
+        case discord.NotFound():
+            return (
+                None  # what should be answered is gone: a deleted channel, an interaction that took too long
+            )
         case commands.UserInputError() | discord.app_commands.TransformerError():
             return usage(command)
         case _:

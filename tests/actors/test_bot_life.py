@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from actors import app
+from actors.settings import Address, Settings
 from loopback import Intent, Loopback, LoopbackSettings
 from loopback.media_server import MediaServer
 from loopback.music.files import write_sound
@@ -84,6 +86,33 @@ async def test_missing_intents_end_the_process_with_one_line(tmp_path: Path) -> 
             assert await bot.wait() == 1
     assert len([line for line in printed.splitlines() if "Message Content Intent" in line]) == 1
     assert "Traceback" not in printed
+
+
+async def test_a_signal_while_the_bot_starts_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = app.open_bot
+
+    @asynccontextmanager
+    async def interrupted(*arguments: Any) -> AsyncIterator[app.OpenBot]:
+        signal.raise_signal(signal.SIGTERM)
+        await anyio.sleep(0.05)  # for the receiver, before anything is open
+        async with begin(*arguments) as bot:
+            yield bot
+
+    monkeypatch.setattr(app, "open_bot", interrupted)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    async with Loopback() as discord:
+        host, _, port = discord.address.partition(":")
+        settings = Settings(
+            token=discord.token,
+            data_dir=tmp_path,
+            admin_socket=tmp_path / "admin.sock",
+            discord_address=Address(host, int(port)),
+            discord_ca=discord.ca_file,
+        )
+        with anyio.fail_after(15):
+            assert await app.run(settings) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any, Literal, get_args, get_origin
 
+import discord
 import pytest
 from discord.ext import commands as discord_commands
 from hypothesis import given, strategies as st
@@ -18,6 +20,8 @@ from actors.commands.playback import Playback
 from actors.media import ErrorKind, MediaError
 from actors.messages import No
 from supervision import ActorCrashed, AskTimeout
+
+REFUSED: Any = SimpleNamespace(status=400, reason="")
 
 
 def registered() -> dict[str, discord_commands.HybridCommand[Any, ..., Any]]:
@@ -101,6 +105,8 @@ def test_queries() -> None:
         (discord_commands.NoPrivateMessage(), "That works in a server only."),
         (discord_commands.MissingPermissions(["administrator"]), "That is for administrators."),
         (discord_commands.BadArgument("x"), "Write it so: `volume <0-200>`"),
+        (discord.Forbidden(REFUSED, "Missing Permissions"), "I lack a permission in this channel."),
+        (discord.NotFound(REFUSED, "Unknown interaction"), None),
         (ZeroDivisionError("secret"), UNEXPECTED),
     ],
 )
