@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-_DATA_BYTES = 2 << 30  # sixteen spools with their stacks, or a JavaScript runtime (each 300 MB), and room
 
 
 def end_group() -> NoReturn:
@@ -42,7 +41,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     end_group()
 
 
-def be_modest(*, nice: int, file_bytes: int | None = None) -> None:
+def be_modest(*, nice: int, data_bytes: int, file_bytes: int | None = None) -> None:
     """Lower priority than the bot's packet clock, no core files, and bounds for memory and files written.
 
     A page of a few megabytes can unpack to gigabytes, and a manifest can go on for ever: then an allocation
@@ -50,7 +49,7 @@ def be_modest(*, nice: int, file_bytes: int | None = None) -> None:
     """
     os.nice(nice)
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (_DATA_BYTES, _DATA_BYTES))
+        resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
         Path("/proc/self/oom_score_adj").write_text("500")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if file_bytes is not None:

@@ -10,12 +10,14 @@ from . import guard, lifeline
 from .extraction import Extractor
 from .serving import Job, connect, serve
 
+_DATA_BYTES = 1 << 30  # an extraction takes some 60 MB, its JavaScript runtime some 300 MB
+
 
 def main() -> None:
     """Serve jobs until the bot goes away."""
     settings = json.loads(sys.argv[1])
     lifeline.bind_to_parent(settings["parent"])
-    lifeline.be_modest(nice=settings["nice"])
+    lifeline.be_modest(nice=settings["nice"], data_bytes=_DATA_BYTES)
     connection = connect()
     guard.install_programs()
     if not settings["allow_private"]:

@@ -14,6 +14,7 @@ from .serving import Job, connect, serve
 from .sink import Sink
 
 _COURTESY = Courtesy()
+_DATA_BYTES = 2 << 30  # sixteen spools, each with a thread's stack
 _REFRESH_S = 60.0  # for the bot to extract a new address
 
 
@@ -67,7 +68,7 @@ def main() -> None:
     """Serve jobs until the bot goes away."""
     settings = json.loads(sys.argv[1])
     lifeline.bind_to_parent(settings["parent"])
-    lifeline.be_modest(nice=settings["nice"], file_bytes=settings["file_bytes"])
+    lifeline.be_modest(nice=settings["nice"], data_bytes=_DATA_BYTES, file_bytes=settings["file_bytes"])
     guard.install_programs()
     if not settings["allow_private"]:
         guard.install()

@@ -74,7 +74,10 @@ async def test_an_answer_without_a_length_that_is_cut_is_not_begun_anew(server: 
     assert (await failure(url)).kind is ErrorKind.CHANGED
 
 
-async def test_passing_faults_of_the_server_are_outlasted(server: FaultServer) -> None:
+async def test_passing_faults_of_the_server_are_outlasted(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.media.source._BACKOFF_S", (0.0,) * 6)
     url = server.add("x", Served(DATA, cuts=[50_000], after_cut=[503, 500, 429]))
     assert await fetch(url) == DATA
 

@@ -18,7 +18,7 @@ values = st.recursive(
 messages = st.lists(st.dictionaries(st.text(), values, max_size=4), max_size=5)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(messages, st.data())
 def test_any_messages_in_any_pieces(sent: list[dict[str, Any]], data: st.DataObject) -> None:
     stream = b"".join(map(encode, sent))

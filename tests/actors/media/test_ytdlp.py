@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -161,3 +163,31 @@ def test_a_file_url_is_not_read(tmp_path: Path) -> None:
 )
 def test_a_track_without_a_title_is_called_after_its_file(url: str, name: str) -> None:
     assert _name_of(url) == name
+
+
+def test_the_script_runtime_runs_within_the_bounds_of_its_worker() -> None:
+    """Under the resolver's own limits and guards; a page that unpacks to more memory than that is refused."""
+    script = """
+import os, subprocess
+from actors.media import guard, lifeline, resolver_worker
+lifeline.be_modest(nice=5, data_bytes=resolver_worker._DATA_BYTES)
+guard.install_programs()
+guard.install()
+import yt_dlp
+from actors.media.extraction import Quiet
+from actors.media.ytdlp_params import parameters
+ydl = yt_dlp.YoutubeDL(parameters(0, cache_dir=None, playlist=1, logger=Quiet()))
+deno = ydl._js_runtimes["deno"].info
+assert deno is not None and deno.supported, deno
+program = "console.log(new Array(2_000_000).fill(1).reduce((a, b) => a + b))"
+done = subprocess.run([deno.path, "run", "--no-remote", "-"], input=program, text=True, capture_output=True)
+assert done.stdout.strip() == "2000000", done
+try:
+    bytes(2 << 30)
+except MemoryError:
+    print("bounded")
+"""
+    done = subprocess.run(  # noqa: S603 - the text above
+        [sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "bounded"
