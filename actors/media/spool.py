@@ -49,8 +49,12 @@ class Spool:
         self.complete = False
         self.error: MediaError | None = None
         self._marks = array("Q", [0])  # where in the file each 50th frame begins
-        with tempfile.TemporaryFile(dir=work_dir, prefix="spool-") as file:
-            self.fd = os.dup(file.fileno())
+        self.fd = -1
+        try:
+            with tempfile.TemporaryFile(dir=work_dir, prefix="spool-") as file:
+                self.fd = os.dup(file.fileno())
+        except OSError as error:  # told like every other failure of this track: no disk, no descriptors
+            self.error = MediaError(ErrorKind.DISK, f"The track cannot be prepared: {error.strerror}.")
         self._changed = anyio.Event()
         self._on_close: Callable[[], None] = _nothing
 

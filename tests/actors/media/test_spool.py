@@ -147,3 +147,12 @@ def test_what_is_no_packet_never_reaches_a_spool(tmp_path: Path, payload: bytes)
         sink.append(payload)
     assert (caught.value.kind, caught.value.retryable, spool.frames) == (ErrorKind.NOT_AUDIO, False, 0)
     spool.close()
+
+
+async def test_a_spool_that_can_have_no_file_has_failed_and_says_why(tmp_path: Path) -> None:
+    spool = Spool(TRACK, tmp_path / "gone")
+    with pytest.raises(MediaError, match="No such file") as caught:
+        await spool.wait_ready()
+    assert caught.value.kind is ErrorKind.DISK
+    assert (spool.finished, spool.cursor().ended, spool.cursor().next_frame()) == (True, True, None)
+    await spool.aclose()
