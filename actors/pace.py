@@ -12,7 +12,7 @@ _random = SystemRandom()
 def about(period_s: float) -> float:
     """`period_s` give or take 20 %, drawn anew each time.
 
-    A period of whole frames would disturb the same slot of the clock each time it comes round, and guilds that
+    A period of whole frames would disturb the same slot of the clock each time it comes round. Guilds that
     started together would do their work together.
     """
     return period_s * _random.uniform(1 - SPREAD, 1 + SPREAD)
