@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # Those of the command line, and those that the class documents.
 KNOWN = set(yt_dlp.parse_options([]).ydl_opts) | set(
-    re.findall(r"^    (\w+):", yt_dlp.YoutubeDL.__doc__ or "", re.MULTILINE)
+    re.findall(r"^(\w+):", inspect.getdoc(yt_dlp.YoutubeDL) or "", re.MULTILINE)
 )
 
 
