@@ -116,7 +116,7 @@ def errors_of(frames: list[Frame]) -> list[float]:
 def check_evenness(errors: list[float], floor_ms: float) -> None:
     """Over all streams the 99th percentile is at most twice the empty sender's.
 
-    Of all streams together: which of them shares its millisecond with another process of the machine is chance.
+    Of all together: which of them shares its millisecond with another process of the machine is chance.
     """
     p99_ms = sorted(errors)[int(len(errors) * 0.99)]
     assert p99_ms <= 2 * floor_ms, (p99_ms, floor_ms)
