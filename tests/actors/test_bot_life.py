@@ -124,7 +124,8 @@ async def test_a_signal_leaves_voice_and_ends_with_success(tmp_path: Path, numbe
         guild.add_member(alice)
         await alice.join(voice)
         write_sound(tmp_path / "song.webm", [sine(440.0, 500)], title="Song")
-        async with process(discord, tmp_path / "data") as bot:
+        (tmp_path / "tmp").mkdir()
+        async with process(discord, tmp_path / "data", TMPDIR=str(tmp_path / "tmp")) as bot:
             await alice.wait_command(text, "play", 30.0)
             await (await alice.slash(text, "play", query=media.url("song.webm"))).wait_answer(20.0)
             await guild.listener.wait_frames(25, 20.0)
@@ -136,6 +137,12 @@ async def test_a_signal_leaves_voice_and_ends_with_success(tmp_path: Path, numbe
                 assert await bot.wait() == 0, printed
         assert guild.voice_of(discord.bot) is None
         assert not [pid for pid in children if is_alive(pid)]
+        assert list((tmp_path / "tmp").iterdir()) == []
+        assert sorted(path.name for path in (tmp_path / "data").rglob("*")) == [
+            "lock",
+            "media",
+            "state.sqlite3",
+        ]
         assert "Traceback" not in printed
         assert '"level": "error"' not in printed
 
