@@ -39,6 +39,9 @@ RETRY = Backoff(wait=wait_random_exponential(multiplier=1.0, max=RETRY_MAX_S), i
 CLOSE_S = 1.5
 """How long a client may take to close: a gateway that answers no more must not hold up the bot's end."""
 
+CANCEL_AGAIN_S = 0.2
+"""A cancel that meets the end of a handshake is lost in discord.py's ``asyncio.wait_for``; so again."""
+
 LOGIN_PAGE = "https://discord.com/developers/applications"
 
 log = structlog.get_logger(__name__)
@@ -144,7 +147,7 @@ class DiscordClient(Actor):
         """Until the client ends; the text of a problem that may pass, else None."""
         bot = self._holder.client = self._make_bot(self.ctx.system)
         try:
-            await run_foreign(_run, bot, self._token, grace_s=CLOSE_S)
+            await run_foreign(bot.start, self._token, grace_s=CLOSE_S, again_s=CANCEL_AGAIN_S)
         except discord.LoginFailure:
             self._end("Discord refused the token: check DISCORD_TOKEN, or make a new one at " + LOGIN_PAGE)
             await anyio.sleep_forever()
@@ -163,15 +166,9 @@ class DiscordClient(Actor):
             return str(error) or type(error).__name__
         finally:
             self._holder.client = None
+            with anyio.move_on_after(CLOSE_S, shield=True):
+                await run_foreign(bot.close, grace_s=0.2)
         return None
 
     def _end(self, problem: str) -> None:
         self._verdict.end(problem)
-
-
-async def _run(bot: Bot, token: str) -> None:
-    """Log in, connect, and close whatever happens; foreign code, cancelled once at most."""
-    try:
-        await bot.start(token)
-    finally:
-        await bot.close()

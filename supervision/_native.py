@@ -154,7 +154,9 @@ def thread_portal() -> Callable[[Callable[[], None]], None]:
     return trio.lowlevel.current_trio_token().run_sync_soon  # type: ignore[no-any-return]  # trio is optional
 
 
-async def run_foreign(function: Callable[..., Awaitable[R]], *args: Any, grace_s: float = 5.0) -> R:
+async def run_foreign(
+    function: Callable[..., Awaitable[R]], *args: Any, grace_s: float = 5.0, again_s: float = math.inf
+) -> R:
     """Run third-party asyncio code that expects to be cancelled once, the asyncio way.
 
     Inside a cancelled anyio scope every await raises again, which cuts the ``except CancelledError``
@@ -162,6 +164,9 @@ async def run_foreign(function: Callable[..., Awaitable[R]], *args: Any, grace_s
     that task is cancelled once and given ``grace_s`` seconds to clean up, shielded.
 
     :param function: a coroutine function, for example ``client.start``
+    :param again_s: cancel again after this long, and so on until it ends: for code without cleanup of its
+        own that may lose a cancel, as ``asyncio.wait_for`` does up to Python 3.11 when its awaitable ends
+        at the same moment (python/cpython#86296)
     :raises ForeignCancelled: if the code was cancelled by somebody else
     """
     if not on_asyncio():
@@ -172,8 +177,10 @@ async def run_foreign(function: Callable[..., Awaitable[R]], *args: Any, grace_s
     try:
         await ended.wait()
     except BaseException:
-        task.cancel()
-        await _outwait(ended, grace_s)
+        deadline = anyio.current_time() + grace_s
+        while not ended.is_open and anyio.current_time() < deadline:
+            task.cancel()
+            await _outwait(ended, min(anyio.current_time() + again_s, deadline))
         task.add_done_callback(_retrieve)
         if not ended.is_open:
             _log.warning("foreign code %r did not end within %s s of its cancel", function, grace_s)
@@ -187,8 +194,7 @@ async def _as_coroutine(function: Callable[..., Awaitable[R]], args: tuple[Any, 
     return await function(*args)
 
 
-async def _outwait(gate: Gate, timeout_s: float) -> None:
-    deadline = anyio.current_time() + timeout_s
+async def _outwait(gate: Gate, deadline: float) -> None:
     while not gate.is_open and anyio.current_time() < deadline:
         try:
             with anyio.CancelScope(shield=True, deadline=deadline):

@@ -232,6 +232,25 @@ async def test_foreign_code_is_waited_for_so_long(caplog: pytest.LogCaptureFixtu
     assert foreign.lines[-1] == "clean"
 
 
+async def test_foreign_code_that_loses_a_cancel_is_cancelled_again() -> None:
+    """``asyncio.wait_for`` did so up to Python 3.11: discord.py's client then went on for ever."""
+    lost: list[float] = []
+
+    async def lose() -> None:
+        while len(lost) < 3:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost.append(anyio.current_time() - begin)
+        await asyncio.sleep(60)
+
+    begin = anyio.current_time()
+    with anyio.move_on_after(1):
+        await run_foreign(lose, grace_s=3, again_s=0.5)
+    assert lost == [1.0, 1.5, 2.0]
+    assert anyio.current_time() - begin == pytest.approx(2.5)
+
+
 async def test_foreign_code_cancelled_by_others_is_an_error() -> None:
     """And not a cancellation of the caller."""
 
