@@ -32,6 +32,7 @@ from .guild import GUILDS, Rooms, ensure_guild
 from .logs_events import log_events
 from .media import Media
 from .network import make_connector
+from .promptness import be_prompt
 from .rooms import Runner, StoreRoom
 from .shelf import Shelf
 from .steward import Steward
@@ -146,6 +147,7 @@ async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncI
 
 async def run(settings: Settings) -> int:
     """Run until a signal (0: stopped on purpose) or until it cannot go on (1: failed, one line says why)."""
+    be_prompt()
     async with anyio.create_task_group() as watchers:
         ready, verdict = anyio.Event(), Verdict()
         watchers.start_soon(_end_on_signals, verdict, ready)

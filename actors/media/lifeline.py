@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_NICE = 19  # the least: the bot's packet clock comes first
 
 
 def end_group() -> NoReturn:
@@ -41,13 +42,13 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     end_group()
 
 
-def be_modest(*, nice: int, data_bytes: int, file_bytes: int | None = None) -> None:
-    """Lower priority than the bot's packet clock, no core files, and bounds for memory and files written.
+def be_modest(*, data_bytes: int, file_bytes: int | None = None) -> None:
+    """The lowest priority, no core files, and bounds for memory and files written.
 
     A page of a few megabytes can unpack to gigabytes, and a manifest can go on for ever: then an allocation
     fails in here, or the kernel, short of memory, ends this process rather than the bot.
     """
-    os.nice(nice)
+    os.nice(_NICE)
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
         Path("/proc/self/oom_score_adj").write_text("500")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .worker import Conversation
 
-_NICE_RESOLVER, _NICE_MAKER = 5, 5  # below the packet clock of the bot
 _REMEMBERED = 256  # stream addresses
 
 # What is tried, one after the other, until a track is whole: whether the address must be a new one, and of
@@ -44,11 +43,10 @@ class Media:
         common = {"parent": os.getpid(), "allow_private": allow_private}
         resolver = {
             **common,
-            "nice": _NICE_RESOLVER,
             "cache_dir": str(work_dir / "yt-dlp"),
             "playlist": limits.playlist,
         }
-        maker = {**common, "nice": _NICE_MAKER, "file_bytes": limits.spool_bytes + (1 << 20)}
+        maker = {**common, "file_bytes": limits.spool_bytes + (1 << 20)}
         self._resolvers = Pool(
             ["-m", "actors.media.resolver_worker", json.dumps(resolver)],
             processes=limits.resolvers,

@@ -86,6 +86,6 @@ def _start(arguments: list[str], connection: socket.socket) -> subprocess.Popen[
         stdin=connection.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        start_new_session=True,
+        process_group=0,  # no session: Linux weighs those alike (autogroups), whatever their nice value
         env=environment,
     )

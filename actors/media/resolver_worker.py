@@ -17,7 +17,7 @@ def main() -> None:
     """Serve jobs until the bot goes away."""
     settings = json.loads(sys.argv[1])
     lifeline.bind_to_parent(settings["parent"])
-    lifeline.be_modest(nice=settings["nice"], data_bytes=_DATA_BYTES)
+    lifeline.be_modest(data_bytes=_DATA_BYTES)
     connection = connect()
     guard.install_programs()
     if not settings["allow_private"]:

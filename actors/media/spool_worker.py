@@ -68,7 +68,7 @@ def main() -> None:
     """Serve jobs until the bot goes away."""
     settings = json.loads(sys.argv[1])
     lifeline.bind_to_parent(settings["parent"])
-    lifeline.be_modest(nice=settings["nice"], data_bytes=_DATA_BYTES, file_bytes=settings["file_bytes"])
+    lifeline.be_modest(data_bytes=_DATA_BYTES, file_bytes=settings["file_bytes"])
     guard.install_programs()
     if not settings["allow_private"]:
         guard.install()

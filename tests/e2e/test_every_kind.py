@@ -83,7 +83,7 @@ async def test_a_minute_of_each_kind_is_heard_whole(
     for kind, frames in heard.items():
         check_heard_whole(kind, frames)
         check_in_time(kind, frames[:FRAMES])
-    check_evenness([error for frames in heard.values() for error in errors_of(frames)], floor_ms)
+        check_evenness(kind, frames[:FRAMES], floor_ms)
 
 
 def check_heard_whole(kind: str, frames: list[Frame]) -> None:
@@ -108,15 +108,8 @@ def check_in_time(kind: str, frames: list[Frame]) -> None:
     assert longest_gap_ms(frames) < 60, (kind, figures)
 
 
-def errors_of(frames: list[Frame]) -> list[float]:
-    """How far each pair of neighbouring frames of the track is from 20 ms apart, in ms."""
-    return inter_arrival_errors_ms(frames[:FRAMES])
-
-
-def check_evenness(errors: list[float], floor_ms: float) -> None:
-    """Over all streams the 99th percentile is at most twice the empty sender's.
-
-    Of all together: which of them shares its millisecond with another process of the machine is chance.
-    """
-    p99_ms = sorted(errors)[int(len(errors) * 0.99)]
-    assert p99_ms <= 2 * floor_ms, (p99_ms, floor_ms)
+def check_evenness(kind: str, frames: list[Frame], floor_ms: float) -> None:
+    """The 99th percentile of how far neighbours are from 20 ms apart is at most twice the empty sender's."""
+    errors = sorted(inter_arrival_errors_ms(frames))
+    p99_ms = errors[int(len(errors) * 0.99)]
+    assert p99_ms <= 2 * floor_ms, (kind, p99_ms, floor_ms)

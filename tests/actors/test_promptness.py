@@ -1,0 +1,72 @@
+"""The kernel lets the bot in when a frame is due."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from actors.promptness import SLICE_NS, be_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+R = TypeVar("R")
+GETATTR = {"x86_64": 315, "aarch64": 275, "riscv64": 275}
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in GETATTR, reason="a system call of Linux"
+)
+
+
+def slice_ns() -> int:
+    """What the kernel grants the calling thread at a stretch; 0 before Linux 6.12."""
+    attributes = ctypes.create_string_buffer(48)
+    assert ctypes.CDLL(None).syscall(GETATTR[platform.machine()], 0, attributes, 48, 0) == 0
+    return int(struct.unpack("=IIQiIQQQ", attributes.raw)[5])
+
+
+def in_a_thread(work: Callable[[], R]) -> R:
+    """Slices belong to threads, and the one of the tests keeps its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def test_a_short_slice_is_asked_for_and_granted_where_the_kernel_has_them() -> None:
+    usual = slice_ns()
+
+    def ask() -> tuple[bool, int]:
+        return be_prompt(), slice_ns()
+
+    taken, granted = in_a_thread(ask)
+    assert taken
+    assert granted == (SLICE_NS if usual else 0)
+    assert slice_ns() == usual
+
+
+def test_threads_that_are_started_later_have_the_usual_slice() -> None:
+    def ask() -> int:
+        be_prompt()
+        return in_a_thread(slice_ns)
+
+    assert in_a_thread(ask) == slice_ns()
+
+
+def test_a_nice_value_is_kept() -> None:
+    def ask() -> int:
+        os.setpriority(os.PRIO_PROCESS, 0, 7)  # of the thread, on Linux
+        assert be_prompt()
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    assert in_a_thread(ask) == 7
+
+
+@pytest.mark.parametrize("strange", ["pdp11", ""])
+def test_elsewhere_nothing_is_done(strange: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: strange)
+    assert not be_prompt()
