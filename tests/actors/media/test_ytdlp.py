@@ -171,7 +171,7 @@ def test_the_script_runtime_runs_within_the_bounds_of_its_worker() -> None:
     script = """
 import os, subprocess
 from actors.media import guard, lifeline, resolver_worker
-lifeline.be_modest(nice=5, data_bytes=resolver_worker._DATA_BYTES)
+lifeline.be_modest(data_bytes=resolver_worker._DATA_BYTES)
 guard.install_programs()
 guard.install()
 import yt_dlp
