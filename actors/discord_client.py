@@ -57,8 +57,11 @@ def intents() -> discord.Intents:
     return wanted
 
 
-class Bot(commands.Bot):
-    """discord.py's bot with this project's choices; `setup` adds the commands before it connects."""
+class Bot(commands.AutoShardedBot):
+    """discord.py's bot with this project's choices, on as many shards as Discord recommends.
+
+    `setup` adds the commands before it connects.
+    """
 
     def __init__(self, settings: Settings, connector: aiohttp.BaseConnector, setup: Setup) -> None:
         super().__init__(

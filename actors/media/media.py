@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .errors import ErrorKind, MediaError
+from .extractions import Extractions
 from .limits import Limits
 from .pool import Pool
 from .spool import FRAMES_PER_S, Spool
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .worker import Conversation
-
-_REMEMBERED = 256  # stream addresses
 
 # What is tried, one after the other, until a track is whole: whether the address must be a new one, and of
 # which set of formats. Each attempt goes on at the frame where the one before ended.
@@ -61,7 +60,7 @@ class Media:
             recycle_after=limits.recycle_maker_after,
             grace_s=limits.cancel_s,
         )
-        self._streams: dict[str, dict[str, Any]] = {}
+        self._extractions = Extractions()
         self._spools: weakref.WeakSet[Spool] = weakref.WeakSet()
         self._start_job: Callable[[Spool], object] | None = None
 
@@ -93,11 +92,14 @@ class Media:
 
     async def resolve(self, query: str, *, requested_by: int) -> list[Track]:
         """The track behind a link, the first ones of a playlist, or the best match of a search."""
-        found = (await self._ask_resolver({"query": query}))["found"]
-        for item in found:
-            stream = item.pop("stream", None)
-            if stream is not None:
-                self._remember(item["url"], stream)
+        found = self._extractions.found(query)
+        if found is None:
+            found = (await self._ask_resolver({"query": query}))["found"]
+            for item in found:
+                stream = item.pop("stream", None)
+                if stream is not None:
+                    self._extractions.keep_stream(item["url"], stream)
+            self._extractions.keep_found(query, found)
         tracks = [Track(requested_by=requested_by, **item) for item in found]
         self._refuse_long(tracks)
         return tracks
@@ -126,19 +128,13 @@ class Media:
             raise MediaError(ErrorKind.TIMEOUT, "The site took too long to answer.") from None
 
     async def _stream(self, track: Track, *, fresh: bool, variant: int) -> dict[str, Any]:
-        known = self._streams.get(track.url)
-        if known is not None and not fresh and known["expires_at"] > time.time():
+        known = None if fresh else self._extractions.stream(track.url)
+        if known is not None:
             return known
         answer = await self._ask_resolver({"url": track.url, "variant": variant})
-        self._remember(track.url, answer["stream"])
         stream: dict[str, Any] = answer["stream"]
+        self._extractions.keep_stream(track.url, stream)
         return stream
-
-    def _remember(self, url: str, stream: dict[str, Any]) -> None:
-        self._streams.pop(url, None)
-        self._streams[url] = stream
-        while len(self._streams) > _REMEMBERED:
-            del self._streams[next(iter(self._streams))]
 
     # -- making
 
