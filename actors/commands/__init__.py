@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "Command", "Desk", "add_commands", "commands_table"]
 
 
-async def add_commands(bot: commands.Bot, desk: Desk) -> None:
+async def add_commands(bot: commands.AutoShardedBot, desk: Desk) -> None:
     """All commands, for guilds only; each slash command is deferred first, so that Discord's 3 s are kept."""
     for cog in (Playback(desk), VoiceConnection(desk), Inspection(desk), Events(desk)):
         await bot.add_cog(cog)

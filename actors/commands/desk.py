@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actors.media import Media, Track
     from supervision import Request, System, TreeNode
 
-Context: TypeAlias = commands.Context[commands.Bot]
+Context: TypeAlias = commands.Context[commands.AutoShardedBot]
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 R = TypeVar("R")
