@@ -7,10 +7,23 @@ outlive them.
 from __future__ import annotations
 
 from actors.voice.backoff import RetryPolicy
+from actors.voice.causes import Action, Cause, Fault, Severity
+from actors.voice.causes_table import CAUSES, CLOSE_CODES, cause_of
 from actors.voice.clock import Clock, ClockStatus
-from actors.voice.close_codes import CLOSE_CODES, Action, CloseCode, Severity, close_code
 from actors.voice.errors import VoiceError
-from actors.voice.events import Closed, Ended, LinkEvent, Lost, Moved, Ready, Started, StreamEvent, Unheard
+from actors.voice.events import (
+    Closed,
+    Ended,
+    Failed,
+    LinkEvent,
+    Lost,
+    Moved,
+    Ready,
+    Started,
+    StreamEvent,
+    Unheard,
+    Waiting,
+)
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
@@ -18,13 +31,16 @@ from actors.voice.source import FrameSource
 from actors.voice.stream import Stream, StreamStatus
 
 __all__ = [
+    "CAUSES",
     "CLOSE_CODES",
     "Action",
+    "Cause",
     "Clock",
     "ClockStatus",
-    "CloseCode",
     "Closed",
     "Ended",
+    "Failed",
+    "Fault",
     "FrameSource",
     "Link",
     "LinkEvent",
@@ -42,5 +58,6 @@ __all__ = [
     "StreamStatus",
     "Unheard",
     "VoiceError",
-    "close_code",
+    "Waiting",
+    "cause_of",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from actors.voice.causes import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class Lost:
     code: int | None
     reason: str
     resumable: bool
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt to recover did not succeed; others follow, or `Closed`."""
+
+    code: int | None
+    reason: str
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The link pauses for `delay_s` seconds before attempt number `attempt` of its series."""
+
+    attempt: int
+    delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +72,7 @@ class Closed:
 
     code: int | None
     reason: str
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +92,4 @@ class Unheard:
     hand_raised: bool
 
 
-LinkEvent: TypeAlias = Ready | Lost | Closed | Moved | Unheard
+LinkEvent: TypeAlias = Ready | Lost | Failed | Waiting | Closed | Moved | Unheard

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 import anyio
 import discord
 
+from actors.voice.causes import Fault
 from actors.voice.errors import VoiceError
 from actors.voice.protocol import Protocol
 
@@ -28,10 +29,11 @@ def check_permissions(channel: VoiceChannel) -> None:
     stage = isinstance(channel, discord.StageChannel)  # `speak` does not count there
     for needed in ("view_channel", "connect") if stage else ("view_channel", "connect", "speak"):
         if not getattr(permissions, needed):
-            raise VoiceError(None, f"no permission to {needed.replace('_', ' ')} in {channel.name}")
+            words = f"no permission to {needed.replace('_', ' ')} in {channel.name}"
+            raise VoiceError(None, words, Fault.PERMISSION_LOST)
     inside = channel.guild.me in channel.members
     if 0 < channel.user_limit <= len(channel.members) and not inside and not permissions.move_members:
-        raise VoiceError(None, f"{channel.name} is full")
+        raise VoiceError(None, f"{channel.name} is full", Fault.CHANNEL_FULL)
 
 
 async def register_again(link: Link, client: discord.Client | None) -> None:

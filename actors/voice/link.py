@@ -1,7 +1,7 @@
 """One guild's voice link: its state machine, and the task that drives it.
 
 A round opens one websocket by a step (join, identify, rejoin, resume) and serves it until it ends; how it
-ended, by the table of close codes, says which step the next round begins with. Whatever the main gateway
+ended, by the table of causes, says which step the next round begins with. Whatever the main gateway
 says meanwhile (kick, move, new server, leave on purpose) interrupts the round or the pause before it.
 """
 
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 
 from actors.voice import session as sessions
+from actors.voice.causes import Action, Fault
+from actors.voice.causes_table import cause_of
 from actors.voice.changes import Changes
-from actors.voice.close_codes import Action, close_code
 from actors.voice.errors import VoiceError
-from actors.voice.events import Closed, LinkEvent, Lost, Moved, Ready, Unheard
+from actors.voice.events import Closed, Failed, LinkEvent, Lost, Moved, Ready, Unheard, Waiting
 from actors.voice.gateway import Credentials, GatewayClosed, VoiceGateway, open_gateway
 from actors.voice.link_state import FALLBACK, STEP_AFTER, LinkState, LinkStatus, Step
 from actors.voice.standing import JOIN_TIMEOUT_S, LEAVE_TIMEOUT_S
@@ -59,6 +60,7 @@ class Link:
         self.state = LinkState.CONNECTING
         self.close_code: int | None = None
         self.close_reason: str | None = None
+        self.fault: Fault | None = None
         self._stream = stream
         self._http = http
         self._policy = policy
@@ -70,7 +72,7 @@ class Link:
         self._leaving = False
         self._scope = anyio.CancelScope()
         self._failures = 0
-        self._flaps = 0
+        self._flaps = 0.0
         self._ready_at = 0.0
         self._next_attempt: float | None = None
         self._identifies = 0
@@ -127,7 +129,7 @@ class Link:
     async def leave(self, *, wait: bool = True) -> None:
         """Leave the channel on purpose and end the link; `wait` for the main gateway's word (2 s at most)."""
         self._leaving = True  # keeps the registration, and with it the word, until the end of this
-        self.close(1000, "left on purpose")
+        self.close(1000, "left on purpose", Fault.LEFT)
         try:
             await self.standing.leave(LEAVE_TIMEOUT_S if wait else 0.0)
         except VoiceError:
@@ -150,10 +152,10 @@ class Link:
         if self._next_attempt is not None:
             self._scope.cancel()
 
-    def close(self, code: int | None, reason: str) -> None:
+    def close(self, code: int | None, reason: str, fault: Fault | None = None) -> None:
         """End the link, without leaving the channel; returns at once."""
         if self._closing is None:
-            self._closing = Closed(code, reason)
+            self._closing = Closed(code, reason, fault)
             self._detach()
             self._scope.cancel()
 
@@ -169,7 +171,7 @@ class Link:
                 with anyio.CancelScope() as self._scope:
                     await self._round(tasks)
         except Exception as error:
-            self._closing = Closed(None, f"internal error: {type(error).__name__}: {error}")
+            self._closing = Closed(None, f"internal error: {type(error).__name__}: {error}", Fault.INTERNAL)
             raise
         finally:
             if self._closing is not None:
@@ -178,7 +180,7 @@ class Link:
     async def aclose(self, reason: str) -> None:
         """End a link that nobody drives any more."""
         gateway, self._gateway = self._gateway, None
-        self.close(None, reason)
+        self.close(None, reason, Fault.STOPPED)
         self._finish()
         if gateway is not None:
             await gateway.aclose()
@@ -193,13 +195,13 @@ class Link:
         except GatewayClosed as end:
             await self._ended(step, end)
         except (VoiceError, TimeoutError, OSError, KeyError, ValueError) as error:
-            code = error.code if isinstance(error, VoiceError) else None
-            self._failed(step, code, str(error) or "timeout")
+            self._failed(step, *_cause(error))
 
     async def _pause(self) -> None:
         delay_s = self._policy.delay_s(self._failures)
         if delay_s:
             self._next_attempt = time.monotonic() + delay_s
+            self._tell(Waiting(self._failures + 1, delay_s))
             await anyio.sleep(delay_s)
         self._next_attempt = None
 
@@ -261,20 +263,19 @@ class Link:
 
     async def _ended(self, step: Step, end: GatewayClosed) -> None:
         self.close_code = end.code
-        row = close_code(end.code)
+        row = cause_of(end.code)
         self.close_reason = row.name
         if row.action is Action.CLOSE:
             self.close(end.code, row.name)
         elif self.state is LinkState.READY:
             await self._lost(row.action, end.code, row.name)
         else:
-            self._failed(step, end.code, f"{row.name} {end.reason}".strip())
+            self._failed(step, end.code, f"{row.name} {end.reason}".strip(), None)
 
     async def _lost(self, action: Action, code: int, name: str) -> None:
         """The websocket of a working session ended."""
-        stable = time.monotonic() - self._ready_at >= self._policy.stable_s
-        self._flaps = 0 if stable else self._flaps + 1
-        self._failures = max(self._flaps - self._policy.flaps, 0)
+        self._flaps = self._policy.flaps_after(self._flaps, time.monotonic() - self._ready_at)
+        self._failures = self._policy.failures_of(self._flaps)
         resumable = action is Action.RESUME
         if not resumable:
             self._detach()
@@ -283,17 +284,20 @@ class Link:
         if action is Action.AWAIT_WORD:
             await anyio.sleep(WORD_TIMEOUT_S)
 
-    def _failed(self, step: Step, code: int | None, reason: str) -> None:
+    def _failed(self, step: Step, code: int | None, reason: str, fault: Fault | None) -> None:
         """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""
         self.close_reason = reason
         self._detach()
         self._step = FALLBACK[step]
         if step is Step.RESUME:
-            self._tell(Lost(code, reason, resumable=False))
+            self._tell(Lost(code, reason, False, fault))
         if step in (Step.JOIN, Step.REJOIN):
             self._failures += 1
-        if self._failures >= self._policy.attempts:
-            self.close(code, f"gave up after {self._failures} attempts: {reason}")
+        self._tell(Failed(code, reason, fault))
+        if cause_of(code, fault).action is Action.CLOSE:
+            self.close(code, reason, fault)
+        elif self._failures >= self._policy.attempts:
+            self.close(code, f"gave up after {self._failures} attempts: {reason}", fault)
 
     # -- what the main gateway says ----
 
@@ -302,7 +306,7 @@ class Link:
         self._tell(Unheard(hand_raised))
 
     def _kicked(self) -> None:
-        self.close(4014, "disconnected from the channel")
+        self.close(4014, "disconnected from the channel", Fault.KICKED)
 
     def _new_server(self) -> None:
         """The fast path of a move: identify with the new credentials at once."""
@@ -310,7 +314,8 @@ class Link:
         self._step = Step.IDENTIFY
         self._failures = 0
         if self.state is LinkState.READY:
-            self._enter(LinkState.RECONNECTING, Lost(None, "moved to another voice server", resumable=False))
+            news = Lost(None, "moved to another voice server", resumable=False, fault=Fault.NEW_SERVER)
+            self._enter(LinkState.RECONNECTING, news)
         self._scope.cancel()
 
     def _moved(self, channel_id: int) -> None:
@@ -340,7 +345,7 @@ class Link:
         self._drop_session()
         self._release()
         self.close_code = closed.code if closed.code is not None else self.close_code
-        self.close_reason = closed.reason
+        self.close_reason, self.fault = closed.reason, closed.fault
         self._enter(LinkState.CLOSED, closed)
 
     def _release(self) -> None:
@@ -355,3 +360,12 @@ class Link:
             self.on_event(event)
         except Exception:
             self.on_event = None
+
+
+def _cause(error: Exception) -> tuple[int | None, str, Fault | None]:
+    """Close code, reason and fault of a failed step."""
+    if isinstance(error, VoiceError):
+        return error.code, str(error), error.fault
+    if isinstance(error, TimeoutError):
+        return None, str(error) or "no answer in time", Fault.TIMEOUT
+    return None, str(error), Fault.UNREACHABLE if isinstance(error, OSError) else Fault.INTERNAL

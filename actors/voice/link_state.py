@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from actors.voice.close_codes import Action
+from actors.voice.causes import Action
 
 
 class LinkState(Enum):
@@ -55,7 +55,7 @@ class LinkStatus:
     packets: int
 
 
-#: The step that carries out what the table of close codes says.
+#: The step that carries out what the table of causes says.
 STEP_AFTER: Final = {
     Action.RESUME: Step.RESUME,
     Action.IDENTIFY: Step.IDENTIFY,

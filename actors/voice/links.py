@@ -11,6 +11,7 @@ import anyio
 import structlog
 
 from actors.voice.backoff import RetryPolicy
+from actors.voice.causes import Fault
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
 from actors.voice.joining import check_permissions, dispose, register_again
@@ -156,7 +157,7 @@ class Links:
         await self._changes.until(lambda: self._tasks is not None, _START_TIMEOUT_S)
         tasks, http = self._tasks, self._http
         if tasks is None or http is None:
-            raise VoiceError(None, "the voice links are not running")
+            raise VoiceError(None, "the voice links are not running", Fault.INTERNAL)
         stream = self._clock.stream(channel.guild.id)
         made: list[Link] = []
 
@@ -194,8 +195,8 @@ class Links:
             return
         if not settled:
             await link.leave()
-            raise VoiceError(None, link.close_reason or "no voice connection within the time")
-        raise VoiceError(link.close_code, link.close_reason or "closed")
+            raise VoiceError(None, link.close_reason or "no voice connection within the time", Fault.TIMEOUT)
+        raise VoiceError(link.close_code, link.close_reason or "closed", link.fault)
 
     # -- keeping ----
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
+from actors.voice.causes import Fault
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
 from actors.voice.gateway import Credentials
@@ -145,7 +146,8 @@ class Standing:
         """
         await self._change(channel_id)
         if not await self._changes.until(lambda: self.channel_id == channel_id, timeout_s):
-            raise VoiceError(None, "Discord did not answer the request to change the channel")
+            words = "Discord did not answer the request to change the channel"
+            raise VoiceError(None, words, Fault.NO_ANSWER)
 
     async def affirm(self) -> None:
         """Tell a new main session where the bot is; a voice server that this brings is a surprise."""
@@ -164,20 +166,21 @@ class Standing:
             self._asked -= 1
         credentials = self.credentials
         if credentials is None:
-            raise VoiceError(None, "Discord did not answer the request to join the channel")
+            words = "Discord did not answer the request to join the channel"
+            raise VoiceError(None, words, Fault.NO_ANSWER)
         return credentials
 
     async def _change(self, channel_id: int | None) -> None:
         guild = self.client.get_guild(self.guild_id)
         if guild is None:
-            raise VoiceError(None, "the guild is not available")
+            raise VoiceError(None, "the guild is not available", Fault.GATEWAY_AWAY)
         channel = None if channel_id is None else discord.Object(channel_id)
         try:
             await guild.change_voice_state(channel=channel, self_deaf=channel is not None)
         except (
             Exception
         ) as error:  # while the main gateway reconnects this fails in several undocumented ways
-            raise VoiceError(None, "the main gateway is not connected") from error
+            raise VoiceError(None, "the main gateway is not connected", Fault.GATEWAY_AWAY) from error
 
 
 def _ignore() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 import anyio
 
+from actors.voice.causes import Fault
 from actors.voice.errors import VoiceError
 
 _DISCOVERY = struct.Struct(">HHI64sH")  # type, length of the rest, SSRC, address, port
@@ -71,7 +72,7 @@ class VoiceSocket:
                 await self._answered.wait()
             if self._address is not None:
                 return self._address
-        raise VoiceError(None, "the voice server does not answer over UDP")
+        raise VoiceError(None, "the voice server does not answer over UDP", Fault.UDP_BLOCKED)
 
     def keep_alive(self) -> None:
         """Send a numbered datagram of 8 bytes; it keeps NAT bindings open, and servers may echo it."""

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from actors.voice import Closed, Ended, Links, LinkState, Lost, Moved, Ready, RetryPolicy, VoiceError
+from actors.voice import Closed, Ended, Fault, Links, LinkState, Lost, Moved, Ready, RetryPolicy, VoiceError
 from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
 from loopback.listening.listener import NoteKind
 from loopback.voice.protocol import VoiceSettings
@@ -92,7 +92,7 @@ async def test_a_leave_on_purpose_is_awaited(house: House) -> None:
     assert house.guild.present is None
     assert house.guild.voice_client is None
     assert link.state is LinkState.CLOSED
-    assert house.events[-1] == Closed(1000, "left on purpose")
+    assert house.events[-1] == Closed(1000, "left on purpose", Fault.LEFT)
     assert house.links.link(GUILD) is None
 
 
@@ -304,7 +304,7 @@ async def test_a_kick_ends_the_link(house: House) -> None:
     house.voice.revoke(GUILD, BOT)
     await house.until(lambda: link.state is LinkState.CLOSED)
     await anyio.sleep(0.1)
-    assert house.events[-1] == Closed(4014, "disconnected from the channel")
+    assert house.events[-1] == Closed(4014, "disconnected from the channel", Fault.KICKED)
     assert house.guild.op4 == [CHANNEL]
     assert house.guild.voice_client is None
 
@@ -421,7 +421,7 @@ async def test_stopping_the_links_ends_them_all(open_house: Any) -> None:
     async with open_house() as house:
         link = await playing(house)
     assert link.state is LinkState.CLOSED
-    assert house.events[-1] == Closed(None, "the voice links were stopped")
+    assert house.events[-1] == Closed(None, "the voice links were stopped", Fault.STOPPED)
     assert house.guild.voice_client is None
 
 
