@@ -10,6 +10,7 @@ from actors.voice.backoff import RetryPolicy
 from actors.voice.causes import Action, Cause, Fault, Severity
 from actors.voice.causes_table import CAUSES, CLOSE_CODES, cause_of
 from actors.voice.clock import Clock, ClockStatus
+from actors.voice.dave import DaveStatus
 from actors.voice.errors import VoiceError
 from actors.voice.events import (
     Closed,
@@ -38,6 +39,7 @@ __all__ = [
     "Clock",
     "ClockStatus",
     "Closed",
+    "DaveStatus",
     "Ended",
     "Failed",
     "Fault",

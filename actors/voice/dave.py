@@ -1,25 +1,281 @@
-"""The place of DAVE, Discord's end-to-end encryption of voice (protocol version 1, MLS).
+"""DAVE, Discord's end-to-end encryption of voice (protocol version 1), as far as a sender of music needs it.
 
-Not spoken yet: the bot announces version 0, so a server that insists closes with 4017, which is fatal and
-said so. What it will need is already kept apart: `MAX_PROTOCOL_VERSION` is sent when identifying,
-`FrameProtector` is what a transport calls for each frame before it is sealed, and `Session` passes on the
-binary and DAVE opcodes here.
+Sans-IO: the voice gateway's messages go in, the answers to them come out, and the transport asks for each
+frame as it is to leave. The members of a channel agree on keys in an MLS group (RFC 9420) that the voice
+server only arranges; that is davey's part. Opcodes and their order: Discord's DAVE whitepaper
+(daveprotocol.com), "Voice Gateway Opcodes"; section names below are its own.
+
+Two rules keep the music whole for those who stay:
+
+* Frames go on leaving under the keys of the last executed transition. A commit of a later epoch is applied
+  when the server says so (op 22) and not when it is announced (op 29): members who learn of it later than
+  the bot could not decrypt what came before that. A group that is made anew is negotiated beside the old one.
+* Where others are in the channel and no group is there yet, as after a fresh session, frames wait for it.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+import struct
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-#: The newest version that is announced (op 0, ``max_dave_protocol_version``); 0 means none.
-MAX_PROTOCOL_VERSION: Final = 0
+import davey
 
-#: Opcodes of DAVE on the voice gateway: transitions, epochs, MLS messages.
-OPCODES: Final = frozenset(range(21, 32))
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The newest version that is announced (op 0, ``max_dave_protocol_version``).
+MAX_PROTOCOL_VERSION: Final = 1
+#: How long frames wait for a group. Beyond that they leave as they are: some clients can play them.
+HOLD_S: Final = 2.0
+
+_TRANSITION = struct.Struct(">H")
+_LAST_TRANSITION: Final = 0xFFFF
+_NEW_GROUP: Final = 1  # the epoch whose announcement makes a group anew
+_INITIAL: Final = 0  # the transition that is executed as soon as it is announced
+_MOST_MEMBERS: Final = 10_000  # of whom anything is remembered
+#: What davey and the reading of a message raise over one that is malformed, or does not fit the group.
+_REFUSALS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error)
 
 
-class FrameProtector(Protocol):
-    """End-to-end encryption of single frames."""
+class Op(IntEnum):
+    """Opcodes of the voice gateway that concern DAVE; from 25 on the messages are binary, but for 31."""
 
-    def __call__(self, opus: bytes) -> bytes:
-        """The frame as only the members of the channel can read it."""
-        ...
+    SESSION_DESCRIPTION = 4
+    CLIENTS_CONNECT = 11
+    CLIENT_DISCONNECT = 13
+    PREPARE_TRANSITION = 21
+    EXECUTE_TRANSITION = 22
+    TRANSITION_READY = 23
+    PREPARE_EPOCH = 24
+    MLS_EXTERNAL_SENDER = 25
+    MLS_KEY_PACKAGE = 26
+    MLS_PROPOSALS = 27
+    MLS_COMMIT_WELCOME = 28
+    MLS_ANNOUNCE_COMMIT = 29
+    MLS_WELCOME = 30
+    MLS_INVALID_COMMIT_WELCOME = 31
+
+
+#: An answer to the voice gateway: opcode, and the body of a binary message or the data of a JSON one.
+Answer: TypeAlias = tuple[Op, bytes | dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class DaveStatus:
+    """A moment of the end-to-end encryption.
+
+    :ivar version: protocol version in force; 0 means that packets are encrypted to the voice server only
+    :ivar epoch: of the group whose keys encrypt the frames; None while they are not encrypted end to end
+    :ivar privacy_code: what members compare to know that nobody listens in between, 30 digits
+    :ivar recoveries: commits or welcomes that could not be applied and were reported (op 31)
+    """
+
+    version: int = 0
+    epoch: int | None = None
+    privacy_code: str | None = None
+    recoveries: int = 0
+
+
+class Dave:
+    """One voice session's part in the group of its channel."""
+
+    def __init__(self, user_id: int, channel_id: int, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._user_id = user_id
+        self._channel_id = channel_id
+        self._now = now
+        self._keys = davey.generate_p256_keypair()  # one identity for the session ("Consistency of ...")
+        self._version = 0
+        self._others: set[int] = set()
+        self._external_sender: bytes | None = None
+        self._group: davey.DaveSession | None = None  # takes part in the negotiation
+        self._sealing: davey.DaveSession | None = None  # encrypts what leaves
+        self._prepared: dict[int, int] = {}  # transition -> protocol version
+        self._announced: tuple[int, bytes] | None = None  # transition and commit, not applied yet
+        self._hold_until = 0.0
+        self._pending = False  # a commit was reported, and no group has taken the bot in again
+        self._recoveries = 0
+
+    def status(self) -> DaveStatus:
+        """How the encryption stands, as plain data."""
+        sealing = self._sealing
+        if sealing is None:
+            return DaveStatus(version=self._version, recoveries=self._recoveries)
+        return DaveStatus(self._version, sealing.epoch, sealing.voice_privacy_code, self._recoveries)
+
+    def protect(self, opus: bytes) -> bytes | None:
+        """The frame as it may leave now, None if it has to wait; never raises."""
+        sealing = self._sealing
+        if sealing is None:
+            return None if self._expecting() else opus
+        try:
+            return sealing.encrypt_opus(opus)
+        except ValueError:
+            return None
+
+    def receive(self, op: int, data: Any) -> list[Answer]:
+        """Take one message of the voice gateway, of any opcode; what is to be answered.
+
+        What is malformed, or does not fit the group, is passed over: a server cannot end the link by it.
+        """
+        handler = self._handlers.get(op)
+        if handler is None:
+            return []
+        try:
+            return handler(data)
+        except _REFUSALS:
+            return []
+
+    @property
+    def _handlers(self) -> dict[int, Callable[[Any], list[Answer]]]:
+        return {
+            Op.SESSION_DESCRIPTION: self._described,
+            Op.CLIENTS_CONNECT: self._connected,
+            Op.CLIENT_DISCONNECT: self._disconnected,
+            Op.PREPARE_TRANSITION: self._prepare_transition,
+            Op.EXECUTE_TRANSITION: self._execute_transition,
+            Op.PREPARE_EPOCH: self._prepare_epoch,
+            Op.MLS_EXTERNAL_SENDER: self._take_external_sender,
+            Op.MLS_PROPOSALS: self._take_proposals,
+            Op.MLS_ANNOUNCE_COMMIT: self._take_commit,
+            Op.MLS_WELCOME: self._take_welcome,
+        }
+
+    def _expecting(self) -> bool:
+        """Whether a group has to come, because there is somebody to make it with."""
+        return self._version > 0 and bool(self._others) and self._now() < self._hold_until
+
+    # -- who is there ----
+
+    def _described(self, data: Any) -> list[Answer]:
+        version = int(data.get("dave_protocol_version") or 0)
+        if not 0 < version <= MAX_PROTOCOL_VERSION:
+            return []
+        self._version = version
+        self._hold()
+        return self._renew(version)
+
+    def _connected(self, data: Any) -> list[Answer]:
+        users = {int(user) for user in data["user_ids"][:_MOST_MEMBERS]} - {self._user_id}
+        if users and not self._others:
+            self._hold()
+        if len(self._others) < _MOST_MEMBERS:
+            self._others |= users
+        return []
+
+    def _disconnected(self, data: Any) -> list[Answer]:
+        self._others.discard(int(data["user_id"]))
+        return []
+
+    def _hold(self) -> None:
+        self._hold_until = self._now() + HOLD_S
+
+    # -- transitions ("Protocol Version Changes") ----
+
+    def _prepare_transition(self, data: Any) -> list[Answer]:
+        transition, version = int(data["transition_id"]), int(data["protocol_version"])
+        if not 0 <= transition <= _LAST_TRANSITION:
+            return []
+        return self._prepare(transition, min(version, MAX_PROTOCOL_VERSION))
+
+    def _prepare(self, transition: int, version: int) -> list[Answer]:
+        self._prepared[transition] = version
+        if transition == _INITIAL:
+            return self._execute(transition)
+        return [(Op.TRANSITION_READY, {"transition_id": transition})]
+
+    def _execute_transition(self, data: Any) -> list[Answer]:
+        return self._execute(int(data["transition_id"]))
+
+    def _execute(self, transition: int) -> list[Answer]:
+        version = self._prepared.pop(transition, None)
+        if version is None:
+            return []
+        answers = self._catch_up() if self._announced and self._announced[0] == transition else []
+        self._version = version
+        group = self._group
+        if version == 0:
+            self._sealing = self._group = None
+        elif group is not self._sealing:
+            self._sealing = group if group is not None and group.ready else None
+        return answers
+
+    # -- the group ("Group Key Exchange") ----
+
+    def _prepare_epoch(self, data: Any) -> list[Answer]:
+        version = int(data["protocol_version"])
+        if int(data["epoch"]) != _NEW_GROUP or not 0 < version <= MAX_PROTOCOL_VERSION:
+            return []
+        self._announced = None  # it belongs to the group that is given up
+        return self._renew(version)
+
+    def _renew(self, version: int) -> list[Answer]:
+        """Ask to be added to a group, in place of what was negotiated so far."""
+        self._group = davey.DaveSession(version, self._user_id, self._channel_id, self._keys)
+        if self._external_sender is not None:
+            self._group.set_external_sender(self._external_sender)
+        return [(Op.MLS_KEY_PACKAGE, self._group.get_serialized_key_package())]
+
+    def _take_external_sender(self, body: Any) -> list[Answer]:
+        self._external_sender = bytes(body)
+        if self._group is not None:
+            self._group.set_external_sender(self._external_sender)
+        return []
+
+    def _take_proposals(self, body: Any) -> list[Answer]:
+        answers = self._catch_up()
+        if self._group is None:
+            return answers
+        revoke = davey.ProposalsOperationType.revoke if body[0] else davey.ProposalsOperationType.append
+        members = [self._user_id, *self._others]
+        made = self._group.process_proposals(revoke, bytes(body[1:]), members)
+        if made is not None:
+            answers.append((Op.MLS_COMMIT_WELCOME, made.commit + (made.welcome or b"")))
+        return answers
+
+    def _take_commit(self, body: Any) -> list[Answer]:
+        answers = self._catch_up()
+        (transition,) = _TRANSITION.unpack_from(body)
+        self._announced = transition, bytes(body[_TRANSITION.size :])
+        if transition == _INITIAL or self._group is not self._sealing:
+            recovery = self._catch_up()
+            if recovery:
+                return answers + recovery
+        return answers + self._prepare(transition, max(self._version, 1))
+
+    def _take_welcome(self, body: Any) -> list[Answer]:
+        answers = self._catch_up()
+        (transition,) = _TRANSITION.unpack_from(body)
+        if self._group is None:
+            return answers
+        try:
+            self._group.process_welcome(bytes(body[_TRANSITION.size :]))
+        except ValueError:
+            return answers + self._recover(transition)
+        self._pending = False
+        return answers + self._prepare(transition, max(self._version, 1))
+
+    def _catch_up(self) -> list[Answer]:
+        """Apply the commit that was announced last; nothing of a later epoch could be understood before."""
+        if self._announced is None or self._group is None:
+            return []
+        (transition, commit), self._announced = self._announced, None
+        try:
+            self._group.process_commit(commit)
+        except ValueError:
+            return [] if self._pending else self._recover(transition)
+        self._pending = False
+        return []
+
+    def _recover(self, transition: int) -> list[Answer]:
+        """Report what could not be applied, and ask to be added anew ("Recovery from Invalid Commit ...").
+
+        What leaves meanwhile is encrypted with the old keys, which receivers keep for ten seconds.
+        """
+        self._pending = True
+        self._recoveries += 1
+        self._prepared.pop(transition, None)
+        renewed = self._renew(max(self._version, 1))
+        return [(Op.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition}), *renewed]

@@ -38,18 +38,18 @@ class Op(IntEnum):
     RESUME = 7
     HELLO = 8
     RESUMED = 9
-    CLIENTS_CONNECT = 11
-    CLIENT_DISCONNECT = 13
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a voice session is identified with; state and server updates of the main gateway bring it.
 
+    :ivar channel_id: the voice channel that they are for
     :ivar endpoint: host and port as given, the port included
     """
 
     guild_id: int
+    channel_id: int
     user_id: int
     session_id: str
     token: str
@@ -110,19 +110,9 @@ class VoiceGateway:
             if raw.type is not aiohttp.WSMsgType.BINARY:
                 raise self._ended(raw)
 
-    async def expect(self, op: Op) -> dict[str, Any]:
-        """The data of the next message with that opcode; others are passed over.
-
-        :raises GatewayClosed: when the websocket ends before
-        """
-        while True:
-            message = await self.receive()
-            if message.op == op:
-                return message.data if isinstance(message.data, dict) else {}
-
     async def identify(self, credentials: Credentials) -> None:
         """Ask for a new session."""
-        await self._send(
+        await self.send(
             Op.IDENTIFY,
             {
                 "server_id": str(credentials.guild_id),
@@ -135,7 +125,7 @@ class VoiceGateway:
 
     async def resume(self, credentials: Credentials) -> None:
         """Ask to go on with the session that another websocket had."""
-        await self._send(
+        await self.send(
             Op.RESUME,
             {
                 "server_id": str(credentials.guild_id),
@@ -148,11 +138,11 @@ class VoiceGateway:
     async def select_protocol(self, address: str, port: int, mode: str) -> None:
         """Say where packets come from and how they are sealed."""
         data = {"address": address, "port": port, "mode": mode}
-        await self._send(Op.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
+        await self.send(Op.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
 
     async def speaking(self, flag: bool, ssrc: int) -> None:
         """Announce that packets of `ssrc` flow, or no longer do."""
-        await self._send(Op.SPEAKING, {"speaking": int(flag), "delay": 0, "ssrc": ssrc})
+        await self.send(Op.SPEAKING, {"speaking": int(flag), "delay": 0, "ssrc": ssrc})
 
     async def beat(self) -> None:
         """Send a heartbeat.
@@ -162,7 +152,7 @@ class VoiceGateway:
         if self._beat_sent is not None:
             raise GatewayClosed(_ABNORMAL, "the heartbeat was not acknowledged")
         self._beat_sent = time.monotonic()
-        await self._send(Op.HEARTBEAT, {"t": time.time_ns() // 1_000_000, "seq_ack": self.seq_ack})
+        await self.send(Op.HEARTBEAT, {"t": time.time_ns() // 1_000_000, "seq_ack": self.seq_ack})
 
     def forgive(self) -> None:
         """Forget an unacknowledged heartbeat: nobody has been listening for the answer for a while."""
@@ -173,9 +163,16 @@ class VoiceGateway:
         with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
             await self._websocket.close(code=code)
 
-    async def _send(self, op: Op, data: dict[str, Any]) -> None:
+    async def send(self, op: int, data: dict[str, Any] | bytes) -> None:
+        """Send one message: JSON, or a binary one (opcode, body).
+
+        :raises GatewayClosed: if the websocket has ended
+        """
         try:
-            await self._websocket.send_str(json.dumps({"op": op, "d": data}))
+            if isinstance(data, bytes):
+                await self._websocket.send_bytes(bytes((op,)) + data)
+            else:
+                await self._websocket.send_str(json.dumps({"op": op, "d": data}))
         except (OSError, aiohttp.ClientError) as error:
             raise GatewayClosed(self._websocket.close_code or _ABNORMAL, str(error)) from error
 

@@ -16,6 +16,7 @@ from actors.voice import session as sessions
 from actors.voice.causes import Action, Fault
 from actors.voice.causes_table import cause_of
 from actors.voice.changes import Changes
+from actors.voice.dave import DaveStatus
 from actors.voice.errors import VoiceError
 from actors.voice.events import Closed, Failed, LinkEvent, Lost, Moved, Ready, Unheard, Waiting
 from actors.voice.gateway import Credentials, GatewayClosed, VoiceGateway, open_gateway
@@ -120,6 +121,7 @@ class Link:
             identifies=self._identifies,
             resumes=self._resumes,
             packets=session.transport.sent if session else 0,
+            dave=session.dave.status() if session else DaveStatus(),
         )
 
     async def wait(self, *states: LinkState, timeout_s: float) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actors.voice.causes import Action
+
+if TYPE_CHECKING:
+    from actors.voice.dave import DaveStatus
 
 
 class LinkState(Enum):
@@ -35,6 +38,7 @@ class LinkStatus:
     :ivar failures: failed attempts in a row
     :ivar next_attempt_s: seconds until the next attempt, None if none is waiting
     :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was
+    :ivar dave: end-to-end encryption of the session
     :ivar heartbeat_age_s: seconds since the last acknowledged heartbeat
     """
 
@@ -53,6 +57,7 @@ class LinkStatus:
     identifies: int
     resumes: int
     packets: int
+    dave: DaveStatus
 
 
 #: The step that carries out what the table of causes says.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
 
+from actors.voice.dave import Dave
 from actors.voice.errors import VoiceError
-from actors.voice.gateway import Credentials, GatewayClosed, Op, VoiceGateway
+from actors.voice.gateway import Credentials, GatewayClosed, Message, Op, VoiceGateway
 from actors.voice.rtp import Packetizer, choose_mode
 from actors.voice.transport import Transport
 from actors.voice.udp import VoiceSocket
@@ -25,14 +26,18 @@ RESUME_TIMEOUT_S: Final = 3.0
 class Session:
     """Socket, key and transport of one session.
 
+    :ivar dave: end-to-end encryption; it goes on over resumes as the transport does
     :ivar transport: what the clock sends through
     :ivar seq_ack: last numbered message, kept here between two websockets
     """
 
-    def __init__(self, credentials: Credentials, udp: VoiceSocket, packetizer: Packetizer) -> None:
+    def __init__(
+        self, credentials: Credentials, udp: VoiceSocket, packetizer: Packetizer, dave: Dave
+    ) -> None:
         self.credentials = credentials
         self.udp = udp
-        self.transport = Transport(packetizer, udp.send, on_speaking=self._say_speaking)
+        self.dave = dave
+        self.transport = Transport(packetizer, udp.send, on_speaking=self._say_speaking, protect=dave.protect)
         self.seq_ack = -1
         self._speaking = self._said = False
         self._wake = anyio.Event()
@@ -54,7 +59,7 @@ class Session:
 
         async with anyio.create_task_group() as pair:
             pair.start_soon(guard, self._beat)
-            await guard(_listen)
+            await guard(self._listen)
         raise ends[0]
 
     async def announce(self, gateway: VoiceGateway) -> None:
@@ -66,6 +71,10 @@ class Session:
         """Close transport and socket; idempotent."""
         self.transport.close()
         self.udp.close()
+
+    async def _listen(self, gateway: VoiceGateway) -> NoReturn:
+        while True:
+            await _take(gateway, self.dave, await gateway.receive())
 
     async def _beat(self, gateway: VoiceGateway) -> NoReturn:
         """Heartbeats, UDP keep-alives and changes of speaking."""
@@ -89,11 +98,6 @@ class Session:
         self._wake.set()
 
 
-async def _listen(gateway: VoiceGateway) -> NoReturn:
-    while True:
-        await gateway.receive()
-
-
 async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
     """Shake hands for a new session: identify, IP discovery, select protocol, session description.
 
@@ -101,9 +105,10 @@ async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
     :raises VoiceError: if UDP does not work, or no encryption mode is common
     :raises TimeoutError: after 8 s
     """
+    dave = Dave(credentials.user_id, credentials.channel_id)
     with anyio.fail_after(HANDSHAKE_TIMEOUT_S):
         await gateway.identify(credentials)
-        ready = await gateway.expect(Op.READY)
+        ready = await _expect(gateway, Op.READY, dave)
         mode = choose_mode(ready["modes"])
         if mode is None:
             raise VoiceError(4016, f"no common encryption mode, the server offers {ready['modes']}")
@@ -111,12 +116,12 @@ async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
         try:
             address, port = await udp.discover(ready["ssrc"])
             await gateway.select_protocol(address, port, mode)
-            description = await gateway.expect(Op.SESSION_DESCRIPTION)
+            description = await _expect(gateway, Op.SESSION_DESCRIPTION, dave)
             packetizer = _packetizer(description["mode"], bytes(description["secret_key"]), ready["ssrc"])
         except BaseException:
             udp.close()
             raise
-    return Session(credentials, udp, packetizer)
+    return Session(credentials, udp, packetizer, dave)
 
 
 async def resume(gateway: VoiceGateway, session: Session) -> None:
@@ -127,7 +132,21 @@ async def resume(gateway: VoiceGateway, session: Session) -> None:
     """
     with anyio.fail_after(RESUME_TIMEOUT_S):
         await gateway.resume(session.credentials)
-        await gateway.expect(Op.RESUMED)
+        await _expect(gateway, Op.RESUMED, session.dave)
+
+
+async def _expect(gateway: VoiceGateway, op: Op, dave: Dave) -> dict[str, Any]:
+    """The data of the next message with that opcode; others before it concern `dave` or nobody."""
+    while True:
+        message = await gateway.receive()
+        await _take(gateway, dave, message)
+        if message.op == op:
+            return message.data if isinstance(message.data, dict) else {}
+
+
+async def _take(gateway: VoiceGateway, dave: Dave, message: Message) -> None:
+    for op, data in dave.receive(message.op, message.data):
+        await gateway.send(op, data)
 
 
 def _packetizer(mode: str, key: bytes, ssrc: int) -> Packetizer:

@@ -62,7 +62,7 @@ class Standing:
         if self._server is None or self._session_id is None or user is None:
             return None
         token, endpoint = self._server
-        return Credentials(self.guild_id, user.id, self._session_id, token, endpoint)
+        return Credentials(self.guild_id, self.channel_id, user.id, self._session_id, token, endpoint)
 
     # -- the main gateway's side ----
 

@@ -44,12 +44,13 @@ class Transport:
         write: Callable[[bytes], int],
         *,
         on_speaking: Callable[[bool], None],
-        protect: Callable[[bytes], bytes] | None = None,
+        protect: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         """
         :param write: a socket's `send`: bytes written, or OSError
         :param on_speaking: called in the clock's task
-        :param protect: end-to-end encryption of a frame (DAVE), if the session has it
+        :param protect: end-to-end encryption of a frame (DAVE), if the session has it; None from it
+            says that the frame has to wait
         """
         self._packetizer = packetizer
         self._write = write
@@ -79,10 +80,11 @@ class Transport:
 
     def send(self, opus: bytes) -> bool:
         """Send one 20 ms frame; False if it did not leave (it may be given again, under a new nonce)."""
-        if self._protect is not None:
-            opus = self._protect(opus)
+        frame = opus if self._protect is None else self._protect(opus)
+        if frame is None:
+            return False
         try:
-            self._write(self._packetizer.pack(opus))
+            self._write(self._packetizer.pack(frame))
         except (OSError, NonceExhaustedError):
             self.refused += 1
             return False
