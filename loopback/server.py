@@ -14,6 +14,7 @@ import anyio
 from aiohttp import web
 
 from loopback.certificates import Certificates, make_certificates
+from loopback.faults import Faults
 from loopback.gateway.endpoint import Gateway
 from loopback.resolver import EverythingHere
 from loopback.rest.api import MAX_REQUEST_BYTES, Rest
@@ -53,6 +54,8 @@ class Loopback:
         self.world: World = new_world(self.settings, self.voice)
         self.rest = Rest(self.world)
         self.gateway = Gateway(self.world)
+        self.faults = Faults(self.world)
+        """Whatever shall go wrong (see :mod:`loopback.faults`)."""
         self._stack = AsyncExitStack()
         self._connectors: list[aiohttp.TCPConnector] = []
         self._certificates: Certificates | None = None
@@ -68,6 +71,7 @@ class Loopback:
             await self._serve(stack, self._certificates.server_context())
             stack.push_async_callback(self.gateway.aclose)
             stack.push_async_callback(self._close_connectors)
+            stack.callback(self.faults.end_all)
             self._stack = stack.pop_all()
         return self
 

@@ -51,6 +51,7 @@ class NoteKind(Enum):
     MALFORMED = "malformed"
     STRAY = "stray"
     REBOUND = "rebound"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 
+HANG_POLL_S = 0.02
 FLUSH_TIMEOUT_S = 2.0
 """How long the last messages and the close handshake may take once a connection ends."""
 
@@ -29,6 +30,8 @@ class VoiceBackend(Protocol):
     """What a connection asks of its server. Each may raise :class:`CloseError`."""
 
     settings: VoiceSettings
+
+    def ignores(self, data: Payload) -> bool: ...
 
     def identify(self, connection: Connection, data: Payload) -> VoiceSession: ...
 
@@ -44,9 +47,23 @@ class VoiceBackend(Protocol):
 
 
 class Connection:
-    """Reads and answers one client. ``code`` is the close code once :meth:`run` has returned."""
+    """Reads and answers one client. ``code`` is the close code once :meth:`run` has returned.
 
-    def __init__(self, backend: VoiceBackend, request: web.Request, socket: web.WebSocketResponse) -> None:
+    ``server`` is the voice server that the client has dialled, from 0; None if its name does not say it.
+    """
+
+    def __init__(
+        self,
+        backend: VoiceBackend,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        *,
+        server: int | None = None,
+    ) -> None:
+        self.server = server
+        self.silent = False
+        """Half open: nothing is read or answered any more."""
+        self._reading = anyio.CancelScope()
         self._backend = backend
         self._request = request
         self._socket = socket
@@ -91,6 +108,11 @@ class Connection:
         if self._request.transport is not None:
             self._request.transport.abort()
 
+    def silence(self) -> None:
+        """Fall silent, as a server whose other end of the TCP connection is gone; only a cut ends it."""
+        self.silent = True
+        self._reading.cancel()
+
     def _post(self, item: str | CloseError) -> None:
         try:
             self._outbox.send_nowait(item)
@@ -106,28 +128,33 @@ class Connection:
                     return
 
     async def _write_one(self, item: str | CloseError) -> None:
+        if self.silent:
+            return
         if isinstance(item, CloseError):
             await self._socket.close(code=item.code, message=item.reason.encode()[:123])
         else:
             await self._socket.send_str(item)
 
     async def _read(self) -> None:
-        while self._closing is None:
+        while self._closing is None and not self.silent:
             message = await self._receive()
             if message is None:
-                return
+                break
             try:
                 self._handle(message)
             except CloseError as error:
                 self.close(error.code, error.reason)
+        if self.silent:
+            await hang(self._request)
 
     async def _receive(self) -> WSMessage | None:
         """The next text or binary message; None once the connection ends."""
         deadline = self._last_heartbeat + self._backend.settings.heartbeat_deadline_s
-        with anyio.move_on_after(deadline - anyio.current_time()):
+        with anyio.CancelScope(deadline=deadline) as self._reading:
             message = await self._socket.receive()
             return message if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) else None
-        self.close(CloseCode.SESSION_TIMEOUT, "no heartbeat in time")
+        if not self.silent:
+            self.close(CloseCode.SESSION_TIMEOUT, "no heartbeat in time")
         return None
 
     def _handle(self, message: WSMessage) -> None:
@@ -151,21 +178,27 @@ class Connection:
         return self.session
 
     def _identify(self, data: Payload) -> None:
-        self._refuse_second()
+        if not self._opens(data):
+            return
         self.session = self._backend.identify(self, data)
         self.send(Op.READY, self._backend.ready(self.session))
 
     def _resume(self, data: Payload) -> None:
-        self._refuse_second()
+        if not self._opens(data):
+            return
         missed_from = int(data.get("seq_ack", -1))
         self.session = self._backend.resume(self, data)
         for text in self.session.missed_after(missed_from):
             self.send_text(text)
         self.send(Op.RESUMED, None)
 
-    def _refuse_second(self) -> None:
+    def _opens(self, data: Payload) -> bool:
+        """Whether this IDENTIFY or RESUME is answered. Raises :class:`CloseError` for a second one."""
         if self.session is not None:
             raise CloseError(CloseCode.ALREADY_AUTHENTICATED, "this connection has a session already")
+        if self._backend.ignores(data):
+            self.silence()
+        return not self.silent
 
     def _heartbeat(self, data: Payload) -> None:
         self._last_heartbeat = anyio.current_time()
@@ -202,6 +235,15 @@ _HANDLERS: dict[int, Callable[[Connection, Payload], None]] = {
     Op.DAVE_MLS_INVALID_COMMIT_WELCOME: Connection._ignore,
 }
 _BEFORE_IDENTIFY = frozenset({Op.IDENTIFY, Op.RESUME, Op.HEARTBEAT})
+
+
+async def hang(request: web.Request, condition: Callable[[], bool] = lambda: True) -> None:
+    """Wait while the condition holds, at most until the client's TCP connection is gone.
+
+    aiohttp tells of that only who reads, and a half-open server does not.
+    """
+    while request.transport is not None and condition():  # noqa: ASYNC110 - there is no event for it
+        await anyio.sleep(HANG_POLL_S)
 
 
 def _decode(text: str) -> tuple[int, Payload]:

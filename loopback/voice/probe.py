@@ -24,11 +24,23 @@ ANSWER_TIMEOUT_S = 5.0
 
 
 class VoiceProbe:
-    """One websocket and one UDP socket. ``async with`` opens both; they are closed with the block."""
+    """One websocket and one UDP socket. ``async with`` opens both; they are closed with the block.
 
-    def __init__(self, url: str, *, guild_id: int, user_id: int, session_id: str, token: str) -> None:
+    ``connector`` says how to reach the url, such as `Loopback.connector()` for the names of Discord.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        guild_id: int,
+        user_id: int,
+        session_id: str,
+        token: str,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
         self._url = url
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(connector=connector)
         self.identity: dict[str, Any] = {
             "server_id": str(guild_id),
             "user_id": str(user_id),

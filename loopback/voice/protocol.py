@@ -83,6 +83,8 @@ class VoiceSettings:
     - ``resumable_codes``: the closures that keep the session; every other one drops session and UDP at once.
     - ``buffered_messages``: numbered messages kept for a replay.
     - ``modes``: offered in READY, the preferred first.
+    - ``servers``: how many voice servers there are, each with a name and a UDP port of its own; every new
+      token of a guild is for the next one. Discord chooses by region and load: the nearest is often the same.
     """
 
     heartbeat_interval_ms: float = 13750.0
@@ -93,6 +95,7 @@ class VoiceSettings:
     )
     buffered_messages: int = 512
     modes: tuple[str, ...] = tuple(MODES)
+    servers: int = 3
 
     @property
     def heartbeat_deadline_s(self) -> float:

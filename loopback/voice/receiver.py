@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loopback.listening.listener import SILENCE_FRAME, Frame, Listener, NoteKind, SocketHealth
 from loopback.voice.modes import UndecryptableError
+from loopback.voice.network import Direction, Network
 from loopback.voice.rtp import MalformedPacketError, RtpHeader, is_rtcp, parse_header, strip_plaintext
 from loopback.voice.udp import UdpPort
 
@@ -24,12 +27,27 @@ KEEP_ALIVE_BYTES = 8
 
 
 class VoiceReceiver:
-    """Owns a voice server's UDP port from ``async with`` on; hands each frame to its guild's listener."""
+    """Owns a voice server's UDP port from ``async with`` on; hands each frame to its guild's listener.
 
-    def __init__(self, host: str, sessions: Sessions, listener_of: Callable[[int], Listener]) -> None:
+    ``server`` is its number: only sessions of that server are known here. What comes and goes passes
+    through the ``network`` with its faults.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        sessions: Sessions,
+        listener_of: Callable[[int], Listener],
+        *,
+        server: int = 0,
+        network: Network | None = None,
+        health: SocketHealth | None = None,
+    ) -> None:
         self._sessions = sessions
         self._listener_of = listener_of
-        self._port = UdpPort(host, self._datagram)
+        self._server = server
+        self._network = network or Network()
+        self._port = UdpPort(host, self._datagram, health)
         self.strays = 0
         """Datagrams that belong to no living session."""
 
@@ -45,12 +63,42 @@ class VoiceReceiver:
         """Where the socket is bound."""
         return self._port.address
 
-    @property
-    def health(self) -> SocketHealth:
-        """Whether its times are the kernel's, and what the kernel has dropped."""
-        return self._port.health
+    def send(self, session: VoiceSession, data: bytes) -> None:
+        """Send one datagram to where the session's packets come from."""
+        if session.address is None:
+            return
+        if self._network.calm:
+            self._port.send(data, session.address)
+            return
+        then = partial(self._sent, data, session.address)
+        self._network.carry(Direction.INBOUND, session.guild_id, self._server, time.time_ns(), then)
+
+    def _sent(self, data: bytes, address: Address, _at_ns: int) -> None:
+        self._port.send(data, address)
 
     def _datagram(self, data: bytes, address: Address, arrival_ns: int) -> None:
+        if self._network.calm:
+            self._take(data, address, arrival_ns)
+            return
+        session = self._of(data, address)
+        guild_id = None if session is None else session.guild_id
+        then = partial(self._take, data, address)
+        self._network.carry(Direction.OUTBOUND, guild_id, self._server, arrival_ns, then)
+
+    def _of(self, data: bytes, address: Address) -> VoiceSession | None:
+        """Whose datagram it is: by the ssrc in a discovery, by its address, else by the ssrc in RTP."""
+        if len(data) == DISCOVERY.size and data.startswith(DISCOVERY_REQUEST):
+            return self._here(self._sessions.by_ssrc(DISCOVERY.unpack(data)[2]))
+        known = self._sessions.by_address(address) or self._sessions.by_ssrc(
+            int.from_bytes(data[8:12], "big")
+        )
+        return self._here(known)
+
+    def _here(self, session: VoiceSession | None) -> VoiceSession | None:
+        """``session``, if it is one of this server."""
+        return session if session is not None and session.server == self._server else None
+
+    def _take(self, data: bytes, address: Address, arrival_ns: int) -> None:
         if len(data) == KEEP_ALIVE_BYTES:
             self._keep_alive(data, address)
         elif len(data) == DISCOVERY.size and data.startswith(DISCOVERY_REQUEST):
@@ -61,25 +109,25 @@ class VoiceReceiver:
             self._rtp(data, address, arrival_ns)
 
     def _keep_alive(self, data: bytes, address: Address) -> None:
-        session = self._sessions.by_address(address)
+        session = self._here(self._sessions.by_address(address))
         if session is None:
             self.strays += 1
             return
         self._listener_of(session.guild_id).keep_alives += 1
-        self._port.send(data, address)
+        self.send(session, data)
 
     def _discover(self, data: bytes, address: Address) -> None:
         _kind, _length, ssrc, _address, _port = DISCOVERY.unpack(data)
-        session = self._sessions.by_ssrc(ssrc)
+        session = self._here(self._sessions.by_ssrc(ssrc))
         if session is None:
             self.strays += 1
             return
         self._sessions.bind(session, address)
         answer = DISCOVERY.pack(2, DISCOVERY_LENGTH, ssrc, address[0].encode(), address[1])
-        self._port.send(answer, address)
+        self.send(session, answer)
 
     def _rtcp(self, address: Address) -> None:
-        session = self._sessions.by_address(address)
+        session = self._here(self._sessions.by_address(address))
         if session is None:
             self.strays += 1
         else:
@@ -91,7 +139,7 @@ class VoiceReceiver:
         except MalformedPacketError as error:
             self._malformed(address, str(error), arrival_ns)
             return
-        session = self._sessions.by_ssrc(header.ssrc)
+        session = self._here(self._sessions.by_ssrc(header.ssrc))
         if session is None or session.cipher is None:
             self.strays += 1
             return
@@ -134,7 +182,7 @@ class VoiceReceiver:
         self._sessions.bind(session, address)
 
     def _malformed(self, address: Address, why: str, arrival_ns: int) -> None:
-        session = self._sessions.by_address(address)
+        session = self._here(self._sessions.by_address(address))
         if session is None:
             self.strays += 1
         else:

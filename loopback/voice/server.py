@@ -1,4 +1,4 @@
-"""A voice server of the embedded Discord: voice gateway, UDP, and a listener per guild.
+"""The voice servers of the embedded Discord: voice gateway, UDP, and a listener per guild.
 
 The main gateway issues tokens here for its VOICE_SERVER_UPDATE events; the web application routes the
 websocket of ``wss://<endpoint>/?v=8`` to :meth:`VoiceServer.handle`.
@@ -6,15 +6,18 @@ websocket of ``wss://<endpoint>/?v=8`` to :meth:`VoiceServer.handle`.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
 from aiohttp import web
 
-from loopback.listening.listener import Listener, NoteKind
-from loopback.voice.gateway import Connection, Payload
+from loopback.listening.listener import Listener, NoteKind, SocketHealth
+from loopback.voice.conditions import Opening, VoiceConditions
+from loopback.voice.gateway import Connection, Payload, hang
 from loopback.voice.protocol import GATEWAY_VERSION, CloseCode, CloseError, Op, VoiceSettings
 from loopback.voice.receiver import VoiceReceiver
 from loopback.voice.session import Sessions, VoiceSession
@@ -25,12 +28,15 @@ if TYPE_CHECKING:
 SHUTDOWN_TIMEOUT_S = 3.0
 WEBSOCKET_CLOSE_TIMEOUT_S = 1.0
 
+_NAME = re.compile(r"loopback(\d+)-(\d+)\.discord\.media")
+
 
 class VoiceServer:
     """``async with`` binds the UDP socket; leaving closes every websocket with 1001 and awaits their end.
 
     Must be entered in the event loop that also serves :meth:`handle`. ``listener_limit`` bounds the frames
-    that each listener keeps (None: all).
+    that each listener keeps (None: all). It stands for ``settings.servers`` voice servers: each has a UDP
+    port and, for each guild, a name of its own. ``conditions`` are what faults have made of them.
     """
 
     def __init__(
@@ -41,8 +47,21 @@ class VoiceServer:
         listener_limit: int | None = None,
     ) -> None:
         self.settings = settings or VoiceSettings()
+        self.conditions = VoiceConditions()
         self._sessions = Sessions(self.settings)
-        self._receiver = VoiceReceiver(host, self._sessions, self.listener)
+        self._health = SocketHealth()
+        self._receivers = [
+            VoiceReceiver(
+                host,
+                self._sessions,
+                self.listener,
+                server=server,
+                network=self.conditions.network,
+                health=self._health,
+            )
+            for server in range(self.settings.servers)
+        ]
+        self._sockets = AsyncExitStack()
         self._listeners: dict[int, Listener] = {}
         self._listener_limit = listener_limit
         self._session_numbers: dict[int, int] = {}
@@ -51,7 +70,10 @@ class VoiceServer:
         self._accepting = False
 
     async def __aenter__(self) -> VoiceServer:
-        await self._receiver.__aenter__()
+        async with AsyncExitStack() as stack:
+            for receiver in self._receivers:
+                await stack.enter_async_context(receiver)
+            self._sockets = stack.pop_all()
         self._accepting = True
         return self
 
@@ -62,11 +84,31 @@ class VoiceServer:
         try:
             await self._end_connections()
         finally:
-            await self._receiver.__aexit__(kind, error, trace)
+            await self._sockets.aclose()
 
     def issue(self, guild_id: int, channel_id: int, user_id: int, session_id: str) -> str:
         """A voice token for a VOICE_SERVER_UPDATE; it replaces an earlier one of that guild and user."""
         return self._sessions.issue(guild_id, channel_id, user_id, session_id).token
+
+    def endpoint(self, guild_id: int, user_id: int) -> str:
+        """Where the user's token is good, `host:port` as VOICE_SERVER_UPDATE states it. Raises KeyError.
+
+        The name tells server and guild, so that faults can meet a websocket before it has identified itself.
+        """
+        credential = self._sessions.credential(guild_id, user_id)
+        if credential is None:
+            raise KeyError(guild_id)
+        return f"loopback{credential.server + 1}-{guild_id}.discord.media:443"
+
+    def server_of(self, guild_id: int, user_id: int) -> int | None:
+        """The number, from 0, of the voice server that serves the user's session there; None without one."""
+        session = self._sessions.of(guild_id, user_id)
+        return None if session is None else session.server
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The UDP address of each voice server."""
+        return [receiver.address for receiver in self._receivers]
 
     def revoke(self, guild_id: int, user_id: int, code: int = CloseCode.DISCONNECTED) -> None:
         """The user has left the channel: token and session end, the websocket closes with ``code``."""
@@ -76,14 +118,12 @@ class VoiceServer:
     @property
     def strays(self) -> int:
         """Datagrams that belong to no living session: sent into the void."""
-        return self._receiver.strays
+        return sum(receiver.strays for receiver in self._receivers)
 
     def listener(self, guild_id: int) -> Listener:
         """What is heard in the guild, in whatever session; made at the first call."""
         if guild_id not in self._listeners:
-            self._listeners[guild_id] = Listener(
-                guild_id, health=self._receiver.health, limit=self._listener_limit
-            )
+            self._listeners[guild_id] = Listener(guild_id, health=self._health, limit=self._listener_limit)
         return self._listeners[guild_id]
 
     def user_joined(self, guild_id: int, user_id: int) -> None:
@@ -122,13 +162,15 @@ class VoiceServer:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """The voice gateway's endpoint, ``GET /?v=8``."""
+        server, guild_id = _named(request.host)
+        await hang(request, lambda: self.conditions.silent(guild_id))
         socket = web.WebSocketResponse(timeout=WEBSOCKET_CLOSE_TIMEOUT_S)
         await socket.prepare(request)
         refusal = self._refusal(request)
         if refusal is not None:
             await socket.close(code=refusal.code, message=refusal.reason.encode())
             return socket
-        connection = Connection(self, request, socket)
+        connection = Connection(self, request, socket, server=server)
         self._connections.add(connection)
         try:
             await connection.run()
@@ -159,6 +201,7 @@ class VoiceServer:
         self.listener(session.guild_id).note(NoteKind.CLOSED, str(int(code)))
 
     async def _end_connections(self) -> None:
+        self.cut_silent()
         for connection in self._connections:
             connection.close(CloseCode.GOING_AWAY, "the server stops")
         with anyio.move_on_after(SHUTDOWN_TIMEOUT_S):
@@ -167,10 +210,36 @@ class VoiceServer:
         for connection in self._connections:
             connection.abort()
 
+    def silence(self, guild_ids: frozenset[int] | None) -> int:
+        """Let the open websockets of those guilds (None: all) answer nothing any more; how many they are."""
+        sessions = [one for one in self._sessions if guild_ids is None or one.guild_id in guild_ids]
+        connections = [one.connection for one in sessions if one.connection is not None]
+        for connection in connections:
+            connection.silence()
+        return len(connections)
+
+    def cut_silent(self) -> None:
+        """Cut the websockets that answer nothing: nobody else would end them."""
+        for connection in [one for one in self._connections if one.silent]:
+            connection.abort()
+
+    def ignores(self, data: Payload) -> bool:
+        """Whether an IDENTIFY or RESUME for that guild gets no answer."""
+        return self.conditions.silent(int(data["server_id"]))
+
+    def _let_in(self, opening: Opening, guild_id: int) -> None:
+        code = self.conditions.refused(opening, guild_id)
+        if code is not None:
+            self.listener(guild_id).note(NoteKind.REFUSED, f"{opening.value} {code}")
+            raise CloseError(code, "refused")
+
     def identify(self, connection: Connection, data: Payload) -> VoiceSession:
         """Open a session; an earlier one of the same user ends with 4006."""
         guild_id, user_id = int(data["server_id"]), int(data["user_id"])
+        self._let_in(Opening.IDENTIFY, guild_id)
         session = self._sessions.open(guild_id, user_id, str(data["session_id"]), str(data["token"]))
+        if connection.server not in (None, session.server):
+            raise CloseError(CloseCode.SESSION_INVALID, "the token is for another voice server")
         session.dave_version = int(data.get("max_dave_protocol_version", 0))
         self.close(guild_id, user_id, CloseCode.SESSION_INVALID, keep_session=False, reason="replaced")
         session.connection = connection
@@ -180,6 +249,7 @@ class VoiceServer:
 
     def resume(self, connection: Connection, data: Payload) -> VoiceSession:
         """Give a session its new websocket; the former one, if it still hangs, is cut."""
+        self._let_in(Opening.RESUME, int(data["server_id"]))
         session = self._sessions.resumable(
             int(data["server_id"]), str(data["session_id"]), str(data["token"])
         )
@@ -191,7 +261,7 @@ class VoiceServer:
 
     def ready(self, session: VoiceSession) -> Payload:
         """The data of READY: where to send UDP, as whom, and in which modes."""
-        ip, port = self._receiver.address
+        ip, port = self._receivers[session.server].address
         return {"ssrc": session.ssrc, "ip": ip, "port": port, "modes": list(self.settings.modes)}
 
     def select_protocol(self, session: VoiceSession, data: Payload) -> Payload:
@@ -231,3 +301,9 @@ class VoiceServer:
         for session in self._sessions:
             if session.guild_id == guild_id and session.user_id != about and session.key:
                 session.send_numbered(op, data)
+
+
+def _named(host: str) -> tuple[int | None, int | None]:
+    """Server (from 0) and guild in the name that a client has dialled; None each if it is another name."""
+    found = _NAME.fullmatch(host.partition(":")[0])
+    return (None, None) if found is None else (int(found[1]) - 1, int(found[2]))

@@ -30,6 +30,8 @@ class Credential:
     user_id: int
     session_id: str
     token: str
+    server: int = 0
+    """Which of the voice servers it is good for, from 0."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +61,11 @@ class VoiceSession:
     @property
     def user_id(self) -> int:
         return self.credential.user_id
+
+    @property
+    def server(self) -> int:
+        """Which of the voice servers it is on, from 0."""
+        return self.credential.server
 
     def describe(self, mode: str, number: int) -> None:
         """Make a fresh key for ``mode``."""
@@ -90,6 +97,7 @@ class Sessions:
     def __init__(self, settings: VoiceSettings) -> None:
         self._settings = settings
         self._credentials: dict[tuple[int, int], Credential] = {}
+        self._last_server: dict[int, int] = {}
         self._by_owner: dict[tuple[int, int], VoiceSession] = {}
         self._by_ssrc: dict[int, VoiceSession] = {}
         self._by_address: dict[Address, VoiceSession] = {}
@@ -99,10 +107,20 @@ class Sessions:
         return iter(list(self._by_owner.values()))
 
     def issue(self, guild_id: int, channel_id: int, user_id: int, session_id: str) -> Credential:
-        """A new token; it replaces an earlier one of the same user in the same guild."""
-        credential = Credential(guild_id, channel_id, user_id, session_id, secrets.token_hex(8))
+        """A new token; it replaces an earlier one of the same user in the same guild.
+
+        The first is for server 0, each later one for the next server, so that a move is one.
+        """
+        server = self._last_server.get(guild_id, -1) + 1
+        self._last_server[guild_id] = server
+        token, server = secrets.token_hex(8), server % self._settings.servers
+        credential = Credential(guild_id, channel_id, user_id, session_id, token, server)
         self._credentials[guild_id, user_id] = credential
         return credential
+
+    def credential(self, guild_id: int, user_id: int) -> Credential | None:
+        """The token of the user in that guild that is good now."""
+        return self._credentials.get((guild_id, user_id))
 
     def withdraw(self, guild_id: int, user_id: int) -> None:
         """The user's token in that guild is good no longer."""

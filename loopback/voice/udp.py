@@ -37,11 +37,13 @@ OnDatagram = Callable[[bytes, Address, int], None]
 class UdpPort:
     """Owns the socket: ``async with`` binds and closes it. Datagrams go to ``on_datagram`` in the loop."""
 
-    def __init__(self, host: str, on_datagram: OnDatagram) -> None:
+    def __init__(self, host: str, on_datagram: OnDatagram, health: SocketHealth | None = None) -> None:
         self._host = host
         self._on_datagram = on_datagram
         self._socket: socket.socket | None = None
-        self.health = SocketHealth()
+        self._dropped = 0
+        self.health = health or SocketHealth()
+        """Of this socket, or of all that share it: their drops are added up."""
         self.address: Address = (host, 0)
         self.unsent = 0
         """Datagrams that the kernel did not take."""
@@ -105,8 +107,12 @@ class UdpPort:
                 seconds, nanoseconds = _TIMESPEC.unpack(value[: _TIMESPEC.size])
                 arrival_ns = seconds * 1_000_000_000 + nanoseconds
             elif kind == SO_RXQ_OVFL:
-                self.health.kernel_drops = _COUNTER.unpack(value[: _COUNTER.size])[0]
+                self._count_drops(_COUNTER.unpack(value[: _COUNTER.size])[0])
         return arrival_ns or time.time_ns()
+
+    def _count_drops(self, total: int) -> None:
+        self.health.kernel_drops = (self.health.kernel_drops or 0) + total - self._dropped
+        self._dropped = total
 
 
 def _try_option(sock: socket.socket, option: int, value: int) -> bool:

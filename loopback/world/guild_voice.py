@@ -84,7 +84,8 @@ def renew_voice_server(guild: Guild, state: VoiceState) -> None:
     world = guild.world
     assert state.channel_id is not None, "only somebody in a channel has a voice server"  # noqa: S101 - an invariant
     token = world.voice.issue(guild.id, state.channel_id, state.user_id, state.session_id)
-    data = {"token": token, "guild_id": str(guild.id), "endpoint": world.voice_endpoint()}
+    endpoint = world.voice.endpoint(guild.id, state.user_id)
+    data = {"token": token, "guild_id": str(guild.id), "endpoint": endpoint}
     world.dispatch(Event("VOICE_SERVER_UPDATE", data, guild.id, session_id=state.session_id))
 
 

@@ -44,7 +44,6 @@ class World:
     watch: Watch = field(default_factory=Watch)
     commands: Commands = field(init=False)
     _sinks: list[Callable[[Event], None]] = field(default_factory=list)
-    _endpoints: int = 0
 
     def __post_init__(self) -> None:
         self.commands = Commands(self.ids, self.application.id, self.watch.changed)
@@ -66,11 +65,6 @@ class World:
         for sink in self._sinks:
             sink(event)
         self.watch.changed()
-
-    def voice_endpoint(self) -> str:
-        """A fresh name of a voice server, `host:port` as VOICE_SERVER_UPDATE states it."""
-        self._endpoints += 1
-        return f"loopback{self._endpoints}.discord.media:443"
 
     def direct_channel(self, user: User) -> DirectChannel:
         """The bot's direct messages with `user`, opened at the first use."""

@@ -329,6 +329,7 @@ async def play_own_number(voice: VoiceServer, url: str, guild_id: int) -> None:
 
 async def test_the_port_is_free_after_the_block() -> None:
     async with VoiceServer() as server:
-        port = server._receiver.address[1]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
-        again.bind(("127.0.0.1", port))
+        addresses = server.addresses
+    for address in addresses:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(address)

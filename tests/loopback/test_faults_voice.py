@@ -1,0 +1,330 @@
+"""Faults of voice websockets, of the UDP path and of the place in voice, met by a bare client."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from aiohttp import WSMsgType
+
+from loopback import Loopback
+from loopback.faults import Direction, FaultKind, Silence
+from loopback.listening.listener import NoteKind
+from loopback.voice.probe import VoiceProbe
+from loopback.voice.protocol import CloseCode, Op
+from loopback.world import guild_voice
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from loopback import Guild
+    from loopback.world.events import Event
+
+pytestmark = pytest.mark.anyio
+
+SESSION = "a main gateway's session"
+
+
+class Bot:
+    """The least of a bot: it is in voice in one guild, with a bare client for the voice server."""
+
+    def __init__(self, discord: Loopback, name: str = "Guild") -> None:
+        self.discord = discord
+        self.guild: Guild = discord.add_guild(name)
+        self.channel = self.guild.add_voice_channel("Music")
+        self.servers: list[Event] = []
+        discord.world.subscribe(self._told)
+        self.join()
+
+    def _told(self, event: Event) -> None:
+        if event.name == "VOICE_SERVER_UPDATE" and event.guild_id == self.guild.id:
+            self.servers.append(event)
+
+    def join(self) -> None:
+        """Op 4 for the channel, as the main gateway carries it out."""
+        member = self.guild.members[self.discord.bot.id]
+        guild_voice.request(self.guild, member, self.channel, SESSION)
+
+    def probe(self) -> VoiceProbe:
+        """A client for the voice server that was named last."""
+        told = self.servers[-1].data
+        return VoiceProbe(
+            f"https://{told['endpoint']}/?v=8",
+            guild_id=self.guild.id,
+            user_id=self.discord.bot.id,
+            session_id=SESSION,
+            token=told["token"],
+            connector=self.discord.connector(),
+        )
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[Loopback]:
+    async with Loopback() as made:
+        yield made
+
+
+@pytest.fixture
+def bot(discord: Loopback) -> Bot:
+    return Bot(discord)
+
+
+@pytest.fixture
+async def client(bot: Bot) -> AsyncIterator[VoiceProbe]:
+    async with bot.probe() as probe:
+        await probe.join()
+        yield probe
+
+
+async def silent(probe: VoiceProbe, timeout_s: float = 0.15) -> bool:
+    """Whether nothing comes by the websocket for a while."""
+    with anyio.move_on_after(timeout_s) as waited:
+        await probe.websocket.receive()
+    return waited.cancelled_caught
+
+
+async def echoed(probe: VoiceProbe, timeout_s: float = 0.1) -> bool:
+    """Whether a keep-alive comes back."""
+    try:
+        await probe.exchange(time.monotonic_ns().to_bytes(8, "big"), timeout_s)
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("code", "kept"), [(1001, True), (4015, True), (4006, False), (4021, False)])
+async def test_a_close_keeps_the_session_by_its_code(
+    discord: Loopback, bot: Bot, client: VoiceProbe, code: int, kept: bool
+) -> None:
+    fault = discord.faults.of(bot.guild).voice.close(code)
+
+    assert await client.close_code() == code
+    assert (discord.voice.session(bot.guild.id, discord.bot.id) is not None) is kept
+    assert await echoed(client) is kept
+    assert (fault.kind, fault.detail, fault.hits) == (FaultKind.VOICE_CLOSED, str(code), 1)
+    assert fault.began_ns == fault.ended_ns
+
+
+@pytest.mark.parametrize(("code", "kept"), [(1001, False), (4006, True)])
+async def test_the_rule_for_codes_can_be_overridden(
+    discord: Loopback, bot: Bot, client: VoiceProbe, code: int, kept: bool
+) -> None:
+    discord.faults.of(bot.guild).voice.close(code, keep_session=kept)
+
+    assert await client.close_code() == code
+    assert await echoed(client) is kept
+
+
+async def test_a_reset_is_no_close(discord: Loopback, client: VoiceProbe) -> None:
+    discord.faults.everywhere.voice.reset()
+
+    assert await client.close_code() == 1006
+    await client.open()
+    await client.resume()
+    await client.expect(Op.RESUMED)
+
+
+async def test_as_many_identifies_are_refused_as_there_are_codes(discord: Loopback, bot: Bot) -> None:
+    with discord.faults.of(bot.guild).voice.refuse_identifies([4006, 4009]) as fault:
+        for code in (4006, 4009):
+            async with bot.probe() as probe:
+                await probe.send(Op.IDENTIFY, probe.identity)
+                assert await probe.close_code() == code
+        async with bot.probe() as probe:
+            await probe.identify()
+
+    assert fault.hits == 2
+    refusals = bot.guild.listener.noted(NoteKind.REFUSED)
+    assert [note.detail for note in refusals] == ["identify 4006", "identify 4009"]
+    assert fault.ended_ns is not None
+    assert fault.began_ns <= refusals[0].at_ns <= refusals[1].at_ns <= fault.ended_ns
+
+
+async def test_each_guild_of_all_has_its_own_refusals(discord: Loopback, bot: Bot) -> None:
+    other = Bot(discord, "Other")
+    fault = discord.faults.everywhere.voice.refuse_identifies([4006])
+    for each in (bot, other):
+        async with each.probe() as probe:
+            await probe.send(Op.IDENTIFY, probe.identity)
+            assert await probe.close_code() == CloseCode.SESSION_INVALID
+    assert fault.hits == 2
+
+
+async def test_a_refused_resume_leaves_the_session(discord: Loopback, bot: Bot, client: VoiceProbe) -> None:
+    faults = discord.faults.of(bot.guild)
+    faults.voice.refuse_resumes([4006])
+    faults.voice.reset()
+    await client.close_code()
+    await client.open()
+    await client.resume()
+    assert await client.close_code() == CloseCode.SESSION_INVALID
+    assert await echoed(client)
+    await client.open()
+    await client.resume()
+    await client.expect(Op.RESUMED)
+
+
+async def test_a_half_open_websocket_answers_nothing_and_a_new_one_does(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    fault = discord.faults.of(bot.guild).voice.half_open()
+    await client.send(Op.HEARTBEAT, {"t": 1, "seq_ack": -1})
+
+    assert fault.hits == 1
+    assert await silent(client)
+    assert await echoed(client)
+    await client.open()
+    await client.resume()
+    await client.expect(Op.RESUMED)
+
+
+async def test_new_websockets_stay_unanswered_until_the_fault_ends(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    other = Bot(discord, "Other")
+    fault = discord.faults.of(bot.guild).voice.half_open(Silence.NEW)
+    with anyio.move_on_after(0.15) as waited:
+        await client.open()
+    assert waited.cancelled_caught
+    async with other.probe() as elsewhere:
+        await elsewhere.join()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.open)
+        await anyio.sleep(0.05)
+        fault.end()
+    await client.resume()
+    await client.expect(Op.RESUMED)
+
+
+async def test_nothing_half_open_holds_up_the_end() -> None:
+    async with Loopback() as discord:
+        bot = Bot(discord)
+        async with bot.probe() as probe:
+            await probe.join()
+            discord.faults.everywhere.voice.half_open(Silence.EXISTING | Silence.NEW)
+            started = time.monotonic()
+            await discord.__aexit__(None, None, None)
+            assert time.monotonic() - started < discord.settings.shutdown_timeout_s
+            assert (await probe.websocket.receive()).type is not WSMsgType.TEXT
+
+
+async def test_an_outbound_hole_swallows_what_the_bot_sends(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    with discord.faults.of(bot.guild).udp.hole(direction=Direction.OUTBOUND):
+        client.frame(b"swallowed")
+        assert not await echoed(client)
+    client.frame(b"heard")
+
+    frames = await bot.guild.listener.wait_frames(1, timeout_s=5)
+    assert [frame.opus for frame in frames] == [b"heard"]
+    assert bot.guild.listener.keep_alives == 0
+
+
+async def test_an_inbound_hole_swallows_the_echoes_alone(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    with discord.faults.of(bot.guild).udp.hole(direction=Direction.INBOUND):
+        client.frame(b"heard")
+        assert not await echoed(client)
+    assert await echoed(client)
+
+    assert [frame.opus for frame in bot.guild.listener.frames] == [b"heard"]
+    assert bot.guild.listener.keep_alives == 2
+
+
+async def test_a_hole_has_an_end_and_is_for_its_guild_alone(discord: Loopback, bot: Bot) -> None:
+    other = Bot(discord, "Other")
+    async with bot.probe() as here, other.probe() as there:
+        await here.join()
+        await there.join()
+        fault = discord.faults.of(bot.guild).udp.hole(0.15)
+        assert not await echoed(here)
+        assert await echoed(there)
+        with anyio.fail_after(5):
+            while fault.lasts:  # noqa: ASYNC110 - a fault has no event
+                await anyio.sleep(0.01)
+        assert await echoed(here)
+    assert fault.ended_ns is not None
+    assert 0.15e9 <= fault.ended_ns - fault.began_ns < 1e9
+
+
+async def test_a_hole_on_one_server_leaves_the_next_one_alone(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    server = discord.voice.server_of(bot.guild.id, discord.bot.id)
+    discord.faults.everywhere.udp.hole(server=server)
+    assert not await echoed(client)
+    with pytest.raises(TimeoutError), anyio.fail_after(0.1):
+        await client.discover()
+
+    fault = discord.faults.of(bot.guild).place.move_server()
+
+    assert fault.kind is FaultKind.SERVER_MOVED
+    async with bot.probe() as again:
+        await again.join()
+        assert await echoed(again)
+        assert discord.voice.server_of(bot.guild.id, discord.bot.id) != server
+
+
+async def test_a_token_is_good_for_its_own_server_only(discord: Loopback, bot: Bot) -> None:
+    former = bot.probe()
+    discord.faults.of(bot.guild).place.move_server()
+    former.identity["token"] = bot.servers[-1].data["token"]
+    async with former:
+        await former.send(Op.IDENTIFY, former.identity)
+        assert await former.close_code() == CloseCode.SESSION_INVALID
+
+
+async def test_a_server_move_can_close_the_websocket_first(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    discord.faults.of(bot.guild).place.move_server(code=4022)
+
+    assert await client.close_code() == 4022
+    async with bot.probe() as again:
+        await again.join()
+
+
+async def test_loss_is_drawn_with_its_seed(discord: Loopback, bot: Bot, client: VoiceProbe) -> None:
+    heard: list[list[bytes | None]] = []
+    for _ in range(2):
+        bot.guild.listener.clear()
+        with discord.faults.of(bot.guild).udp.loss(0.5, seed=7, direction=Direction.OUTBOUND):
+            for number in range(60):
+                client.frame(bytes([number]))
+            await anyio.sleep(0.05)
+        client.frame(b"last")
+        with anyio.fail_after(5):
+            while not heard_last(bot):  # noqa: ASYNC110 - how many arrive is not known
+                await anyio.sleep(0.005)
+        heard.append([frame.opus for frame in bot.guild.listener.frames])
+    assert heard[0] == heard[1]
+    assert 15 < len(heard[0]) < 45
+
+
+def heard_last(bot: Bot) -> bool:
+    return any(frame.opus == b"last" for frame in bot.guild.listener.frames)
+
+
+async def test_delay_and_jitter_show_in_the_arrivals(discord: Loopback, bot: Bot, client: VoiceProbe) -> None:
+    with discord.faults.of(bot.guild).udp.delay(80.0, 40.0, seed=3, direction=Direction.OUTBOUND):
+        sent_ns = time.time_ns()
+        for number in range(20):
+            client.frame(bytes([number]))
+        frames = await bot.guild.listener.wait_frames(20, timeout_s=5)
+    late_ms = [(frame.arrival_ns - sent_ns) / 1e6 for frame in frames]
+    assert min(late_ms) >= 40.0
+    assert max(late_ms) - min(late_ms) > 30.0
+    assert [frame.sequence for frame in frames] != sorted(frame.sequence for frame in frames)
+
+
+async def test_a_delay_takes_its_time_on_the_way_back_too(
+    discord: Loopback, bot: Bot, client: VoiceProbe
+) -> None:
+    with discord.faults.of(bot.guild).udp.delay(60.0):
+        sent = time.monotonic()
+        assert await echoed(client, 5.0)
+        assert time.monotonic() - sent >= 0.12
