@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import discord
 
+from actors.voice.places import count_people
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -139,12 +141,6 @@ class LivePort:
         if channel is None or isinstance(channel, discord.GroupChannel):
             raise PostError(Trouble.GONE)
         return channel.get_partial_message(message_id)
-
-
-def count_people(guild: discord.Guild, channel: VoiceChannel) -> int:
-    """Members of a voice channel that are no bots."""
-    members = (guild.get_member(user_id) for user_id in channel.voice_states)
-    return sum(1 for member in members if member is None or not member.bot)
 
 
 def trouble_of(error: BaseException) -> Trouble:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from actors.discord_port import count_people
 from actors.messages import No
+from actors.voice.places import count_people
 
 if TYPE_CHECKING:
     from .desk import Context

@@ -1,4 +1,4 @@
-"""What a join asks of discord.py, by public names alone: permissions, the stage, clients in the way."""
+"""What a join asks of discord.py, by public names alone: registrations, clients in the way."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
-import discord
 
-from actors.voice.causes import Fault
-from actors.voice.errors import VoiceError
 from actors.voice.protocol import Protocol
 
 if TYPE_CHECKING:
+    import discord
+
     from actors.voice.link import Link
 
     VoiceChannel = discord.VoiceChannel | discord.StageChannel
@@ -23,34 +22,22 @@ _DISPOSE_TIMEOUT_S: Final = 3.0
 _POLL_S: Final = 0.02
 
 
-def check_permissions(channel: VoiceChannel) -> None:
-    """Discord ignores a join that is not allowed: better to say so at once than to time out."""
-    permissions = channel.permissions_for(channel.guild.me)
-    stage = isinstance(channel, discord.StageChannel)  # `speak` does not count there
-    for needed in ("view_channel", "connect") if stage else ("view_channel", "connect", "speak"):
-        if not getattr(permissions, needed):
-            words = f"no permission to {needed.replace('_', ' ')} in {channel.name}"
-            raise VoiceError(None, words, Fault.PERMISSION_LOST)
-    inside = channel.guild.me in channel.members
-    if 0 < channel.user_limit <= len(channel.members) and not inside and not permissions.move_members:
-        raise VoiceError(None, f"{channel.name} is full", Fault.CHANNEL_FULL)
-
-
-async def register_again(link: Link, client: discord.Client | None) -> None:
+async def register_again(link: Link, client: discord.Client | None) -> bool:
     """Make a living link known to discord.py again, which forgets it in a new main session (op 9) or a new
-    client.
+    client; True if that was needed, and the new session wants to be told where the bot is.
     """
     standing = link.standing
     if client is not None and client is not standing.client:
         standing.client = client
     guild = standing.client.get_guild(link.guild_id)
     if guild is None or guild.unavailable or guild.voice_client is not None or standing.client.is_closed():
-        return
+        return False
     channel = guild.get_channel(link.channel_id)
-    if channel is not None:
-        place = cast("VoiceChannel", channel)
-        link.protocol = await place.connect(cls=lambda client, place: Protocol(client, place, link))
-        await standing.affirm()
+    if channel is None:
+        return False
+    place = cast("VoiceChannel", channel)
+    link.protocol = await place.connect(cls=lambda client, place: Protocol(client, place, link))
+    return True
 
 
 async def dispose(guild: discord.Guild) -> None:

@@ -14,10 +14,12 @@ from actors.voice.backoff import RetryPolicy
 from actors.voice.causes import Fault
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
-from actors.voice.joining import check_permissions, dispose, register_again
+from actors.voice.joining import dispose, register_again
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState
+from actors.voice.places import check_permissions
 from actors.voice.protocol import Protocol
+from actors.voice.sends import Sends
 from actors.voice.standing import Standing
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Links:
         self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
         self._changes = Changes()
+        self._sends = Sends()
         self._tasks: TaskGroup | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -162,7 +165,7 @@ class Links:
         made: list[Link] = []
 
         def register(client: discord.Client, connectable: discord.abc.Connectable) -> Protocol:
-            standing = Standing(client, channel.guild.id, channel.id)
+            standing = Standing(client, channel.guild.id, channel.id, self._sends)
             link = Link(standing, stream, http, on_event=on_event, policy=self._policy)
             link.protocol = Protocol(client, connectable, link)
             made.append(link)
@@ -207,7 +210,8 @@ class Links:
             for link in self.all():
                 if link.on_event is None:
                     self._unowned.setdefault(link.guild_id, now + self._grace_s)
-                await register_again(link, self._client())
+                if await register_again(link, self._client()):
+                    tasks.start_soon(link.standing.affirm)  # which may have to wait for its turn
             for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
                 del self._unowned[guild_id]
                 tasks.start_soon(self.disconnect, guild_id)

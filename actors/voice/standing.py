@@ -7,7 +7,7 @@ move, a new voice server.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import discord
 
@@ -15,6 +15,8 @@ from actors.voice.causes import Fault
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
 from actors.voice.gateway import Credentials
+from actors.voice.places import check_permissions, count_people
+from actors.voice.sends import Rank, Sends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +43,7 @@ class Standing:
     :ivar on_moved: called with the id of the new channel
     """
 
-    def __init__(self, client: discord.Client, guild_id: int, channel_id: int) -> None:
+    def __init__(self, client: discord.Client, guild_id: int, channel_id: int, sends: Sends) -> None:
         self.client = client
         self.guild_id = guild_id
         self.channel_id = channel_id
@@ -50,6 +52,7 @@ class Standing:
         self.on_server: Callable[[], None] = _ignore
         self.on_moved: Callable[[int], None] = _ignore_moved
         self._changes = Changes()
+        self._sends = sends
         self._session_id: str | None = None
         self._server: tuple[str, str] | None = None  # token, endpoint
         self._climbing = 0  # attempts to get on the stage that are under way
@@ -132,6 +135,7 @@ class Standing:
 
         :raises VoiceError: if the main gateway cannot be asked
         """
+        await self._turn(Rank.ASKED)
         self._asked += 1
         try:
             await self._change(None)
@@ -144,6 +148,7 @@ class Standing:
 
         :raises VoiceError: if it does not come
         """
+        await self._turn(Rank.ASKED)
         await self._change(channel_id)
         if not await self._changes.until(lambda: self.channel_id == channel_id, timeout_s):
             words = "Discord did not answer the request to change the channel"
@@ -152,11 +157,13 @@ class Standing:
     async def affirm(self) -> None:
         """Tell a new main session where the bot is; a voice server that this brings is a surprise."""
         try:
+            await self._turn(self._rank())
             await self._change(self.channel_id)
         except VoiceError:
             pass  # the voice session goes on as long as it lives; its end will ask again
 
     async def _ask_credentials(self, timeout_s: float) -> Credentials:
+        await self._turn(self._rank())
         self._asked += 1
         self._server = None
         try:
@@ -170,10 +177,30 @@ class Standing:
             raise VoiceError(None, words, Fault.NO_ANSWER)
         return credentials
 
-    async def _change(self, channel_id: int | None) -> None:
+    async def _turn(self, rank: Rank) -> None:
+        """Wait until op 4 may be sent. What the main gateway says meanwhile is no answer to it."""
+        await self._sends.of(self._guild().shard_id).turn(rank)
+
+    def _rank(self) -> Rank:
+        """
+        :raises VoiceError: there is no way into the channel any more
+        """
+        guild = self._guild()
+        channel = guild.get_channel(self.channel_id)
+        if channel is None:
+            raise VoiceError(None, "the voice channel does not exist any more", Fault.CHANNEL_DELETED)
+        place = cast("discord.VoiceChannel | discord.StageChannel", channel)
+        check_permissions(place)
+        return Rank.LISTENED if count_people(guild, place) else Rank.UNHEARD
+
+    def _guild(self) -> discord.Guild:
         guild = self.client.get_guild(self.guild_id)
-        if guild is None:
+        if guild is None or guild.unavailable:
             raise VoiceError(None, "the guild is not available", Fault.GATEWAY_AWAY)
+        return guild
+
+    async def _change(self, channel_id: int | None) -> None:
+        guild = self._guild()
         channel = None if channel_id is None else discord.Object(channel_id)
         try:
             await guild.change_voice_state(channel=channel, self_deaf=channel is not None)

@@ -62,6 +62,7 @@ class Channel:
         self.guild, self.id, self.name = guild, channel_id, f"channel {channel_id}"
         self.allowed = {"view_channel": True, "connect": True, "speak": True, "move_members": False}
         self.members: list[object] = []
+        self.voice_states: dict[int, object] = {}
 
     def permissions_for(self, _member: object) -> SimpleNamespace:
         return SimpleNamespace(**self.allowed)
@@ -85,6 +86,7 @@ class Guild:
     """
 
     unavailable = False
+    shard_id = 0
 
     def __init__(self, client: Client, guild_id: int) -> None:
         self.client, self.id = client, guild_id
