@@ -11,7 +11,7 @@ import anyio
 import discord
 import pytest
 
-from actors.voice import Clock, Closed, LinkEvent, Links, LinkState, Moved
+from actors.voice import Clock, Closed, Fault, LinkEvent, Links, LinkState, Moved
 from loopback import Loopback
 from loopback.listening.report import longest_gap_ms, report
 
@@ -163,7 +163,7 @@ async def test_a_kick_is_final(bot: Bot) -> None:
     link = await bot.play()
     bot.guild.disconnect(bot.loopback.bot)
     await bot.until(lambda: link.state is LinkState.CLOSED)
-    assert bot.events[-1] == Closed(4014, "disconnected from the channel")
+    assert bot.events[-1] == Closed(4014, "disconnected from the channel", Fault.KICKED)
     assert bot.seen(bot.music).guild.voice_client is None
     await bot.links.connect(bot.seen(bot.music), on_event=bot.events.append)
 
