@@ -11,6 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
+LOCK = "requirements.lock"
+BENCH_LOCK = "requirements-bench.lock"
 DEMANDED = ("discord.py", "yt-dlp", "PyNaCl", "anyio", "msgpack", "tenacity", "pytest-anyio")
 """The packages that requirement M7 names. That they are used is shown in test_house.py."""
 
@@ -25,9 +27,16 @@ def declared() -> dict[str, Requirement]:
 
 
 @cache
-def locked() -> dict[str, tuple[str, int]]:
-    """The lock file: canonical name -> version, number of hashes."""
-    text = (ROOT / "requirements.lock").read_text("utf-8").replace("\\\n", " ")
+def compared() -> dict[str, Requirement]:
+    """What the kernel's bench is compared with, by canonical name."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    return {canonicalize_name(r.name): r for r in map(Requirement, groups["bench"])}
+
+
+@cache
+def locked(file: str = LOCK) -> dict[str, tuple[str, int]]:
+    """A lock file: canonical name -> version, number of hashes."""
+    text = (ROOT / file).read_text("utf-8").replace("\\\n", " ")
     found: dict[str, tuple[str, int]] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         pin, *rest = line.split()
@@ -59,11 +68,25 @@ def test_all_that_is_declared_is_locked_within_its_range() -> None:
     assert wrong == []
 
 
-def test_every_line_of_the_lock_file_has_a_version_and_hashes() -> None:
-    assert [name for name, (version, hashes) in locked().items() if not (version and hashes)] == []
+def test_what_the_bench_compares_with_is_locked_apart() -> None:
+    apart = locked(BENCH_LOCK)
+    wrong = [str(r) for name, r in compared().items() if not r.specifier.contains(apart[name][0])]
+    assert wrong == []
+    assert not compared().keys() & locked().keys()
 
 
-def test_the_lock_file_holds_no_address() -> None:
-    text = (ROOT / "requirements.lock").read_text("utf-8")
+def test_the_lock_files_agree() -> None:
+    both = locked().keys() & locked(BENCH_LOCK).keys()
+    assert [name for name in both if locked()[name][0] != locked(BENCH_LOCK)[name][0]] == []
+
+
+@pytest.mark.parametrize("file", [LOCK, BENCH_LOCK])
+def test_every_line_of_a_lock_file_has_a_version_and_hashes(file: str) -> None:
+    assert [name for name, (version, hashes) in locked(file).items() if not (version and hashes)] == []
+
+
+@pytest.mark.parametrize("file", [LOCK, BENCH_LOCK])
+def test_a_lock_file_holds_no_address(file: str) -> None:
+    text = (ROOT / file).read_text("utf-8")
     assert "://" not in text
     assert "-url" not in text

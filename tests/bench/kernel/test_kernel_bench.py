@@ -1,0 +1,96 @@
+"""The bench runs from end to end, and the kernel's cost has not run away."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from tests.bench.kernel import figures, measures, pauses, rivals, subject, table
+from tests.bench.kernel.__main__ import run
+from tests.bench.kernel.figures import TARGETS, UNITS, Figure
+from tests.bench.kernel.measures import TINY, Sizes, run_measure
+from tests.bench.kernel.picture import draw
+from tests.bench.kernel.rounds import Ratio, ratio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOPS = ("asyncio", "trio")
+#: Far above what is aimed for: noise passes, a kernel that lost its way does not.
+RUNAWAY = {
+    (figures.TELL, subject.RECEIVE): 3.5,
+    (figures.TELL, subject.HANDLES): 3.5,
+    (figures.ASK, subject.ASK): 4.0,
+    (figures.ASK, subject.ASK_TIMEOUT): 8.0,
+}
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Figure]:
+    """A few of everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rivals, "OPENERS", {})  # they are not the suite's to judge
+        return run(Console(quiet=True), tuple(UNITS), LOOPS, TINY)
+
+
+def test_every_measure_has_its_rows_on_every_loop(found: list[Figure]) -> None:
+    assert {(figure.measure, figure.loop) for figure in found} == {(m, n) for m in UNITS for n in LOOPS}
+    rows = {(figure.measure, figure.loop, figure.row) for figure in found}
+    assert {(t.measure, n, t.row) for t in TARGETS for n in LOOPS if n in t.loops} <= rows
+    assert len(rows) == len(found)
+    assert {figure.row for figure in found if figure.measure == figures.PAUSE} == set(pauses.PHASES)
+
+
+def test_the_figures_are_written_as_json(found: list[Figure], tmp_path: Path) -> None:
+    table.write_json(tmp_path / "kernel.json", found)
+    report = json.loads((tmp_path / "kernel.json").read_text("utf-8"))
+    assert set(report) == {"schema", "python", "machine", "packages", "figures"}
+    assert len(report["figures"]) == len(found)
+    for row in report["figures"]:
+        assert set(row) == {
+            "measure", "loop", "row", "value", "unit", "ratio", "ratio_quartiles", "target", "met",
+        }  # fmt: skip
+        assert (row["ratio"] is None) == (row["measure"] not in figures.BASELINES)
+        assert (row["met"] is None) == (row["target"] is None)
+
+
+def test_the_figures_are_shown_and_drawn(found: list[Figure], tmp_path: Path) -> None:
+    shown = StringIO()
+    console = Console(width=120, file=shown)
+    for each in table.tables(found):
+        console.print(each)
+    assert all(figure.row in shown.getvalue() for figure in found)
+    draw(
+        tmp_path / "kernel.png",
+        [figure for figure in found if figure.measure in (figures.ASK, figures.PAUSE)],
+    )
+    assert (tmp_path / "kernel.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_target_is_met_up_to_its_value() -> None:
+    def figure(value: float) -> Figure:
+        return Figure(figures.TELL, "trio", subject.RECEIVE, 1.0, Ratio(value, value, value))
+
+    assert figure(2.0).met
+    assert figure(2.01).met is False
+    assert Figure(figures.TELL, "trio", "another", 1.0).met is None
+    assert table.verdict([figure(2.0), figure(3.0)]).startswith("1 of 2 targets met; not met: tell")
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    assert ratio([2.0, 20.0, 4.0], [1.0, 10.0, 1.0]) == Ratio(2.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("measure", [figures.TELL, figures.ASK])
+def test_the_cost_has_not_run_away(measure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    floor = figures.BASELINES[measure]
+    openers = measures.PEERS[measure][:2]
+    monkeypatch.setitem(measures.PEERS, measure, openers)  # floors and the kernel alone
+    for figure in run_measure(measure, "asyncio", Sizes(rounds=9, bursts=10, asks=50), lambda: None):
+        limit = RUNAWAY.get((measure, figure.row))
+        if limit is not None and figure.ratio is not None:
+            assert figure.ratio.median <= limit, f"{figure.row} costs {figure.ratio} times {floor}"
