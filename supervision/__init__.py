@@ -48,7 +48,7 @@ from ._exit import (
     Normal as Normal,
     Shutdown as Shutdown,
 )
-from ._native import run_foreign as run_foreign
+from ._foreign import run_foreign as run_foreign
 from ._ref import Ref as Ref
 from ._spec import (
     ChildSpec as ChildSpec,

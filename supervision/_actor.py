@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ._dispatch import find
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
     from ._context import Context
+    from ._dispatch import Handler
     from ._exit import ExitReason
 
 R = TypeVar("R")
 M = TypeVar("M")
 S = TypeVar("S")
 T = TypeVar("T")
-Handler = Callable[[Any, Any], Coroutine[Any, Any, object]]
 
 _MARK = "__supervision_handles__"
 
@@ -48,7 +51,9 @@ class Actor:
     #: Set before :meth:`on_start`.
     ctx: Context
 
-    _handlers: ClassVar[Mapping[type, str]] = {}
+    _marked: ClassVar[Mapping[type, str]] = {}
+    _handlers: ClassVar[dict[type, Handler]] = {}
+    _own_receive: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -57,7 +62,9 @@ class Actor:
             for name, member in vars(base).items():
                 for kind in getattr(member, _MARK, ()):
                     table[kind] = name
-        cls._handlers = table
+        cls._marked = table
+        cls._handlers = {}
+        cls._own_receive = cls.receive is not Actor.receive
 
     async def on_start(self) -> None:
         """Prepare. The child counts as started when this returns; an exception is a failed start,
@@ -74,27 +81,4 @@ class Actor:
 
         :raises TypeError: (a crash) if there is none for that type
         """
-        return await handler_for(type(self), type(message))(self, message)
-
-
-_resolved: dict[tuple[type[Actor], type], Handler] = {}
-
-
-def handler_for(actor: type[Actor], kind: type) -> Handler:
-    """The handler of that actor class for that message class.
-
-    :raises TypeError: if there is none
-    """
-    handler = _resolved.get((actor, kind))
-    if handler is None:
-        handler = _resolved[actor, kind] = _find(actor, kind)
-    return handler
-
-
-def _find(actor: type[Actor], kind: type) -> Handler:
-    for base in kind.__mro__:
-        if base in actor._handlers:
-            handler: Handler = getattr(actor, actor._handlers[base])
-            return handler
-    known = ", ".join(sorted(each.__name__ for each in actor._handlers)) or "nothing"
-    raise TypeError(f"{actor.__name__} has no handler for {kind.__name__}; it handles {known}")
+        return await find(type(self), type(message))(self, message)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from ._actor import Actor, handler_for
 from ._context import Context
+from ._dispatch import learn
 from ._errors import ActorCrashed, ActorStopped, Refusal, StartTimeout
 from ._exit import Crashed, ExitReason, Killed, Normal
 from ._gate import Gate
 from ._job import Job
 from ._mailbox import NOTHING
+from ._native import task_id
 from ._process import Process
 from ._slot import Ask
 from ._terminated import Terminated
@@ -24,12 +25,13 @@ from ._terminated import Terminated
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
+    from ._actor import Actor
     from ._cell import Cell
     from ._mailbox import Mailbox
 
 #: Messages handled in a row before other tasks get their turn. One checkpoint per message costs
 #: fifteen times the message; none at all lets a backlog of 100,000 delay a timer by 80 ms.
-BUDGET: Final = 64
+BUDGETED: Final = range(64)
 
 #: The actor whose task this is.
 current: ContextVar[ActorProcess | None] = ContextVar("supervision_current", default=None)
@@ -40,12 +42,14 @@ _serials = count()
 class ActorProcess(Process):
     """See :class:`Process`.
 
+    :ivar in_hand: the message that is handled; an :class:`Ask` if it was asked
+    :ivar since: when it was taken in hand
     :ivar waits_for: the cell that the message in hand asks and waits for
     :ivar jobs: background tasks of this incarnation
     """
 
     __slots__ = (
-        "_alarms", "_idle", "_timers", "actor", "box", "in_hand", "in_hand_ask", "jobs", "stopping",
+        "_alarms", "_idle", "_timers", "actor", "box", "in_hand", "jobs", "since", "stopping",
         "task_id", "waits_for", "watches",
     )  # fmt: skip
 
@@ -54,7 +58,7 @@ class ActorProcess(Process):
         self.box = box
         self.actor: Actor | None = None
         self.in_hand: object = None
-        self.in_hand_ask: Ask | None = None
+        self.since = 0.0
         self.jobs: set[Job] = set()
         self.waits_for: Cell | None = None
         self.watches: set[str] = set()
@@ -68,11 +72,16 @@ class ActorProcess(Process):
     def limit_s(self) -> float:
         return self.cell.spec.shutdown_timeout_s
 
+    @property
+    def message_in_hand(self) -> object:
+        """What is handled, without its envelope; None if nothing is."""
+        return self.in_hand.message if type(self.in_hand) is Ask else self.in_hand
+
     # life
 
     async def live(self) -> None:
         current.set(self)
-        self.task_id = anyio.get_current_task().id
+        self.task_id = task_id()
         self.actor = actor = self._make()
         with anyio.move_on_after(self.cell.spec.start_timeout_s) as limit:
             await actor.on_start()
@@ -88,41 +97,30 @@ class ActorProcess(Process):
         return actor
 
     async def _serve(self, actor: Actor) -> None:
-        handle = self._dispatch if type(actor).receive is Actor.receive else actor.receive
-        credit = BUDGET
+        # The hot path of the kernel: one function, a plain dict, and nothing that need not be done
+        # for every message. A request is a message like any other, whose handler answers it.
+        box, queue = self.box, self.box.queue
+        handlers, now = type(actor)._handlers, self.system.now
         while not self.stopping:
-            item = self._next()
-            if item is NOTHING:
-                await self._park()
-                credit = BUDGET
-                continue
-            if type(item) is Ask:
-                await self._answer(handle, item)
-            else:
+            for _ in BUDGETED:
+                if queue and not box.urgent:
+                    item = queue.popleft()
+                    box.handed += 1
+                elif (item := self._next()) is NOTHING:
+                    await self._park()
+                    break
                 self.in_hand = item
+                self.since = now()
                 try:
-                    await handle(item)
+                    handler = handlers[type(item)]
+                except KeyError:
+                    handler = learn(type(actor), type(item))
+                try:
+                    await handler(actor, item)
                 except Refusal:
                     pass  # an expected "no" that nobody asked for
-                self.in_hand = None
-            credit -= 1
-            if not credit:
-                await checkpoint()
-                credit = BUDGET
-
-    async def _answer(self, handle: Callable[[object], Awaitable[object]], ask: Ask) -> None:
-        self.in_hand, self.in_hand_ask = ask.message, ask
-        try:
-            answer = await handle(ask.message)
-        except Refusal as refusal:
-            ask.fail(refusal.with_traceback(None))  # frames would keep this incarnation alive
-        else:
-            ask.succeed(answer)
-        self.in_hand = self.in_hand_ask = None
-
-    def _dispatch(self, message: object) -> Awaitable[object]:
-        actor = self.actor
-        return handler_for(type(actor), type(message))(actor, message)  # type: ignore[arg-type]  # set while serving
+            else:
+                await self._breathe()
 
     async def put_away(self, reason: ExitReason) -> None:
         self._alarms.clear()
@@ -143,9 +141,8 @@ class ActorProcess(Process):
             self.report_overdue()
 
     def release(self, reason: ExitReason) -> None:
-        ask, self.in_hand_ask = self.in_hand_ask, None
-        if ask is not None:
-            ask.fail(_verdict(self.cell.path, reason))
+        if type(self.in_hand) is Ask:
+            self.in_hand.fail(_verdict(self.cell.path, reason))
         for path in self.watches:
             if (cell := self.system.find(path)) is not None:
                 cell.watchers.pop(self, None)
@@ -155,19 +152,21 @@ class ActorProcess(Process):
     # what waits for this actor: system messages, due timers, user messages
 
     def _next(self) -> object:
-        if self._alarms or self.box.system:
-            item = self._next_system()
-            if item is not NOTHING:
-                return item
-        return self.box.pop()
-
-    def _next_system(self) -> object:
-        while (notice := self.box.pop_system()) is not None:
+        """The slow way: first what comes before the mailbox; :data:`NOTHING` if there is nothing to do."""
+        box = self.box
+        if self.stopping:
+            return NOTHING
+        while (notice := box.pop_system()) is not None:
             watcher, message = notice
             if watcher is self and message.path in self.watches:
                 self.watches.discard(message.path)
                 return message
-        return self._due_timer()
+        due = self._due_timer()
+        if due is not NOTHING:
+            return due
+        item = box.pop()
+        box.urgent = bool(self._alarms) or box.has_senders
+        return item
 
     def _due_timer(self) -> object:
         while self._alarms and (self._stale() or self._alarms[0][0] <= anyio.current_time()):
@@ -182,11 +181,19 @@ class ActorProcess(Process):
         return self._timers.get(key) != serial
 
     async def _park(self) -> None:
-        if not self._alarms:
-            await self.box.park()
+        if self.stopping:
             return
-        with anyio.CancelScope(deadline=self._alarms[0][0]):
+        self.in_hand = None
+        if self._alarms:
+            await self.box.park(max(0.0, self._alarms[0][0] - anyio.current_time()))
+        else:
             await self.box.park()
+
+    async def _breathe(self) -> None:
+        """Let others run, if there is more to do."""
+        self.in_hand = None
+        if self.box.queue or self.box.urgent:
+            await checkpoint()
 
     # what the context offers
 
@@ -194,7 +201,7 @@ class ActorProcess(Process):
         serial = next(_serials)
         self._timers[key] = serial
         heapq.heappush(self._alarms, (anyio.current_time() + delay_s, serial, key, message))
-        self.box.wake()  # it may be called by a background task while the loop is parked
+        self.box.urge()  # it may be called by a background task while the loop is parked
 
     def cancel_timer(self, key: Hashable) -> None:
         self._timers.pop(key, None)
@@ -211,7 +218,7 @@ class ActorProcess(Process):
 
     def stop_self(self) -> None:
         self.stopping = True
-        self.box.wake()
+        self.box.urge()
 
     def watch(self, path: str) -> None:
         if path in self.watches:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import Event
 from anyio.lowlevel import checkpoint
 
 from ._conflation import KeyedQueue
 from ._errors import ActorStopped, MailboxFull, MessageDropped
+from ._native import Waiter, new_waiter, wait, wake
 from ._slot import Ask
 from ._spec import MailboxSpec, Overflow
 
@@ -29,39 +30,53 @@ class Mailbox:
     cancellation of any kind can lose one. At every instant
     ``accepted == handed + depth + dropped + skipped + dead``.
 
-    :ivar accepted: user messages taken in
     :ivar handed: given to the actor
     :ivar dropped: lost to the overflow policy
     :ivar skipped: requests whose asker had gone before the actor came to them
     :ivar dead: left over when the mailbox closed
+    :ivar queue: the user messages that wait; only :meth:`put` adds
+    :ivar mark: while fewer messages wait than this, taking one in is appending it, and waking
+    :ivar urgent: something comes before the next user message, or must be done when it is taken: the
+        slow way of :meth:`ActorProcess._next`
     :ivar system: messages of the kernel, None until the first
     :ivar refused: met a full mailbox that rejects (never accepted)
     """
 
     __slots__ = (
-        "_abandoned", "_on_overflow", "_queue", "_senders", "_spec", "_waker",
-        "accepted", "capacity", "closed", "dead", "dropped", "full_episode", "handed", "path", "peak",
-        "refused", "skipped", "system",
+        "_abandoned", "_on_overflow", "_peak", "_senders", "_spec",
+        "capacity", "closed", "dead", "dropped", "full_episode", "handed", "mark", "path", "queue",
+        "refused", "skipped", "system", "urgent", "waker",
     )  # fmt: skip
 
     def __init__(self, spec: MailboxSpec, path: str, on_overflow: Callable[[], None]) -> None:
         self.path = path
         self.capacity = spec.capacity
         self.closed = False
-        self.accepted = self.handed = self.dropped = self.skipped = self.dead = self.refused = self.peak = 0
-        self.full_episode = False
+        self.handed = self.dropped = self.skipped = self.dead = self.refused = self._abandoned = 0
+        self.full_episode = self.urgent = False
         self._spec = spec
         self._on_overflow = on_overflow
-        self._queue: deque[object] | KeyedQueue = deque()
+        self.queue: deque[object] | KeyedQueue = deque()
         self.system: deque[tuple[object, Terminated]] | None = None
-        self._senders: deque[Event] | None = None
-        self._waker: Event | None = None
-        self._abandoned = 0
+        self._senders: deque[Waiter] | None = None
+        self.waker: Waiter | None = None
+        self._peak = 0
+        self.mark = 0
 
     @property
     def depth(self) -> int:
         """User messages waiting."""
-        return len(self._queue)
+        return len(self.queue)
+
+    @property
+    def peak(self) -> int:
+        """The most user messages that ever waited."""
+        return self._peak
+
+    @property
+    def accepted(self) -> int:
+        """User messages taken in."""
+        return self.handed + len(self.queue) + self.dropped + self.skipped + self.dead
 
     def put(self, item: object) -> None:
         """Take a message in, by the policy; never waits.
@@ -69,17 +84,22 @@ class Mailbox:
         :raises ActorStopped: if closed
         :raises MailboxFull: if full and the policy rejects
         """
-        if self.closed:
-            raise ActorStopped(f"{self.path} has ended")
-        queue = self._queue
-        if len(queue) >= self.capacity and not self._make_room(item):
+        queue = self.queue
+        if len(queue) >= self.mark and not self._admit(item):
             return
         queue.append(item)
-        self.accepted += 1
-        if len(queue) > self.peak:
-            self.peak = len(queue)
-        if self._waker is not None:
+        if self.waker is not None:
             self.wake()
+
+    def _admit(self, item: object) -> bool:
+        """At the mark: closed, full, or deeper than ever. Whether to append it."""
+        if self.closed:
+            raise ActorStopped(f"{self.path} has ended")
+        depth = len(self.queue)
+        if depth >= self.capacity:
+            return self._make_room(item)
+        self.mark = self._peak = max(self._peak, depth + 1)
+        return True
 
     async def send(self, item: object) -> None:
         """Take a message in as soon as there is room. Waiting senders are served in their order.
@@ -100,46 +120,54 @@ class Mailbox:
         if self.system is None:  # an empty deque is 760 bytes, and most actors never need it
             self.system = deque()
         self.system.append((receiver, notice))
-        self.wake()
+        self.urge()
 
     def pop(self) -> object:
-        """The next user message, or :data:`NOTHING`. Requests that nobody waits for are skipped."""
-        while self._queue:
-            item = self._queue.popleft()
-            if self._senders:
-                self._wake_sender()
-            if type(item) is Ask and not self._hand_out(item):
-                continue
-            self.handed += 1
-            return item
-        self.full_episode = False
-        return NOTHING
+        """The next user message, or :data:`NOTHING`; senders that wait are served."""
+        if not self.queue:
+            self.full_episode = False
+            return NOTHING
+        item = self.queue.popleft()
+        self.handed += 1
+        if self._senders:
+            self._wake_sender()
+        return item
 
-    def _hand_out(self, ask: Ask) -> bool:
-        """Whether somebody still waits for it."""
+    @property
+    def has_senders(self) -> bool:
+        """Whether somebody waits for room."""
+        return bool(self._senders)
+
+    def take(self, ask: Ask) -> bool:
+        """A request is about to run: whether somebody still waits for it. If not it is skipped."""
         if ask.abandoned:
+            self.handed -= 1
             self.skipped += 1
             self._abandoned -= 1
-            return False
         ask.taken = True
-        return True
+        return not ask.abandoned
 
     def pop_system(self) -> tuple[object, Terminated] | None:
         """The next message of the kernel with the incarnation it is for."""
         return self.system.popleft() if self.system else None
 
-    async def park(self) -> None:
-        """Wait until something may have arrived."""
-        self._waker = Event()
+    async def park(self, timeout_s: float = math.inf) -> None:
+        """Wait until something may have arrived, at most so long."""
+        self.waker = new_waiter()
         try:
-            await self._waker.wait()
+            await wait(self.waker, timeout_s)
         finally:
-            self._waker = None
+            self.waker = None
 
     def wake(self) -> None:
-        waker, self._waker = self._waker, None
+        waker, self.waker = self.waker, None
         if waker is not None:
-            waker.set()
+            wake(waker)
+
+    def urge(self) -> None:
+        """Something has come up that is no user message."""
+        self.urgent = True
+        self.wake()
 
     def abandon(self, ask: Ask) -> None:
         """Its asker has gone: unless it is in hand it never runs, and gives way when room is short."""
@@ -150,17 +178,18 @@ class Mailbox:
     def close(self) -> list[object]:
         """End: nothing is taken in any more. Returns what was left, in order; waiting senders fail."""
         self.closed = True
-        rest = list(self._queue)
-        self._queue.clear()
+        rest = list(self.queue)
+        self.queue.clear()
         self.dead += len(rest)
+        self.mark = 0
         while self._senders:
-            self._senders.popleft().set()
+            wake(self._senders.popleft())
         return rest
 
     # rules
 
     def _has_room(self, item: object) -> bool:
-        return len(self._queue) < self.capacity or self._purge()
+        return len(self.queue) < self.capacity or self._purge()
 
     def _make_room(self, item: object) -> bool:
         """Whether there is room now; False if the item itself was dropped."""
@@ -175,9 +204,9 @@ class Mailbox:
         if not self._abandoned:
             return False
         before, self._abandoned = self.depth, 0
-        wanted = [item for item in self._queue if _wanted(item)]
-        self._queue.clear()
-        self._queue.extend(wanted)
+        wanted = [item for item in self.queue if _wanted(item)]
+        self.queue.clear()
+        self.queue.extend(wanted)
         self.skipped += before - self.depth
         return self.depth < self.capacity
 
@@ -193,41 +222,42 @@ class Mailbox:
         raise MailboxFull(f"the mailbox of {self.path} is full ({self.capacity} messages)")
 
     def _drop_oldest(self, item: object) -> bool:
-        self._drop(self._queue.popleft())
+        self._drop(self.queue.popleft())
         return True
 
     def _drop_newest(self, item: object) -> bool:
-        self.accepted += 1
         self._drop(item)
         return False
 
     # senders that wait for room
 
-    def _queue_up(self, event: Event) -> None:
+    def _queue_up(self, waiter: Waiter) -> None:
+        self.urgent = True  # to be served when a message is taken
         if self._senders is not None:
-            self._senders.append(event)
+            self._senders.append(waiter)
 
-    def _wait_again(self, event: Event) -> None:
+    def _wait_again(self, waiter: Waiter) -> None:
+        self.urgent = True
         # woken, but a tell was faster: the turn is not lost
         if self._senders is None:
             self._senders = deque()
-        self._senders.appendleft(event)
+        self._senders.appendleft(waiter)
 
-    async def _stand(self, place: Callable[[Event], None]) -> None:
-        event = Event()
-        place(event)
+    async def _stand(self, place: Callable[[Waiter], None]) -> None:
+        waiter = new_waiter()
+        place(waiter)
         try:
-            await event.wait()
+            await waiter
         except BaseException:
-            if event.is_set():
+            if self._senders is not None and waiter in self._senders:
+                self._senders.remove(waiter)
+            else:
                 self._wake_sender()  # our turn goes to the next
-            elif self._senders is not None:
-                self._senders.remove(event)
             raise
 
     def _wake_sender(self) -> None:
         if self._senders:
-            self._senders.popleft().set()
+            wake(self._senders.popleft())
 
 
 class ConflatingMailbox(Mailbox):
@@ -240,14 +270,15 @@ class ConflatingMailbox(Mailbox):
     def __init__(self, spec: MailboxSpec, path: str, on_overflow: Callable[[], None]) -> None:
         super().__init__(spec, path, on_overflow)
         self._keyed = KeyedQueue(spec.key or (lambda _: None))
-        self._queue = self._keyed
+        self.queue = self._keyed
 
-    def put(self, item: object) -> None:
-        """Take a message in; see :meth:`Mailbox.put`."""
+    def _admit(self, item: object) -> bool:
         replaced = NOTHING if self.closed else self._keyed.take_like(item, NOTHING)
         if replaced is not NOTHING:
             self._drop(replaced)
-        super().put(item)
+        admitted = super()._admit(item)
+        self.mark = 0  # every message is looked at
+        return admitted
 
     def _has_room(self, item: object) -> bool:
         return self._keyed.has_like(item) or super()._has_room(item)

@@ -1,38 +1,137 @@
-"""All that is asyncio's own: native cancels, foreign code, threads, tasks. The only import of asyncio.
+"""All that is asyncio's own: waiting, native cancels, threads, virtual time. The only import of asyncio.
 
-On trio the same functions do what trio offers, through anyio.
+On trio the same functions do what trio offers; anyio's own are used wherever their price does not count.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import selectors
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
+import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
-
-from ._errors import ForeignCancelled
-from ._gate import Gate
+from anyio.lowlevel import checkpoint
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
+    from collections.abc import Callable, Coroutine, Generator
 
 R = TypeVar("R")
-_log = logging.getLogger("supervision")
 
-Body = Callable[[], Coroutine[Any, Any, None]]
-#: Told when a task ended by anything but its own return, also if it never ran its first step.
-Lost = Callable[[BaseException | None], None]
+NativeTask = asyncio.Task
+NativeCancelled = asyncio.CancelledError
 
 
 def on_asyncio() -> bool:
     """Whether the running event loop is asyncio's (uvloop included)."""
     return asyncio._get_running_loop() is not None
+
+
+def create_task(coroutine: Coroutine[Any, Any, R], name: str) -> asyncio.Task[R]:
+    """A task of asyncio's, in no task group."""
+    return asyncio.get_running_loop().create_task(coroutine, name=name)
+
+
+def task_id() -> int:
+    """Identity of the running task; 0 outside of tasks."""
+    if on_asyncio():
+        return id(asyncio.current_task())
+    return id(_trio().current_task())
+
+
+def clock() -> Callable[[], float]:
+    """The cheapest function that tells how seconds pass on the event loop; its zero may differ."""
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        clock = _trio().current_clock()
+        return time.monotonic if type(clock).__name__ == "SystemClock" else clock.current_time
+    if isinstance(loop, VirtualLoop):
+        return loop.time
+    return time.monotonic
+
+
+# waiting
+
+
+class Waiter(Protocol):
+    """One task waits for it once, one call wakes it: an asyncio future, or its like for trio.
+
+    An ``anyio.Event`` costs five times as much, and an ask needs two of them.
+    """
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
+
+    def __await__(self) -> Generator[Any, Any, None]: ...
+
+
+class TrioWaiter:
+    """See :class:`Waiter`."""
+
+    __slots__ = ("_done", "_task")
+
+    def __init__(self) -> None:
+        self._done = False
+        self._task: Any = None
+
+    def done(self) -> bool:
+        """Whether it was woken, or cancelled."""
+        return self._done
+
+    def set_result(self, result: None, /) -> None:
+        """Wake whoever waits."""
+        self._done = True
+        if self._task is not None:
+            _trio().reschedule(self._task)
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        if self._done:
+            return checkpoint().__await__()
+        self._task = _trio().current_task()
+        return _trio().wait_task_rescheduled(self._abort).__await__()  # type: ignore[no-any-return]  # trio is optional
+
+    def _abort(self, _: object) -> Any:
+        self._done = True
+        return _trio().Abort.SUCCEEDED
+
+
+def new_waiter() -> Waiter:
+    """The running event loop's cheapest way to wait."""
+    loop = asyncio._get_running_loop()
+    return TrioWaiter() if loop is None else loop.create_future()
+
+
+def wake(waiter: Waiter) -> None:
+    """Wake whoever waits, unless that was done or the wait was cancelled."""
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+async def wait(waiter: Waiter, timeout_s: float) -> None:
+    """Wait until it is woken, at most so long; the caller sees for itself which it was."""
+    if timeout_s == math.inf:
+        await waiter
+        return
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        with anyio.move_on_after(timeout_s):
+            await waiter
+        return
+    timer = loop.call_later(timeout_s, wake, waiter)  # a third of the price of a cancel scope
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+
+
+def _trio() -> Any:
+    return sys.modules["trio"].lowlevel  # it is running, hence imported; the kernel does not depend on it
+
+
+# cancels and threads
 
 
 def absorb_cancel() -> bool | None:
@@ -51,161 +150,14 @@ def absorb_cancel() -> bool | None:
     return native
 
 
-async def hold_on(gate: Gate) -> None:
-    """Wait for the gate whatever cancels; a native cancel that came meanwhile is raised at the end."""
-    held: BaseException | None = None
-    with anyio.CancelScope(shield=True):
-        while not gate.is_open:
-            try:
-                await gate.wait()
-            except anyio.get_cancelled_exc_class() as cancelled:
-                held = cancelled
-    if held is not None:
-        try:
-            raise held
-        finally:
-            del held
-
-
-class Tasks(Protocol):
-    """The owner of all tasks of a system."""
-
-    def spawn(self, body: Body, name: str, lost: Lost) -> None: ...
-
-    async def join(self) -> None: ...
-
-
-class AsyncioTasks:
-    """Plain tasks. An anyio task group would be cancelled as a whole by one native cancel that lands
-    before a task's first step, where no wrapper of ours can catch it; it also costs three times more.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._empty: Gate | None = None
-
-    def spawn(self, body: Body, name: str, lost: Lost) -> None:
-        task = self._loop.create_task(body(), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._done, lost))
-
-    def _done(self, lost: Lost, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            lost(None)
-        elif (error := task.exception()) is not None:
-            lost(error)
-        if self._empty is not None and not self._tasks:
-            self._empty.open()
-
-    async def join(self) -> None:
-        held: BaseException | None = None
-        while self._tasks:
-            self._empty = Gate()
-            try:
-                await hold_on(self._empty)
-            except asyncio.CancelledError as cancelled:
-                held = cancelled
-        if held is not None:
-            try:
-                raise held
-            finally:
-                del held
-
-
-class GroupTasks:
-    """Tasks in an anyio task group: trio's nursery."""
-
-    def __init__(self, group: TaskGroup) -> None:
-        self._group = group
-
-    def spawn(self, body: Body, name: str, lost: Lost) -> None:
-        self._group.start_soon(self._run, body, lost, name=name)
-
-    @staticmethod
-    async def _run(body: Body, lost: Lost) -> None:
-        try:
-            await body()
-        except anyio.get_cancelled_exc_class():
-            lost(None)
-            raise
-        except BaseException as error:
-            lost(error)
-
-    async def join(self) -> None:
-        await self._group.__aexit__(None, None, None)  # waits for all, whatever cancels
-
-
-async def open_tasks() -> Tasks:
-    """The backend's owner of tasks; it must be joined by the same task."""
-    if on_asyncio():
-        return AsyncioTasks()
-    group = anyio.create_task_group()
-    await group.__aenter__()
-    return GroupTasks(group)
-
-
 def thread_portal() -> Callable[[Callable[[], None]], None]:
     """A function that hands a call over to this event loop, from any thread, without waiting."""
     if on_asyncio():
         return asyncio.get_running_loop().call_soon_threadsafe  # type: ignore[return-value]  # its handle is unused
-    trio = sys.modules["trio"]
-    return trio.lowlevel.current_trio_token().run_sync_soon  # type: ignore[no-any-return]  # trio is optional
+    return _trio().current_trio_token().run_sync_soon  # type: ignore[no-any-return]  # trio is optional
 
 
-async def run_foreign(
-    function: Callable[..., Awaitable[R]], *args: Any, grace_s: float = 5.0, again_s: float = math.inf
-) -> R:
-    """Run third-party asyncio code that expects to be cancelled once, the asyncio way.
-
-    Inside a cancelled anyio scope every await raises again, which cuts the ``except CancelledError``
-    cleanup of code written for asyncio. So it runs in a task of its own; when this call is cancelled
-    that task is cancelled once and given ``grace_s`` seconds to clean up, shielded.
-
-    :param function: a coroutine function, for example ``client.start``
-    :param again_s: cancel again after this long, and so on until it ends: for code without cleanup of its
-        own that may lose a cancel, as ``asyncio.wait_for`` does up to Python 3.11 when its awaitable ends
-        at the same moment (python/cpython#86296)
-    :raises ForeignCancelled: if the code was cancelled by somebody else
-    """
-    if not on_asyncio():
-        raise RuntimeError("foreign asyncio code needs the asyncio backend")
-    ended = Gate()
-    task = asyncio.get_running_loop().create_task(_as_coroutine(function, args), name=f"foreign {function!r}")
-    task.add_done_callback(lambda _: ended.open())
-    try:
-        await ended.wait()
-    except BaseException:
-        deadline = anyio.current_time() + grace_s
-        while not ended.is_open and anyio.current_time() < deadline:
-            task.cancel()
-            await _outwait(ended, min(anyio.current_time() + again_s, deadline))
-        task.add_done_callback(_retrieve)
-        if not ended.is_open:
-            _log.warning("foreign code %r did not end within %s s of its cancel", function, grace_s)
-        raise
-    if task.cancelled():
-        raise ForeignCancelled(f"{function!r} was cancelled by foreign code")
-    return task.result()
-
-
-async def _as_coroutine(function: Callable[..., Awaitable[R]], args: tuple[Any, ...]) -> R:
-    return await function(*args)
-
-
-async def _outwait(gate: Gate, deadline: float) -> None:
-    while not gate.is_open and anyio.current_time() < deadline:
-        try:
-            with anyio.CancelScope(shield=True, deadline=deadline):
-                await gate.wait()
-        except anyio.get_cancelled_exc_class():
-            continue  # the cancel that brought us here is raised anyway
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()
+# virtual time
 
 
 class _JumpingSelector(selectors.DefaultSelector):

@@ -11,19 +11,20 @@ from ._cell import Cell
 from ._errors import ActorStopped, EscalationError, NotAnActor
 from ._events import EventHub, EventStream
 from ._exit import Killed
-from ._gate import Gate
-from ._native import hold_on, open_tasks, thread_portal
+from ._gate import Gate, hold_on
+from ._native import clock, thread_portal
 from ._ref import Ref
 from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
 from ._supervisor import SupervisorProcess, new_process, start_failure
+from ._tasks import open_tasks
 from ._tree import TreeNode
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._native import Tasks
     from ._process import Process
     from ._slot import Slot
+    from ._tasks import Tasks
 
 
 class System:
@@ -34,6 +35,7 @@ class System:
         self.tasks = tasks
         self.events = EventHub()
         self.portal = thread_portal()
+        self.now = clock()
         self.ended = Gate()
         self.body: anyio.CancelScope | None = None
         self.fatal: BaseException | None = None
@@ -234,7 +236,7 @@ class open_system:  # noqa: N801 - used as a function: ``async with open_system(
 def _node(cell: Cell, name: str) -> TreeNode:
     process, box = cell.process, cell.mailbox
     children = tuple(process.children.values()) if isinstance(process, SupervisorProcess) else ()
-    in_hand = getattr(process, "in_hand", None)
+    in_hand = getattr(process, "message_in_hand", None)
     return TreeNode(
         id=name,
         path=cell.path,

@@ -1,0 +1,53 @@
+"""Which method handles a message: looked up once per class of actor and class of message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ._errors import Refusal
+from ._slot import Ask
+
+if TYPE_CHECKING:
+    from ._actor import Actor
+
+Handler = Callable[[Any, Any], Coroutine[Any, Any, object]]
+
+
+def learn(actor: type[Actor], kind: type) -> Handler:
+    """Put the handler for that message class into the table of that actor class.
+
+    :raises TypeError: if there is none
+    """
+    handler = _answer if kind is Ask else _of(actor, kind)
+    actor._handlers[kind] = handler
+    return handler
+
+
+async def _answer(actor: Actor, ask: Ask) -> None:
+    """The handler of requests: that of the message inside, for whoever still waits."""
+    if not actor.ctx._process.box.take(ask):
+        return
+    actor_class, kind = type(actor), type(ask.message)
+    handler = actor_class._handlers.get(kind) or learn(actor_class, kind)
+    try:
+        ask.succeed(await handler(actor, ask.message))
+    except Refusal as refusal:
+        ask.fail(refusal.with_traceback(None))  # frames would keep this incarnation alive
+
+
+def _of(actor: type[Actor], kind: type) -> Handler:
+    return actor.receive if actor._own_receive else find(actor, kind)
+
+
+def find(actor: type[Actor], kind: type) -> Handler:
+    """The marked handler of that actor class for that message class.
+
+    :raises TypeError: if there is none
+    """
+    for base in kind.__mro__:
+        if base in actor._marked:
+            handler: Handler = getattr(actor, actor._marked[base])
+            return handler
+    known = ", ".join(sorted(each.__name__ for each in actor._marked)) or "nothing"
+    raise TypeError(f"{actor.__name__} has no handler for {kind.__name__}; it handles {known}")
