@@ -63,6 +63,14 @@ class Note:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment of a listening: how many frames had arrived, whether they are still kept or not, and when."""
+
+    frames: int
+    at_ns: int
+
+
 @dataclass(slots=True)
 class SocketHealth:
     """Whether the receiving socket can be trusted, shared by all listeners of one UDP socket.
@@ -135,6 +143,10 @@ class Listener:
     def noted(self, kind: NoteKind) -> list[Note]:
         """The kept notes of one kind, oldest first."""
         return [note for note in self.notes if note.kind is kind]
+
+    def mark(self) -> Mark:
+        """This moment, for :func:`loopback.listening.since.heard_since`."""
+        return Mark(self.forgotten + len(self.frames), time.time_ns())
 
     def clear(self) -> None:
         """Forget everything heard so far; waiters count from here."""
