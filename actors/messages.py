@@ -202,6 +202,13 @@ class StreamEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamRewound:
+    """The clock has taken back `frames` frames that did not arrive: the position is an earlier one."""
+
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolKey:
     """Which spool: the entry of the queue, where it begins (ms) and how loud (percent)."""
 

@@ -32,13 +32,14 @@ from .messages import (
     SpoolFailed,
     SpoolReady,
     StreamEnded,
+    StreamRewound,
     StreamStarted,
     Tick,
 )
 from .pace import about
 from .plays import parse_play
 from .session import Session, from_plain, to_plain
-from .voice import Started
+from .voice import Ended, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,13 @@ class Playing(Actor):
     @handles(StreamStarted)
     async def stream_started(self, _message: StreamStarted) -> None:
         """The first frame of a play was sent: time to show it."""
+        self._show()
+
+    @handles(StreamRewound)
+    async def stream_rewound(self, message: StreamRewound) -> None:
+        """What did not arrive is sent again: save and show the earlier position."""
+        log.info("rewound", guild_id=self._guild_id, frames=message.frames)
+        await self._save_position()
         self._show()
 
     @handles(StreamEnded)
@@ -353,7 +361,9 @@ def _events_to(player: Ref) -> Callable[[StreamEvent], None]:
     return on_event
 
 
-def _as_message(event: StreamEvent) -> StreamStarted | StreamEnded:
+def _as_message(event: StreamEvent) -> StreamStarted | StreamEnded | StreamRewound:
     if isinstance(event, Started):
         return StreamStarted(event.play_id)
-    return StreamEnded(event.play_id, event.frames, event.error)
+    if isinstance(event, Ended):
+        return StreamEnded(event.play_id, event.frames, event.error)
+    return StreamRewound(event.frames)

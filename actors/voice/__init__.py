@@ -20,6 +20,7 @@ from actors.voice.events import (
     Lost,
     Moved,
     Ready,
+    Rewound,
     Started,
     StreamEvent,
     Unheard,
@@ -29,7 +30,8 @@ from actors.voice.link import Link
 from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
 from actors.voice.source import FrameSource
-from actors.voice.stream import Stream, StreamStatus
+from actors.voice.stream import Stream
+from actors.voice.stream_status import StreamStatus
 
 __all__ = [
     "CAUSES",
@@ -53,6 +55,7 @@ __all__ = [
     "Moved",
     "Ready",
     "RetryPolicy",
+    "Rewound",
     "Severity",
     "Started",
     "Stream",

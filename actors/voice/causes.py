@@ -27,6 +27,7 @@ class Action(Enum):
     RESUME = "resume"  # the session lives: a new websocket, same session; frames go on leaving
     IDENTIFY = "identify"  # a new session on the same server at once
     REJOIN = "rejoin"  # new credentials through the main gateway, then identify
+    RENEW = "renew"  # leave and join again, which may bring another voice server, then identify
     AWAIT_WORD = "await_word"  # the main gateway will say whether this was a kick, a move or a new server
     CLOSE = "close"  # no return
 
@@ -49,6 +50,7 @@ class Fault(Enum):
     NO_ANSWER = "no_answer"
     GATEWAY_AWAY = "gateway_away"
     TIMEOUT = "timeout"
+    MALFORMED = "malformed"
     INTERNAL = "internal"
 
 

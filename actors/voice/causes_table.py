@@ -13,7 +13,7 @@ from actors.voice.causes import Action, Cause, CauseKey, Fault, Severity
 
 _T, _S, _F = Severity.TRANSIENT, Severity.SERIOUS, Severity.FATAL
 _RESUME, _IDENTIFY, _REJOIN, _CLOSE = Action.RESUME, Action.IDENTIFY, Action.REJOIN, Action.CLOSE
-_WORD = Action.AWAIT_WORD
+_RENEW, _WORD = Action.RENEW, Action.AWAIT_WORD
 
 _WAIT: Final = "Nothing need be done: the bot comes back by itself."
 _REGION: Final = (
@@ -69,8 +69,8 @@ _FAULTS: Final = (
     Cause(Fault.HALF_OPEN, "the voice websocket answers no more", _T, _RESUME, _WAIT,
           "policy: two heartbeats without an acknowledgement"),
     Cause(Fault.UNREACHABLE, "the voice server cannot be reached", _S, _REJOIN, _REGION, "policy"),
-    Cause(Fault.UDP_HOLE, "voice packets do not arrive", _S, _IDENTIFY, _REGION,
-          "policy: keep-alives are not answered; twice at one server: new credentials"),
+    Cause(Fault.UDP_HOLE, "voice packets do not arrive", _S, _RENEW, _REGION,
+          "policy: keep-alives are not answered, though they were before: another server, if it lasts"),
     Cause(Fault.UDP_BLOCKED, "the voice server does not answer over UDP", _S, _REJOIN,
           "If it lasts, a firewall at the bot's end may forbid UDP.", "Discord: IP Discovery"),
     Cause(Fault.REFUSED, "the voice server refused the session", _S, _REJOIN, _REGION,
@@ -80,6 +80,8 @@ _FAULTS: Final = (
     Cause(Fault.GATEWAY_AWAY, "the connection to Discord is away", _S, _REJOIN, _WAIT,
           "policy: op 4 needs the main gateway"),
     Cause(Fault.TIMEOUT, "no answer in time", _S, _REJOIN, _REGION, "policy: every step has a deadline"),
+    Cause(Fault.MALFORMED, "the voice server sent what cannot be understood", _S, _REJOIN, _REGION,
+          "policy: every message is checked before it is used"),
     Cause(Fault.INTERNAL, "something failed inside the bot", _S, _REJOIN, _OPERATOR, "policy"),
 )  # fmt: skip
 

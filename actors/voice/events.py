@@ -28,7 +28,14 @@ class Ended:
     error: str | None = None
 
 
-StreamEvent: TypeAlias = Started | Ended
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """So many frames of 20 ms did not arrive and were taken back, to be sent again."""
+
+    frames: int
+
+
+StreamEvent: TypeAlias = Started | Ended | Rewound
 
 
 @dataclass(frozen=True, slots=True)

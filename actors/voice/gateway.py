@@ -13,6 +13,7 @@ import aiohttp
 import anyio
 
 from actors.voice import dave
+from actors.voice.causes import Fault
 
 _BINARY_HEAD = struct.Struct(">HB")  # sequence number, opcode
 _BINARY_HEAD_SIZE: Final = 3
@@ -22,7 +23,10 @@ OPEN_TIMEOUT_S: Final = 5.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 #: Never beat slower than this, whatever the server asks for: two missed beats must be noticed within 10 s.
 _SLOWEST_BEAT_S: Final = 5.0
-_ABNORMAL: Final = 1006
+#: Never beat faster either: a broken interval must not keep the loop busy.
+_FASTEST_BEAT_S: Final = 0.05
+#: Close code of a websocket that ended without one (RFC 6455, 7.1.5).
+ABNORMAL: Final = 1006
 
 
 class Op(IntEnum):
@@ -69,15 +73,17 @@ class Message:
 
 
 class GatewayClosed(Exception):  # noqa: N818  (an end, not necessarily an error)
-    """The websocket has ended.
+    """The websocket has ended, or is to be given up.
 
     :ivar code: its close code; 1006 if it ended without one
+    :ivar fault: what is known beyond the code
     """
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, fault: Fault | None = None) -> None:
         super().__init__(f"{code} {reason}".strip())
         self.code = code
         self.reason = reason
+        self.fault = fault
 
 
 class VoiceGateway:
@@ -150,7 +156,7 @@ class VoiceGateway:
         :raises GatewayClosed: if the one before was never acknowledged: the connection is half open
         """
         if self._beat_sent is not None:
-            raise GatewayClosed(_ABNORMAL, "the heartbeat was not acknowledged")
+            raise GatewayClosed(ABNORMAL, "the heartbeat was not acknowledged", Fault.HALF_OPEN)
         self._beat_sent = time.monotonic()
         await self.send(Op.HEARTBEAT, {"t": time.time_ns() // 1_000_000, "seq_ack": self.seq_ack})
 
@@ -174,20 +180,21 @@ class VoiceGateway:
             else:
                 await self._websocket.send_str(json.dumps({"op": op, "d": data}))
         except (OSError, aiohttp.ClientError) as error:
-            raise GatewayClosed(self._websocket.close_code or _ABNORMAL, str(error)) from error
+            raise GatewayClosed(self._websocket.close_code or ABNORMAL, str(error)) from error
 
     def _parse(self, text: str) -> Message:
         try:
             return self._note(json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
-            raise GatewayClosed(_ABNORMAL, f"unintelligible message: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise malformed(error) from error
 
     def _note(self, message: dict[str, Any]) -> Message:
-        self.seq_ack = message.get("seq", self.seq_ack)
-        op: int = message["op"]
+        self.seq_ack = whole_number(message.get("seq", self.seq_ack))
+        op = whole_number(message["op"])
         data: Any = message.get("d")
         if op == Op.HELLO:
-            self.beat_interval_s = min(data["heartbeat_interval"] / 1000, _SLOWEST_BEAT_S)
+            interval_s = float(data["heartbeat_interval"]) / 1000
+            self.beat_interval_s = min(max(_FASTEST_BEAT_S, interval_s), _SLOWEST_BEAT_S)
         elif op == Op.HEARTBEAT_ACK and self._beat_sent is not None:
             self.last_ack = time.monotonic()
             self.latency_ms = (self.last_ack - self._beat_sent) * 1000
@@ -196,7 +203,22 @@ class VoiceGateway:
 
     def _ended(self, raw: aiohttp.WSMessage) -> GatewayClosed:
         reason = raw.extra if isinstance(raw.extra, str) else ""
-        return GatewayClosed(self._websocket.close_code or _ABNORMAL, reason)
+        return GatewayClosed(self._websocket.close_code or ABNORMAL, reason)
+
+
+def whole_number(value: object) -> int:
+    """`value`, if it is an integer that is not negative, or -1 for "none yet".
+
+    :raises ValueError: if it is not
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < -1:
+        raise ValueError(f"no number: {value!r:.40}")
+    return value
+
+
+def malformed(error: Exception) -> GatewayClosed:
+    """How a websocket ends on which something came that cannot be understood."""
+    return GatewayClosed(ABNORMAL, f"unintelligible message: {error!r:.100}", Fault.MALFORMED)
 
 
 async def open_gateway(
@@ -210,5 +232,7 @@ async def open_gateway(
         with anyio.fail_after(OPEN_TIMEOUT_S):
             websocket = await http.ws_connect(credentials.url, max_msg_size=1 << 20)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise GatewayClosed(_ABNORMAL, f"cannot open the voice websocket: {error!r}") from error
+        raise GatewayClosed(
+            ABNORMAL, f"cannot open the voice websocket: {error!r}", Fault.UNREACHABLE
+        ) from error
     return VoiceGateway(websocket, seq_ack=seq_ack)

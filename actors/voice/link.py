@@ -8,7 +8,7 @@ says meanwhile (kick, move, new server, leave on purpose) interrupts the round o
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 WORD_TIMEOUT_S: Final = 0.75
 #: Close code of a websocket whose session is to be resumed: not 1000, which would end the session.
 _CLOSE_TO_RESUME: Final = 4000
+#: How long the event loop may take to get to a close frame that has come in.
+_PROMPTNESS_S: Final = 0.015
 
 
 class Link:
@@ -69,6 +71,7 @@ class Link:
         self._gateway: VoiceGateway | None = None
         self._session: Session | None = None
         self._step = Step.JOIN
+        self._doubtful = 0  # number of the first frame that is lost if a resume fails
         self._closing: Closed | None = None
         self._leaving = False
         self._scope = anyio.CancelScope()
@@ -113,7 +116,7 @@ class Link:
             endpoint=session.credentials.endpoint if session else None,
             latency_ms=self.latency_ms,
             heartbeat_age_s=now - gateway.last_ack if gateway else None,
-            keep_alive_ms=session.udp.round_trip_ms if session else None,
+            keep_alive_ms=session.udp.pulse.round_trip_ms if session else None,
             close_code=self.close_code,
             close_reason=self.close_reason,
             failures=self._failures,
@@ -190,12 +193,12 @@ class Link:
     async def _round(self, tasks: TaskGroup) -> None:
         step = self._step
         try:
-            if self._gateway is not None and self._session is not None:
-                await self._hold(self._gateway, self._session, tasks)
-            await self._pause()
-            await self._attempt(step, tasks)
+            if self._gateway is None or self._session is None:
+                await self._pause()
+                self._gateway, self._session = await self._attempt(step, tasks)
+            await self._hold(self._gateway, self._session, tasks)
         except GatewayClosed as end:
-            await self._ended(step, end)
+            self._refused(step, end)
         except (VoiceError, TimeoutError, OSError, KeyError, ValueError) as error:
             self._failed(step, *_cause(error))
 
@@ -207,19 +210,18 @@ class Link:
             await anyio.sleep(delay_s)
         self._next_attempt = None
 
-    async def _attempt(self, step: Step, tasks: TaskGroup) -> NoReturn:
+    async def _attempt(self, step: Step, tasks: TaskGroup) -> tuple[VoiceGateway, Session]:
         credentials = await self._credentials(step)
         session = self._session
         seq_ack = session.seq_ack if session is not None and step is Step.RESUME else -1
         gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
         try:
-            session = await self._make_ready(step, gateway, credentials)
+            return gateway, await self._make_ready(step, gateway, credentials)
         except BaseException:
             tasks.start_soon(gateway.aclose, _CLOSE_TO_RESUME)
             raise
-        await self._hold(gateway, session, tasks)
 
-    async def _hold(self, gateway: VoiceGateway, session: Session, tasks: TaskGroup) -> NoReturn:
+    async def _hold(self, gateway: VoiceGateway, session: Session, tasks: TaskGroup) -> None:
         """Serve a ready websocket until it ends; if only the driver is cancelled, it is kept for the next."""
         try:
             await session.serve(gateway)
@@ -227,6 +229,10 @@ class Link:
             if self._scope.cancel_called:
                 self._let_go(gateway, 1000, tasks)
             raise
+        except GatewayClosed as end:
+            doubt_s = self._doubt_s()
+            self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
+            await self._lost(end, doubt_s)
         except BaseException:
             self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
             raise
@@ -243,7 +249,8 @@ class Link:
             return self._session.credentials
         if step is Step.IDENTIFY and known is not None:
             return known
-        return await (self.standing.join() if step is Step.JOIN else self.standing.refresh())
+        ask = {Step.JOIN: self.standing.join, Step.RENEW: self.standing.renew}
+        return await ask.get(step, self.standing.refresh)()
 
     async def _make_ready(self, step: Step, gateway: VoiceGateway, credentials: Credentials) -> Session:
         if step is Step.RESUME and self._session is not None:
@@ -252,54 +259,73 @@ class Link:
         else:
             self._drop_session()
             self._session = await sessions.identify(gateway, credentials)
+            self._session.on_hole, self._session.on_mended = self._hole, self._mended
             self._identifies += 1
             if self._stream.status().playing:  # so that the server knows the SSRC before the first packet
                 await self._session.announce(gateway)
-        self._gateway = gateway
         self._ready_at = time.monotonic()
-        self._stream.attach(self._session.transport)
-        self._enter(LinkState.READY, Ready())
+        if self._session.hole_since is None:
+            self._mended()
         return self._session
 
     # -- how a round ended ----
 
-    async def _ended(self, step: Step, end: GatewayClosed) -> None:
+    def _refused(self, step: Step, end: GatewayClosed) -> None:
+        """The websocket ended before the session was ready."""
         self.close_code = end.code
-        row = cause_of(end.code)
-        self.close_reason = row.name
-        if row.action is Action.CLOSE:
-            self.close(end.code, row.name)
-        elif self.state is LinkState.READY:
-            await self._lost(row.action, end.code, row.name)
-        else:
-            self._failed(step, end.code, f"{row.name} {end.reason}".strip(), None)
+        name = cause_of(end.code, end.fault).name
+        self._failed(step, end.code, f"{name} {end.reason}".strip(), end.fault)
 
-    async def _lost(self, action: Action, code: int, name: str) -> None:
-        """The websocket of a working session ended."""
+    async def _lost(self, end: GatewayClosed, doubt_s: float) -> None:
+        """The websocket of a working session ended; what left within `doubt_s` may not have arrived."""
+        self.close_code = end.code
+        cause = cause_of(end.code, end.fault)
+        self.close_reason = cause.name
+        if cause.action is Action.CLOSE:
+            self.close(end.code, cause.name, end.fault)
+            return
         self._flaps = self._policy.flaps_after(self._flaps, time.monotonic() - self._ready_at)
         self._failures = self._policy.failures_of(self._flaps)
-        resumable = action is Action.RESUME
+        resumable = cause.action is Action.RESUME
+        self._doubtful = self._stream.mark(doubt_s)
         if not resumable:
-            self._detach()
-        self._enter(LinkState.RECONNECTING, Lost(code, name, resumable))
-        self._step = STEP_AFTER[action]
-        if action is Action.AWAIT_WORD:
+            self._detach(self._doubtful)
+        self._enter(LinkState.RECONNECTING, Lost(end.code, cause.name, resumable, end.fault))
+        self._step = STEP_AFTER[cause.action]
+        if cause.action is Action.AWAIT_WORD:
             await anyio.sleep(WORD_TIMEOUT_S)
 
     def _failed(self, step: Step, code: int | None, reason: str, fault: Fault | None) -> None:
         """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""
         self.close_reason = reason
-        self._detach()
+        self._detach(self._doubtful if step is Step.RESUME else None)
         self._step = FALLBACK[step]
         if step is Step.RESUME:
             self._tell(Lost(code, reason, False, fault))
-        if step in (Step.JOIN, Step.REJOIN):
+        if step in (Step.JOIN, Step.REJOIN, Step.RENEW):
             self._failures += 1
         self._tell(Failed(code, reason, fault))
         if cause_of(code, fault).action is Action.CLOSE:
             self.close(code, reason, fault)
         elif self._failures >= self._policy.attempts:
             self.close(code, f"gave up after {self._failures} attempts: {reason}", fault)
+
+    # -- UDP ----
+
+    def _hole(self) -> None:
+        """Packets do not arrive; the session looks for the server, and ends if it does not find it soon."""
+        cause = cause_of(None, Fault.UDP_HOLE)
+        self._enter(LinkState.RECONNECTING, Lost(None, cause.name, resumable=False, fault=Fault.UDP_HOLE))
+
+    def _mended(self) -> None:
+        """Packets can leave, for the first time or again."""
+        if self._session is not None:
+            self._stream.attach(self._session.transport)
+            self._enter(LinkState.READY, Ready())
+
+    def _doubt_s(self) -> float:
+        """What left within this time may have met a session that was dead already, when its end is known."""
+        return (self.latency_ms or 0.0) / 1000 + _PROMPTNESS_S
 
     # -- what the main gateway says ----
 
@@ -312,7 +338,7 @@ class Link:
 
     def _new_server(self) -> None:
         """The fast path of a move: identify with the new credentials at once."""
-        self._detach()
+        self._detach(self._stream.mark(self._doubt_s()))
         self._step = Step.IDENTIFY
         self._failures = 0
         if self.state is LinkState.READY:
@@ -326,10 +352,10 @@ class Link:
 
     # -- small parts ----
 
-    def _detach(self) -> None:
-        """From now on nothing is sent and the position stands still."""
+    def _detach(self, since: int | None = None) -> None:
+        """From now on nothing is sent and the position stands still; frames from `since` on are lost."""
         if self._session is not None:
-            self._stream.detach(self._session.transport)
+            self._stream.detach(self._session.transport, since)
 
     def _drop_session(self) -> None:
         self._detach()

@@ -26,6 +26,7 @@ class Step(Enum):
 
     JOIN = "join"
     REJOIN = "rejoin"
+    RENEW = "renew"
     IDENTIFY = "identify"
     RESUME = "resume"
 
@@ -37,7 +38,8 @@ class LinkStatus:
     :ivar close_code: of the latest closure of the voice websocket, None before the first
     :ivar failures: failed attempts in a row
     :ivar next_attempt_s: seconds until the next attempt, None if none is waiting
-    :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was
+    :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was:
+        then a black hole cannot be noticed
     :ivar dave: end-to-end encryption of the session
     :ivar heartbeat_age_s: seconds since the last acknowledged heartbeat
     """
@@ -65,6 +67,7 @@ STEP_AFTER: Final = {
     Action.RESUME: Step.RESUME,
     Action.IDENTIFY: Step.IDENTIFY,
     Action.REJOIN: Step.REJOIN,
+    Action.RENEW: Step.RENEW,
     Action.AWAIT_WORD: Step.REJOIN,
 }
 #: The step that follows one that failed.
@@ -72,5 +75,6 @@ FALLBACK: Final = {
     Step.RESUME: Step.IDENTIFY,
     Step.IDENTIFY: Step.REJOIN,
     Step.REJOIN: Step.REJOIN,
+    Step.RENEW: Step.REJOIN,
     Step.JOIN: Step.REJOIN,
 }

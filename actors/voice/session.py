@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
 
+from actors.voice.answers import description, ready_answer
+from actors.voice.causes import Fault
 from actors.voice.dave import Dave
-from actors.voice.errors import VoiceError
-from actors.voice.gateway import Credentials, GatewayClosed, Message, Op, VoiceGateway
-from actors.voice.rtp import Packetizer, choose_mode
+from actors.voice.gateway import ABNORMAL, Credentials, GatewayClosed, Message, Op, VoiceGateway
+from actors.voice.rtp import Packetizer
 from actors.voice.transport import Transport
 from actors.voice.udp import VoiceSocket
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 HANDSHAKE_TIMEOUT_S: Final = 8.0
 #: A resume is one round trip; frames go on leaving meanwhile, so a dead server must not hold it up for long.
 RESUME_TIMEOUT_S: Final = 3.0
+#: In a black hole of UDP: how often it is tried whether packets get through again, and ...
+_PROBE_S: Final = 0.1
+#: ... for how long, until another session is looked for: playing there within 6 s of the hole's beginning.
+_HOLE_PATIENCE_S: Final = 1.8
 
 
 class Session:
@@ -29,6 +35,9 @@ class Session:
     :ivar dave: end-to-end encryption; it goes on over resumes as the transport does
     :ivar transport: what the clock sends through
     :ivar seq_ack: last numbered message, kept here between two websockets
+    :ivar hole_since: `time.monotonic()` of when a black hole of UDP was noticed, None outside of one
+    :ivar on_hole: called when one is noticed, in the clock's task; the stream has let go of the transport
+    :ivar on_mended: called when packets get through again
     """
 
     def __init__(
@@ -37,13 +46,23 @@ class Session:
         self.credentials = credentials
         self.udp = udp
         self.dave = dave
-        self.transport = Transport(packetizer, udp.send, on_speaking=self._say_speaking, protect=dave.protect)
+        self.transport = Transport(
+            packetizer,
+            udp.send,
+            pulse=udp.pulse,
+            on_speaking=self._say_speaking,
+            on_hole=self._swallowed,
+            protect=dave.protect,
+        )
         self.seq_ack = -1
+        self.hole_since: float | None = None
+        self.on_hole: Callable[[], None] = _ignore
+        self.on_mended: Callable[[], None] = _ignore
         self._speaking = self._said = False
         self._wake = anyio.Event()
 
     async def serve(self, gateway: VoiceGateway) -> NoReturn:
-        """Listen and beat until one of both finds the websocket ended.
+        """Listen and beat until one of both finds the session's end: of the websocket, or of its UDP.
 
         :raises GatewayClosed: then
         """
@@ -77,13 +96,14 @@ class Session:
             await _take(gateway, self.dave, await gateway.receive())
 
     async def _beat(self, gateway: VoiceGateway) -> NoReturn:
-        """Heartbeats, UDP keep-alives and changes of speaking."""
+        """Heartbeats, UDP keep-alives, changes of speaking, and the search for a way out of a hole."""
         while True:
             await gateway.beat()
-            self.udp.keep_alive()
+            self.udp.pulse.keep_open()
             with anyio.move_on_after(gateway.beat_interval_s):
                 while True:
                     await self._tell_speaking(gateway)
+                    await self._mend()
                     await self._wake.wait()
                     self._wake = anyio.Event()
 
@@ -91,6 +111,24 @@ class Session:
         if self._said is not self._speaking:
             self._said = self._speaking
             await gateway.speaking(self._said, self.transport.ssrc)
+
+    async def _mend(self) -> None:
+        """While there is a hole: knock, until somebody answers or patience ends."""
+        while self.hole_since is not None:
+            self.udp.pulse.beat()
+            await anyio.sleep(_PROBE_S)
+            if (self.udp.pulse.last_echo or 0.0) > self.hole_since:
+                self.hole_since = None
+                self.udp.pulse.opened_again()
+                self.on_mended()
+            elif time.monotonic() - self.hole_since > _HOLE_PATIENCE_S:
+                raise GatewayClosed(ABNORMAL, "no keep-alive is answered", Fault.UDP_HOLE)
+
+    def _swallowed(self) -> None:
+        """Called by the clock: packets do not arrive any more."""
+        self.hole_since = time.monotonic()
+        self._wake.set()
+        self.on_hole()
 
     def _say_speaking(self, flag: bool) -> None:
         """Called by the clock, which must not wait: the beat says it."""
@@ -102,22 +140,19 @@ async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
     """Shake hands for a new session: identify, IP discovery, select protocol, session description.
 
     :raises GatewayClosed: if the server refuses
-    :raises VoiceError: if UDP does not work, or no encryption mode is common
+    :raises VoiceError: if an answer cannot be understood, UDP does not work, or no encryption mode is common
     :raises TimeoutError: after 8 s
     """
     dave = Dave(credentials.user_id, credentials.channel_id)
     with anyio.fail_after(HANDSHAKE_TIMEOUT_S):
         await gateway.identify(credentials)
-        ready = await _expect(gateway, Op.READY, dave)
-        mode = choose_mode(ready["modes"])
-        if mode is None:
-            raise VoiceError(4016, f"no common encryption mode, the server offers {ready['modes']}")
-        udp = VoiceSocket(ready["ip"], ready["port"])
+        ready = ready_answer(await _expect(gateway, Op.READY, dave))
+        udp = VoiceSocket(ready.host, ready.port)
         try:
-            address, port = await udp.discover(ready["ssrc"])
-            await gateway.select_protocol(address, port, mode)
-            description = await _expect(gateway, Op.SESSION_DESCRIPTION, dave)
-            packetizer = _packetizer(description["mode"], bytes(description["secret_key"]), ready["ssrc"])
+            address, port = await udp.discover(ready.ssrc)
+            await gateway.select_protocol(address, port, ready.mode)
+            described = description(await _expect(gateway, Op.SESSION_DESCRIPTION, dave))
+            packetizer = _packetizer(described.mode, described.key, ready.ssrc)
         except BaseException:
             udp.close()
             raise
@@ -152,3 +187,7 @@ async def _take(gateway: VoiceGateway, dave: Dave, message: Message) -> None:
 def _packetizer(mode: str, key: bytes, ssrc: int) -> Packetizer:
     """Sequence and timestamp begin at random (RFC 3550, 5.1); the nonce begins at 0, as the key is new."""
     return Packetizer(mode, key, ssrc, sequence=secrets.randbits(16), timestamp=secrets.randbits(32))
+
+
+def _ignore() -> None:
+    pass

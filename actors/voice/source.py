@@ -21,16 +21,16 @@ class FrameSource(Protocol):
 
 @dataclass(slots=True)
 class Play:
-    """One source on its way: how many frames of it have left, and one that was drawn and could not leave."""
+    """One source on its way.
+
+    :ivar position: frames of it that have left, less those that were taken back
+    :ivar started: its first frame has left, and this was told
+    """
 
     source: FrameSource
     play_id: str
     position: int = 0
-    held: bytes | None = None
-
-    def draw(self) -> bytes | None:
-        held = self.held
-        return held if held is not None else self.source.next_frame()
+    started: bool = False
 
 
 class Broken:

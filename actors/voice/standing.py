@@ -28,7 +28,6 @@ JOIN_TIMEOUT_S: Final = 5.0
 REFRESH_TIMEOUT_S: Final = 1.0
 #: How long the main gateway may take to confirm a leave.
 LEAVE_TIMEOUT_S: Final = 2.0
-
 #: How long music may wait for the way to the stage.
 STAGE_TIMEOUT_S: Final = 3.0
 
@@ -127,8 +126,15 @@ class Standing:
         try:
             return await self._ask_credentials(REFRESH_TIMEOUT_S)
         except VoiceError:
-            await self.leave()
-            return await self._ask_credentials(JOIN_TIMEOUT_S)
+            return await self.renew()
+
+    async def renew(self) -> Credentials:
+        """Leave the channel and join it again: Discord may give another voice server.
+
+        :raises VoiceError: as `join`
+        """
+        await self.leave()
+        return await self._ask_credentials(JOIN_TIMEOUT_S)
 
     async def leave(self, timeout_s: float = LEAVE_TIMEOUT_S) -> bool:
         """Leave the channel; True once the main gateway has confirmed it.

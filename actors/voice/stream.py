@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from actors.voice.events import Ended, Started, StreamEvent
+from actors.voice.events import Ended, Rewound, Started, StreamEvent
+from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE, SILENCE_FRAMES
 from actors.voice.source import Broken, FrameSource, Play
+from actors.voice.stream_status import StreamStatus
+from actors.voice.tape import Tape
 
 if TYPE_CHECKING:
     from actors.voice.transport import Outlet
 
 #: One frame lasts 20 ms; the clock counts in nanoseconds so that nothing drifts.
 FRAME_NS: Final = 20_000_000
+FRAME_S: Final = FRAME_NS / 1_000_000_000
+#: The way to the server is looked at every so many frames: 200 ms.
+_CHECK_FRAMES: Final = 10
 
 OnEvent = Callable[[StreamEvent], None]
 
@@ -29,30 +34,6 @@ class Scheduler(Protocol):
     def dismiss(self, stream: Stream) -> None:
         """Take the slot away."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamStatus:
-    """A moment of a stream.
-
-    :ivar position: frames of the current source that were sent; add where its cursor began
-    :ivar playing: a source is there and is not paused (whether frames leave is told by `attached` and
-        `underrun`)
-    :ivar underruns: times the source had nothing ready, since the stream was made
-    :ivar sent: frames of sources sent, since the stream was made; silence is not counted
-    :ivar late: of these, sent more than half a frame after their time
-    """
-
-    play_id: str | None
-    position: int
-    playing: bool
-    paused: bool
-    underruns: int
-    sent: int
-    late: int
-    next_play_id: str | None
-    attached: bool
-    underrun: bool
 
 
 class Stream:
@@ -75,6 +56,9 @@ class Stream:
         self._starved = False
         self._speaking = False
         self._next_due = 0  # ns of the clock: when the next frame is due, one frame after the last
+        self._tape = Tape()
+        self._earlier = 0  # of the frames that wait on the tape: those of a source before the current one
+        self._until_check = _CHECK_FRAMES
         self._underruns = 0
         self._sent = 0
         self._late = 0
@@ -84,6 +68,7 @@ class Stream:
     def play(self, source: FrameSource, play_id: str, *, on_event: OnEvent) -> None:
         """Play `source` from the next frame on, instead of what plays and of what is queued; ends a pause."""
         self._current, self._next = Play(source, play_id), None
+        self._forget_tape()
         self._on_event = on_event
         self._paused = self._starved = False
         self._reschedule()
@@ -102,6 +87,8 @@ class Stream:
 
     def stop(self) -> None:
         """End what plays and what is queued; silence follows. No `Ended` is told."""
+        if self._current is not None:  # else all has ended by itself, and the end may have to be sent again
+            self._forget_tape()
         self._current = self._next = None
         self._paused = False
         self._fall_silent()
@@ -145,14 +132,27 @@ class Stream:
             return
         self._transport = transport
         self._speaking = False
+        self._until_check = 0
+        self._skip_arrived(transport)
         self._reschedule()
 
-    def detach(self, transport: Outlet) -> None:
-        """No frame leaves any more, the position stands still; ignored if another transport is attached."""
-        if self._transport is transport:
-            self._transport = None
-            self._trailing = 0
-            self._scheduler.dismiss(self)
+    def detach(self, transport: Outlet, since: int | None = None) -> None:
+        """No frame leaves any more, the position stands still; ignored if another transport is attached.
+
+        :param since: frames from this number on did not arrive, and are taken back
+        """
+        if self._transport is not transport:
+            return
+        self._transport = None
+        self._trailing = 0
+        self._scheduler.dismiss(self)
+        if since is not None:
+            self._take_back(since)
+
+    def mark(self, unsure_s: float = 0.0) -> int:
+        """Number of the first frame that may not arrive, if nothing does that left within `unsure_s`."""
+        flowing = self.slot is not None
+        return self._tape.number - (int(unsure_s / FRAME_S) + 1 if flowing else 0)
 
     # -- the clock's side ----
 
@@ -172,6 +172,10 @@ class Stream:
             self._close_spurt(transport)
         elif self._send_frame(transport) and late:
             self._late += 1
+        self._until_check -= 1
+        if self._until_check < 0:
+            self._until_check = _CHECK_FRAMES - 1
+            self._check(transport)
 
     def _realign(self, due: int, transport: Outlet) -> bool:
         """Bring RTP time up to `due` after a break; False if a frame left less than 20 ms before."""
@@ -182,44 +186,55 @@ class Stream:
         return True
 
     def _send_frame(self, transport: Outlet) -> bool:
-        play = self._current
-        frame = self._draw(play) if play is not None else None
+        frame = self._draw()
         while frame is None:
-            if play is not None and not play.source.ended:
+            if self._current is not None and not self._current.source.ended:
                 self._starve(transport)
                 return False
-            play = self._follow()
-            if play is None:
+            if self._follow() is None:
                 self._fall_silent()
                 self._close_spurt(transport)
                 return False
-            frame = self._draw(play)
-        return self._emit(play, frame, transport) if play is not None else False
+            frame = self._draw()
+        return self._emit(frame, transport)
 
-    def _draw(self, play: Play) -> bytes | None:
-        """A source that raises has ended, and must not take the clock down with it."""
+    def _draw(self) -> bytes | None:
+        """What waits on the tape first. A source that raises has ended, and must not take the clock down."""
+        play = self._current
+        waiting = self._tape.head()
+        if waiting is not None or play is None:
+            return waiting
         try:
-            return play.draw()
+            return play.source.next_frame()
         except Exception as error:
             play.source = Broken(f"{type(error).__name__}: {error}")
             return None
 
-    def _emit(self, play: Play, frame: bytes, transport: Outlet) -> bool:
+    def _emit(self, frame: bytes, transport: Outlet) -> bool:
         if not self._speaking:
             self._speaking = True
             transport.speaking(True)
         if not transport.send(frame):
-            play.held = frame
+            self._tape.hold(frame)
             transport.skip(1)
             return False
-        play.held = None
-        play.position += 1
+        self._tape.left(frame)
         self._sent += 1
         self._starved = False
         self._trailing = 0
-        if play.position == 1:
-            self._tell(Started(play.play_id))
+        self._step_on()
         return True
+
+    def _step_on(self, frames: int = 1) -> None:
+        """The position after so many frames; those of earlier sources move nothing."""
+        earlier = min(self._earlier, frames)
+        self._earlier -= earlier
+        play = self._current
+        if play is not None:
+            play.position += frames - earlier
+            if play.position and not play.started:
+                play.started = True
+                self._tell(Started(play.play_id))
 
     def _follow(self) -> Play | None:
         """The current source has ended: take the next one up, and tell so."""
@@ -240,10 +255,45 @@ class Stream:
         else:
             transport.skip(1)
 
+    # -- what arrived ----
+
+    def _check(self, transport: Outlet) -> None:
+        path = transport.check(self._tape.number)
+        self._skip_arrived(transport)
+        arrived = transport.arrived
+        if path is Path.OPEN or arrived is None:
+            return
+        if path is Path.CLOSED:
+            self.detach(transport, arrived)
+            transport.swallowed()
+        else:
+            self._take_back(arrived)
+
+    def _take_back(self, number: int) -> None:
+        """Frames from that one on are sent again, before anything new."""
+        count = self._tape.take_back(number)
+        play = self._current
+        mine = min(count, play.position) if play is not None else 0
+        if play is not None:
+            play.position -= mine
+        self._earlier += count - mine
+        if count:
+            self._tell(Rewound(count))
+
+    def _skip_arrived(self, transport: Outlet) -> None:
+        """Forget what arrived, be it late: then it may be waiting to be sent again."""
+        if transport.arrived is not None:
+            self._step_on(self._tape.arrived(transport.arrived))
+
+    def _forget_tape(self) -> None:
+        self._tape.clear()
+        self._earlier = 0
+
     # -- silence and slots ----
 
     def _wants_slot(self) -> bool:
-        return (self._current is not None or self._next is not None) and not self._paused
+        music = self._current is not None or self._next is not None or self._tape.waiting > 0
+        return music and not self._paused
 
     def _reschedule(self) -> None:
         if self._transport is not None and self._wants_slot():
@@ -257,6 +307,8 @@ class Stream:
             self._scheduler.dismiss(self)
 
     def _close_spurt(self, transport: Outlet) -> None:
+        if self._speaking and not self._trailing:  # the last frames were such as had been taken back
+            self._fall_silent()
         if self._trailing:
             self._send_silence(transport)
         if not self._trailing:

@@ -9,6 +9,8 @@ from actors.voice.rtp import NonceExhaustedError, Packetizer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.voice.pulse import Path, Pulse
+
 
 class Outlet(Protocol):
     """What a stream needs to send frames; `Transport` in the bot, a fake in tests of the clock."""
@@ -25,6 +27,22 @@ class Outlet(Protocol):
         """Say whether frames are about to flow (voice op 5)."""
         ...
 
+    def check(self, frame: int) -> Path:
+        """Called some times a second while frames leave: how the way to the server does.
+
+        :param frame: number of the frame that leaves next
+        """
+        ...
+
+    @property
+    def arrived(self) -> int | None:
+        """Frames before this number are known to have had an open way; None before the first proof."""
+        ...
+
+    def swallowed(self) -> None:
+        """The stream has noticed that the way is closed, and has let go of this outlet."""
+        ...
+
 
 class Transport:
     """Packets of one session over one connected, non-blocking UDP socket.
@@ -36,25 +54,41 @@ class Transport:
     :ivar refused: frames that it did not take: its buffer full, an ICMP error of an earlier packet, closed
     """
 
-    __slots__ = ("_on_speaking", "_packetizer", "_protect", "_write", "closed", "refused", "sent")
+    __slots__ = (
+        "_on_hole",
+        "_on_speaking",
+        "_packetizer",
+        "_protect",
+        "_pulse",
+        "_write",
+        "closed",
+        "refused",
+        "sent",
+    )
 
     def __init__(
         self,
         packetizer: Packetizer,
         write: Callable[[bytes], int],
         *,
+        pulse: Pulse,
         on_speaking: Callable[[bool], None],
+        on_hole: Callable[[], None],
         protect: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         """
         :param write: a socket's `send`: bytes written, or OSError
+        :param pulse: of the socket
         :param on_speaking: called in the clock's task
+        :param on_hole: the way is closed; called in the clock's task
         :param protect: end-to-end encryption of a frame (DAVE), if the session has it; None from it
             says that the frame has to wait
         """
         self._packetizer = packetizer
         self._write = write
+        self._pulse = pulse
         self._on_speaking = on_speaking
+        self._on_hole = on_hole
         self._protect = protect
         self.closed = False
         self.sent = 0
@@ -99,6 +133,19 @@ class Transport:
     def speaking(self, flag: bool) -> None:
         """Have the link announce whether frames flow."""
         self._on_speaking(flag)
+
+    def check(self, frame: int) -> Path:
+        """Beat when it is time to, and tell how the way to the server does."""
+        return self._pulse.check(frame)
+
+    @property
+    def arrived(self) -> int | None:
+        """Frames before this number are known to have had an open way."""
+        return self._pulse.arrived
+
+    def swallowed(self) -> None:
+        """Have the link look for the server."""
+        self._on_hole()
 
     def close(self) -> None:
         """From now on every frame is refused; the socket is the link's to close."""

@@ -1,4 +1,4 @@
-"""One connected, non-blocking UDP socket of a voice session: IP discovery, keep-alive, what comes in.
+"""One connected, non-blocking UDP socket of a voice session: IP discovery, and what comes in.
 
 There is no thread and no task: the event loop's reader callback drains the socket.
 """
@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import time
 from typing import Final
 
 import anyio
 
 from actors.voice.causes import Fault
 from actors.voice.errors import VoiceError
+from actors.voice.pulse import KEEP_ALIVE_SIZE, Pulse
 
 _DISCOVERY = struct.Struct(">HHI64sH")  # type, length of the rest, SSRC, address, port
 _REQUEST: Final = 1
 _RESPONSE: Final = 2
 _REST_LENGTH: Final = 70
-_KEEP_ALIVE = struct.Struct("<Q")
 #: Datagrams taken from the socket in one go, so that a flood cannot hold the loop.
 _DRAIN: Final = 64
 #: Pauses in s after each discovery request: a lost datagram costs little, a dead server is given up after
@@ -31,9 +30,8 @@ _DISCOVERY_PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8, 1.0, 2.0)
 class VoiceSocket:
     """The socket of one session.
 
+    :ivar pulse: its keep-alives
     :ivar received: datagrams that came in
-    :ivar last_received: `time.monotonic()` of the latest one, None before the first
-    :ivar round_trip_ms: of the latest keep-alive that was answered, None if none ever was
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -52,12 +50,9 @@ class VoiceSocket:
         self._loop.add_reader(self._socket, self._drain)
         self._answered = anyio.Event()
         self._address: tuple[str, int] | None = None
-        self._beat = 0
-        self._beat_sent = 0.0
         self.received = 0
-        self.last_received: float | None = None
-        self.round_trip_ms: float | None = None
         self.send = self._socket.send  # bound once: called for every packet
+        self.pulse = Pulse(self.send)
 
     async def discover(self, ssrc: int) -> tuple[str, int]:
         """This socket's address and port as the server sees them (Discord, "Voice Connections", *IP
@@ -73,12 +68,6 @@ class VoiceSocket:
             if self._address is not None:
                 return self._address
         raise VoiceError(None, "the voice server does not answer over UDP", Fault.UDP_BLOCKED)
-
-    def keep_alive(self) -> None:
-        """Send a numbered datagram of 8 bytes; it keeps NAT bindings open, and servers may echo it."""
-        self._beat += 1
-        self._beat_sent = time.monotonic()
-        self._try_send(_KEEP_ALIVE.pack(self._beat))
 
     def close(self) -> None:
         """Close the socket; idempotent."""
@@ -104,10 +93,8 @@ class VoiceSocket:
 
     def _take(self, datagram: bytes) -> None:
         self.received += 1
-        self.last_received = time.monotonic()
-        if len(datagram) == _KEEP_ALIVE.size:
-            if _KEEP_ALIVE.unpack(datagram)[0] == self._beat:
-                self.round_trip_ms = (self.last_received - self._beat_sent) * 1000
+        if len(datagram) == KEEP_ALIVE_SIZE:
+            self.pulse.echo(datagram)
         elif len(datagram) == _DISCOVERY.size and self._address is None:
             self._take_discovery(datagram)
 

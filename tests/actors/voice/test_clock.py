@@ -6,12 +6,15 @@ import anyio
 import pytest
 
 from actors.voice.clock import Clock
+from actors.voice.pulse import Path
 
 pytestmark = pytest.mark.anyio
 
 
 class Wire:
     """Counts what is sent, and lets wait for it."""
+
+    arrived: int | None = None
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
@@ -28,6 +31,12 @@ class Wire:
         pass
 
     def speaking(self, flag: bool) -> None:
+        pass
+
+    def check(self, _frame: int) -> Path:
+        return Path.OPEN
+
+    def swallowed(self) -> None:
         pass
 
     async def reach(self, frames: int) -> None:

@@ -20,6 +20,9 @@ BOT, GUILD, CHANNEL, OTHER = 300, 100, 200, 201
 #: So quick that a refused attempt costs a test nothing.
 QUICK = RetryPolicy(first_s=0.05)
 
+#: Frames that may have met a session that was dead already are sent again.
+UNSURE = 2
+
 
 def contiguous(numbers: list[int]) -> bool:
     """Nothing lost, repeated or out of order."""
@@ -33,11 +36,16 @@ async def playing(house: House, frames: int = 10) -> Any:
     return link
 
 
-async def goes_on(house: House, frames: int = 10) -> None:
-    """That many more frames are heard, and all from the first on are in order."""
+async def goes_on(house: House, frames: int = 10, *, repeated: int = 0) -> None:
+    """That many more frames are heard, and all from the first on are in order.
+
+    `repeated`: so many that may have met a dead session may have been sent again.
+    """
     await house.listener.wait_frames(house.listener.heard + frames, 5.0)
-    assert contiguous(house.heard())
-    assert house.heard()[0] == 0
+    heard = house.heard()
+    assert heard[0] == 0
+    assert all(later <= earlier + 1 for earlier, later in pairwise(heard))  # nothing lost
+    assert len(heard) - len(set(heard)) <= repeated
 
 
 # --- join, play, leave ---
@@ -175,7 +183,7 @@ async def test_a_dead_session_is_replaced_at_once_without_leaving(house: House, 
     link = await playing(house)
     house.voice.close(GUILD, BOT, code)
     await house.until(lambda: house.events[1:] and house.events[-1] == Ready())
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert isinstance(house.events[1], Lost)
     assert not house.events[1].resumable
     assert link.status().identifies == 2
@@ -219,7 +227,7 @@ async def test_a_token_that_is_no_longer_good_is_renewed(house: House) -> None:
     house.voice.issue(GUILD, CHANNEL, BOT, "another")  # the one that the link has is void
     house.voice.close(GUILD, BOT, 4006)
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL, CHANNEL]
 
 
@@ -229,7 +237,7 @@ async def test_without_new_credentials_the_link_leaves_and_joins_again(house: Ho
     house.voice.issue(GUILD, CHANNEL, BOT, "another")
     house.voice.close(GUILD, BOT, 4006)
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL, CHANNEL, None, CHANNEL]
 
 
@@ -244,7 +252,7 @@ async def test_refused_attempts_are_bounded(open_house: Any) -> None:
         assert link.status().failures == 3
         assert "gave up after 3 attempts" in house.events[-1].reason
         assert house.guild.voice_client is None
-        assert house.clock.stream(GUILD).status().position >= 10
+        assert house.clock.stream(GUILD).status().position >= 10 - UNSURE
 
 
 async def test_a_fatal_code_closes_with_a_reason(house: House) -> None:
@@ -275,7 +283,7 @@ async def test_a_bare_4014_is_settled_by_asking_for_a_new_server(house: House) -
     link = await playing(house)
     house.voice.close(GUILD, BOT, 4014)
     await house.until(lambda: link.status().identifies == 2, 4.0)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL, CHANNEL]
 
 
@@ -286,7 +294,7 @@ async def test_a_closure_with_a_new_server_takes_the_fast_path(house: House, cod
     await house.until(lambda: link.state is LinkState.RECONNECTING)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2, 0.6)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -294,7 +302,7 @@ async def test_a_new_server_alone_takes_the_fast_path(house: House) -> None:
     link = await playing(house)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -314,7 +322,7 @@ async def test_being_moved_is_told_and_followed(house: House) -> None:
     house.guild.place(OTHER)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert link.channel_id == OTHER
     assert Moved(OTHER) in house.events
 
@@ -323,7 +331,7 @@ async def test_connecting_to_another_channel_moves_the_link(house: House) -> Non
     link = await playing(house)
     assert await house.connect(OTHER) is link
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL, OTHER]
 
 
@@ -333,7 +341,7 @@ async def test_a_link_that_discord_py_has_forgotten_is_made_known_again(house: H
     await house.until(lambda: house.guild.voice_client is not None, 4.0)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
 
 
 async def test_a_stale_client_is_disposed_of_first(house: House) -> None:
@@ -433,7 +441,7 @@ async def test_killing_what_drives_the_links_is_not_heard(house: House) -> None:
     assert all((b.timestamp - a.timestamp) % 2**32 == FRAME_SAMPLES for a, b in pairwise(frames))
     house.voice.close(GUILD, BOT, 4006)  # and the links are driven again
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -457,7 +465,7 @@ async def test_a_replaced_client_takes_the_link_over(house: House) -> None:
     guild = house.client.guild()
     await house.until(lambda: guild.voice_client is not None, 4.0)
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house)
+    await goes_on(house, repeated=UNSURE)
     assert old.guild().op4 == [CHANNEL]
     assert guild.op4 == [CHANNEL]
     await house.links.disconnect(GUILD)

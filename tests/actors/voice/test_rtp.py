@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, strategies as st
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
 
+from actors.voice.pulse import Pulse
 from actors.voice.rtp import (
     AES_GCM,
     FRAME_SAMPLES,
@@ -22,10 +24,22 @@ from actors.voice.rtp import (
 )
 from actors.voice.transport import Transport
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 KEY = bytes(range(32))
 
 
-def ignore(_flag: bool) -> None:
+def make_transport(
+    write: Callable[[bytes], int], protect: Callable[[bytes], bytes] | None = None
+) -> Transport:
+    packetizer = Packetizer(AES_GCM, KEY, 7)
+    return Transport(
+        packetizer, write, pulse=Pulse(write), on_speaking=ignore, on_hole=ignore, protect=protect
+    )
+
+
+def ignore(*_news: bool) -> None:
     pass
 
 
@@ -102,7 +116,7 @@ def test_a_frame_that_does_not_leave_keeps_its_sequence_and_gets_a_new_nonce() -
             raise BlockingIOError
         return len(packet)
 
-    transport = Transport(Packetizer(AES_GCM, KEY, 7), write, on_speaking=ignore)
+    transport = make_transport(write)
     assert not transport.send(b"frame")
     full = False
     assert transport.send(b"frame")
@@ -112,7 +126,7 @@ def test_a_frame_that_does_not_leave_keeps_its_sequence_and_gets_a_new_nonce() -
 
 
 def test_a_closed_transport_refuses() -> None:
-    transport = Transport(Packetizer(AES_GCM, KEY, 7), len, on_speaking=ignore)
+    transport = make_transport(len)
     transport.close()
     assert not transport.send(b"frame")
 
@@ -124,8 +138,6 @@ def test_end_to_end_encryption_comes_before_the_seal() -> None:
         packets.append(packet)
         return len(packet)
 
-    transport = Transport(
-        Packetizer(AES_GCM, KEY, 7), write, on_speaking=ignore, protect=lambda opus: opus[::-1]
-    )
+    transport = make_transport(write, protect=lambda opus: opus[::-1])
     transport.send(b"frame")
     assert open_packet(AES_GCM, KEY, packets[0]) == b"emarf"

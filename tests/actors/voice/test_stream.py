@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from actors.voice.clock import SLOTS, Grid
-from actors.voice.events import Ended, Started, StreamEvent
+from actors.voice.events import Ended, Rewound, Started, StreamEvent
+from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE
 from actors.voice.stream import FRAME_NS, Stream
 
@@ -25,6 +26,10 @@ class Wire:
     rtp: int = 0
     sent: list[tuple[int, int, bytes]] = field(default_factory=list)
     spoken: list[bool] = field(default_factory=list)
+    path: Path = Path.OPEN
+    arrived: int | None = None
+    checked: list[int] = field(default_factory=list)
+    swallowings: int = 0
 
     def send(self, opus: bytes) -> bool:
         if self.blocked:
@@ -38,6 +43,13 @@ class Wire:
 
     def speaking(self, flag: bool) -> None:
         self.spoken.append(flag)
+
+    def check(self, frame: int) -> Path:
+        self.checked.append(frame)
+        return self.path
+
+    def swallowed(self) -> None:
+        self.swallowings += 1
 
     @property
     def frames(self) -> list[bytes]:
@@ -447,3 +459,132 @@ def check_music(sources: list[Source], wire: Wire) -> None:
     order = [opus.split(b".")[0] for opus in heard]
     changes = [a for a, b in pairwise(order) if a != b] + order[-1:]
     assert len(changes) == len(set(changes))
+
+
+# --- what did not arrive ---
+
+
+def test_the_way_is_looked_at_five_times_a_second_while_frames_leave() -> None:
+    world = World()
+    world.play(Source("a", 100))
+    world.run(2100 * MS)
+    [wire] = world.wires
+    assert wire.checked[:3] == [1, 11, 21]
+    assert world.told == [Started("a"), Ended("a", 100)]
+
+
+def test_a_closed_way_stops_the_stream_at_the_last_frame_that_is_known_to_have_arrived() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 1000))
+    world.run(500 * MS)
+    wire.path, wire.arrived = Path.CLOSED, 12
+    world.run(1000 * MS)
+    assert wire.swallowings == 1
+    assert not stream.status().attached
+    assert stream.status().position == 12
+    sent = len(wire.frames)
+    assert Rewound(sent - 12) in world.told
+    wire.path = Path.OPEN
+    stream.attach(wire)
+    world.run(500 * MS)
+    assert wire.frames[sent:] == frames("a", 12, 12 + len(wire.frames) - sent)
+    assert all(b[1] > a[1] for a, b in pairwise(wire.sent))
+    assert world.told.count(Started("a")) == 1
+
+
+def test_a_way_that_was_closed_is_gone_on_from_without_a_pause() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 1000))
+    world.run(500 * MS)
+    wire.path, wire.arrived = Path.WAS_CLOSED, 10
+    world.at(world.now)
+    while not any(isinstance(event, Rewound) for event in world.told):
+        world.run(20 * MS)
+    sent = len(wire.frames)
+    wire.path = Path.OPEN
+    world.run(500 * MS)
+    assert wire.frames[sent:][:3] == frames("a", 10, 13)
+    assert stream.status().attached
+    assert set(steps(wire)) == {1}
+
+
+def test_the_end_of_a_track_is_heard_again_and_the_next_one_from_its_beginning() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 10))
+    stream.queue(Source("b", 100), "b")
+    world.run(300 * MS)
+    before = stream.status().position
+    stream.detach(wire, since=7)
+    assert (stream.status().play_id, stream.status().position) == ("b", 0)
+    sent = len(wire.frames)
+    assert sent == 10 + before
+    stream.attach(wire)
+    world.run(200 * MS)
+    assert wire.frames[sent:] == (frames("a", 7, 10) + frames("b", 0, 100))[: len(wire.frames) - sent]
+    assert stream.status().position == len(wire.frames) - sent - 3
+    assert [event for event in world.told if isinstance(event, Ended)] == [Ended("a", 10)]
+
+
+def test_the_last_frames_of_all_are_heard_though_everything_had_ended() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 10))
+    world.run(1000 * MS)
+    stream.stop()  # what an owner does when all has ended
+    wire.frames.clear()
+    stream.detach(wire, since=6)
+    stream.attach(wire)
+    world.run(1000 * MS)
+    assert wire.music[10:] == frames("a", 6, 10)
+    assert wire.frames[-5:] == [SILENCE] * 5
+    assert stream.slot is None
+
+
+def test_what_was_stopped_or_replaced_is_never_heard_again() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 100))
+    world.run(200 * MS)
+    world.play(Source("b", 100))
+    stream.detach(wire, since=0)
+    stream.attach(wire)
+    world.run(200 * MS)
+    order = [opus[:1] for opus in wire.music]
+    assert order == sorted(order)
+    stream.stop()
+    stream.detach(wire, since=0)
+    assert stream.status().position == 0
+    count = len(wire.frames)
+    stream.attach(wire)
+    world.run(200 * MS)
+    assert len(wire.frames) == count
+
+
+def test_a_paused_stream_is_not_in_doubt() -> None:
+    world = World()
+    [stream] = world.streams
+    world.play(Source("a", 100))
+    world.run(200 * MS)
+    number = len(world.wires[0].frames)
+    assert stream.mark() == stream.mark(0.0) == number - 1
+    assert stream.mark(0.03) == number - 2
+    stream.pause()
+    world.run(500 * MS)
+    assert stream.mark(0.03) == number
+
+
+def test_what_arrived_late_is_not_sent_again() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 100))
+    world.run(400 * MS)
+    sent = len(wire.frames)
+    stream.detach(wire, since=5)
+    wire.arrived = 15
+    stream.attach(wire)
+    assert stream.status().position == 15
+    world.run(100 * MS)
+    assert wire.frames[sent:][:2] == frames("a", 15, 17)

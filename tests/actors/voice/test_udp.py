@@ -74,17 +74,17 @@ async def test_a_closed_port_is_no_exception_to_the_sender(server: Server) -> No
     server.socket.close()
     client = VoiceSocket(*server.address)
     for _ in range(3):
-        client.keep_alive()
+        client.pulse.beat()
         await anyio.sleep(0.01)
     client.close()
     client.close()
 
 
 async def test_an_echoed_keep_alive_is_timed(server: Server, client: VoiceSocket) -> None:
-    client.keep_alive()
+    client.pulse.beat()
     beat, sender = await server.receive()
     server.socket.sendto(beat, sender)
-    await until(lambda: client.round_trip_ms is not None)
+    await until(lambda: client.pulse.round_trip_ms is not None)
     assert client.received == 1
 
 

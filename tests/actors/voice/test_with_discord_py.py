@@ -71,8 +71,11 @@ class Bot:
         frames = [one.opus for one in self.guild.listener.frames if one.opus and not one.silence]
         return [int.from_bytes(opus[1:5], "big") for opus in frames]
 
-    def nothing_lost(self) -> bool:
-        return self.heard == list(range(len(self.heard)))
+    def nothing_lost(self, *, repeated: int = 0) -> bool:
+        """Every frame was heard, in order; so many may have been sent again, as they may have been lost."""
+        heard = self.heard
+        whole = heard[0] == 0 and all(later <= earlier + 1 for earlier, later in pairwise(heard))
+        return whole and len(heard) - len(set(heard)) <= repeated
 
     async def until(self, fact: Any, timeout_s: float = 10.0) -> None:
         with anyio.fail_after(timeout_s):
@@ -134,7 +137,7 @@ async def test_a_dead_session_costs_a_moment_and_no_frame(bot: Bot) -> None:
     bot.loopback.voice.close(bot.guild.id, bot.loopback.bot.id, 4006)
     await bot.until(lambda: link.status().identifies == 2)
     await bot.hear(50)
-    assert bot.nothing_lost()
+    assert bot.nothing_lost(repeated=2)
     assert longest_gap_ms(bot.guild.listener.frames) < 1000  # of a busy machine; the bench states figures
 
 
@@ -156,7 +159,7 @@ async def test_an_administrator_moves_the_bot(bot: Bot) -> None:
     await bot.hear(25)
     assert link.channel_id == bot.other.id
     assert Moved(bot.other.id) in bot.events
-    assert bot.nothing_lost()
+    assert bot.nothing_lost(repeated=2)
 
 
 async def test_a_kick_is_final(bot: Bot) -> None:
@@ -217,7 +220,7 @@ async def test_a_new_main_session_is_not_heard_and_every_command_works_after_it(
     await bot.hear(25)
     await bot.until(lambda: link.status().identifies == 2)  # the session that the new main session asked for
     await bot.hear(25)
-    assert bot.nothing_lost()
+    assert bot.nothing_lost(repeated=2)
     bot.guild.renew_voice_server()
     await bot.until(lambda: link.status().identifies == 3)
     await bot.hear(25)

@@ -1,0 +1,131 @@
+"""The pulse of a session's UDP path: numbered keep-alives, and what their echoes prove.
+
+A voice server sends a keep-alive back. While frames flow, each one carries the number of the frame before
+which it left, so that its echo proves that everything until then could arrive; a series of them without an
+echo is a black hole. A server that has never sent one back proves nothing by its silence.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How often a keep-alive leaves while frames do: what arrived after the last one is repeated after a hole.
+#: As this is looked at every 200 ms, it comes to 0.8 s; the times below are rounded up in the same way.
+BEAT_S: Final = 0.7
+#: An echo that takes longer is missed: from then on every check sends a keep-alive.
+MISSED_S: Final = 0.3
+#: A path without an echo for so long is a hole; with `BEAT_S` before it, noticed within 3 s. A round trip of
+#: more than a third of it needs more patience.
+HOLE_S: Final = 1.7
+#: So many keep-alives in a row must be missed: single ones are lost anywhere. One in five lost, which hardly
+#: anybody could bear to hear, takes that for a hole less than once in ten minutes.
+HOLE_BEATS: Final = 6
+
+_KEEP_ALIVE = struct.Struct("<Q")
+#: Bytes of a keep-alive.
+KEEP_ALIVE_SIZE: Final = _KEEP_ALIVE.size
+#: Unanswered keep-alives that are remembered.
+_REMEMBERED: Final = 64
+
+
+class Path(Enum):
+    """What is known of the way to the voice server."""
+
+    OPEN = "open"
+    WAS_CLOSED = "was closed"  # for a while, and is open again: what left meanwhile is lost
+    CLOSED = "closed"
+
+
+class Pulse:
+    """The keep-alives of one session.
+
+    :ivar answers: the server has sent a keep-alive back, so that its silence would mean something
+    :ivar arrived: frames before this number had an open path; None before the first proof
+    :ivar round_trip_ms: of the latest echo, None before the first
+    :ivar last_echo: `time.monotonic()` of the latest echo, None before the first
+    """
+
+    def __init__(self, write: Callable[[bytes], object], now: Callable[[], float] = time.monotonic) -> None:
+        """
+        :param write: sends a datagram; OSError is no concern
+        """
+        self._write = write
+        self._now = now
+        self._number = 0
+        self._last_beat = -BEAT_S
+        self._unanswered: dict[int, tuple[float, int | None]] = {}  # number -> sent at, frame that was next
+        self._was_closed = False
+        self.answers = False
+        self.arrived: int | None = None
+        self.round_trip_ms: float | None = None
+        self.last_echo: float | None = None
+
+    def beat(self, frame: int | None = None) -> None:
+        """Send a keep-alive; `frame` is the number of the frame that leaves next, if any do."""
+        self._number += 1
+        self._last_beat = self._now()
+        self._unanswered[self._number] = (self._last_beat, frame)
+        if len(self._unanswered) > _REMEMBERED:
+            del self._unanswered[next(iter(self._unanswered))]
+        try:
+            self._write(_KEEP_ALIVE.pack(self._number))
+        except OSError:
+            pass  # full buffer or an ICMP error of an earlier datagram: then no echo will come, which counts
+
+    def keep_open(self) -> None:
+        """Called now and then while no frames may be leaving: bindings of a NAT do not last for ever."""
+        if self._now() - self._last_beat > 2 * BEAT_S:
+            self._unanswered.clear()  # what was missed in a pause concerns no frame
+            self.beat()
+
+    def echo(self, datagram: bytes) -> None:
+        """A datagram of that size came in; one that is no echo (RTCP can be as short) is ignored."""
+        (number,) = _KEEP_ALIVE.unpack(datagram)
+        beat = self._unanswered.get(number)
+        if beat is None:
+            return
+        sent_at, frame = beat
+        self.last_echo = self._now()
+        self.round_trip_ms = (self.last_echo - sent_at) * 1000
+        missed = self._forget(number) - 1
+        self._was_closed |= self.answers and missed >= HOLE_BEATS
+        self.answers = True
+        if frame is not None and not self._was_closed:
+            self.arrived = frame
+
+    def check(self, frame: int) -> Path:
+        """Called some times a second while frames leave; beats when it is time to. Tells each event once."""
+        if self._was_closed:
+            self.opened_again()
+            return Path.WAS_CLOSED
+        waited_s = self._waited_s()
+        if self.answers and len(self._unanswered) >= HOLE_BEATS and waited_s >= self._patience_s():
+            return Path.CLOSED
+        if self._now() - self._last_beat >= BEAT_S or (self.answers and waited_s >= MISSED_S):
+            self.beat(frame)
+        return Path.OPEN
+
+    def opened_again(self) -> None:
+        """What the hole swallowed is taken back: keep-alives that left before prove nothing any more."""
+        self._was_closed = False
+        self._unanswered.clear()
+
+    def _waited_s(self) -> float:
+        oldest = next(iter(self._unanswered.values()), None)
+        return 0.0 if oldest is None else self._now() - oldest[0]
+
+    def _patience_s(self) -> float:
+        return max(HOLE_S, 3 * (self.round_trip_ms or 0.0) / 1000)
+
+    def _forget(self, number: int) -> int:
+        """That keep-alive is answered, and those before it never will be; returns how many these are."""
+        answered = [each for each in self._unanswered if each <= number]
+        for each in answered:
+            del self._unanswered[each]
+        return len(answered)
