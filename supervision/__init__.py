@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ._actor import Actor as Actor, Request as Request, handles as handles
 from ._backoff import Backoff as Backoff
+from ._children import ChildCount as ChildCount, ChildInfo as ChildInfo
 from ._context import Context as Context
 from ._errors import (
     ActorCrashed as ActorCrashed,
@@ -16,11 +17,14 @@ from ._errors import (
     AskTimeout as AskTimeout,
     ChildExists as ChildExists,
     ChildNotFound as ChildNotFound,
+    ChildRestarting as ChildRestarting,
+    ChildRunning as ChildRunning,
     EscalationError as EscalationError,
     ForeignCancelled as ForeignCancelled,
     MailboxFull as MailboxFull,
     MessageDropped as MessageDropped,
     NotAnActor as NotAnActor,
+    NotASupervisor as NotASupervisor,
     Refusal as Refusal,
     RestartIntensityExceeded as RestartIntensityExceeded,
     StartFailed as StartFailed,
@@ -30,6 +34,7 @@ from ._errors import (
 )
 from ._events import (
     ChildAdded as ChildAdded,
+    ChildDeleted as ChildDeleted,
     ChildExited as ChildExited,
     ChildStarted as ChildStarted,
     ChildStopped as ChildStopped,
@@ -51,6 +56,7 @@ from ._exit import (
 from ._foreign import run_foreign as run_foreign
 from ._ref import Ref as Ref
 from ._spec import (
+    AutoShutdown as AutoShutdown,
     ChildSpec as ChildSpec,
     DynamicSupervisorSpec as DynamicSupervisorSpec,
     Intensity as Intensity,
@@ -70,11 +76,17 @@ __all__ = [
     "ActorStopped",
     "AskCycle",
     "AskTimeout",
+    "AutoShutdown",
     "Backoff",
     "ChildAdded",
+    "ChildCount",
+    "ChildDeleted",
     "ChildExists",
     "ChildExited",
+    "ChildInfo",
     "ChildNotFound",
+    "ChildRestarting",
+    "ChildRunning",
     "ChildSpec",
     "ChildStarted",
     "ChildStopped",
@@ -94,6 +106,7 @@ __all__ = [
     "MailboxSpec",
     "MessageDropped",
     "Normal",
+    "NotASupervisor",
     "NotAnActor",
     "Overflow",
     "Overflowed",

@@ -34,14 +34,14 @@ class Cell:
     """A child of a supervisor: spec, path, mailbox, counters and the present incarnation.
 
     :ivar process: the present incarnation, None between two
-    :ivar lingering: an incarnation that outlived its shutdown timeout; no successor starts before it ends
+    :ivar kept: a failed start leaves it in the tree as stopped, for :meth:`System.restart_child`
     :ivar failures: failures in a row, for the backoff
     :ivar leaving: who waits for ``terminate_child``, once it was asked for
     :ivar starter: who waits for ``start_child``, until the child is up
     """
 
     __slots__ = (
-        "failures", "incarnation", "kind", "last_error", "last_error_at", "leaving", "lingering", "mailbox",
+        "failures", "incarnation", "kept", "kind", "last_error", "last_error_at", "leaving", "mailbox",
         "parent", "path", "process", "spec", "starter", "state", "system", "watchers",
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ class Cell:
             make_mailbox(spec.mailbox, path, self._overflowed) if self.kind == "actor" else None
         )
         self.process: Process | None = None
-        self.lingering: Process | None = None
+        self.kept = False
         self.state = State.STARTING
         self.incarnation = 0
         self.failures = 0

@@ -39,6 +39,10 @@ class NotAnActor(SupervisionError):  # noqa: N818
     """A message was sent to a supervisor."""
 
 
+class NotASupervisor(SupervisionError):  # noqa: N818
+    """An actor was treated as a supervisor."""
+
+
 class StartTimeout(SupervisionError):  # noqa: N818
     """``on_start`` did not return within the child's ``start_timeout_s``."""
 
@@ -53,6 +57,14 @@ class ChildExists(SupervisionError):  # noqa: N818
 
 class ChildNotFound(SupervisionError):  # noqa: N818
     """The supervisor has no child of that id."""
+
+
+class ChildRunning(SupervisionError):  # noqa: N818
+    """Only a stopped child can be restarted or deleted, and this one is up, coming up or going down."""
+
+
+class ChildRestarting(SupervisionError):  # noqa: N818
+    """Only a stopped child can be restarted or deleted, and this one waits for its restart."""
 
 
 class TooManyChildren(SupervisionError):  # noqa: N818

@@ -70,6 +70,11 @@ class ChildStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ChildDeleted(Event):
+    """A child that had stopped was deleted by ``delete_child``."""
+
+
+@dataclass(frozen=True, slots=True)
 class IntensityExceeded(Event):
     """This supervisor gives up: more than ``restarts`` failures within ``period_s`` seconds."""
 

@@ -144,6 +144,9 @@ class Process(ABC):
         return gate.is_open
 
     async def _attempt(self) -> ExitReason:
+        parent = self.cell.parent
+        if parent is not None and parent.soft.cancel_called:
+            self.soft.cancel()  # it was spawned just before: nothing begins to start under one who stops
         if self.soft.cancel_called:
             return self._planned()
         failed = await self._contain(self.live, self.soft)

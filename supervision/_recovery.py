@@ -47,13 +47,15 @@ class Recovery:
     async def restart(self, cells: tuple[Cell, ...]) -> None:
         """The delay is over. One child starts on its own; a group starts in order, each acknowledged."""
         for cell in cells:
-            if is_lingering(cell) and cell.lingering is not None:
-                await self.recover(cell, cell.lingering)  # counts as a failed start
+            if (old := self._owner.lingering(cell.spec.id)) is not None:
+                await self.recover(cell, old)  # counts as a failed start
                 return
         if len(cells) == 1:
             self._owner.spawn_child(cells[0])  # its acknowledgement or its end arrives as a message
             return
         for cell in cells:
+            if self._owner.soft.cancel_called:
+                return
             process = await self._owner.start_and_wait(cell)
             if not process.ready:
                 await self.recover(cell, process)
@@ -92,8 +94,3 @@ class Recovery:
         healthy = process.ready and process.lasted_s >= cell.spec.backoff.reset_after_s
         cell.failures = 1 if healthy else cell.failures + 1
         return cell.spec.backoff.delay_s(cell.failures)
-
-
-def is_lingering(cell: Cell) -> bool:
-    """Whether an incarnation that could not be stopped is still there."""
-    return cell.lingering is not None and not cell.lingering.ended.is_open

@@ -33,6 +33,17 @@ class Restart(Enum):
     TEMPORARY = "temporary"
 
 
+class AutoShutdown(Enum):
+    """Whether a supervisor ends when significant children have ended by themselves (OTP's names)."""
+
+    #: no child may be significant
+    NEVER = "never"
+    #: with the first of them
+    ANY_SIGNIFICANT = "any_significant"
+    #: with the last of them
+    ALL_SIGNIFICANT = "all_significant"
+
+
 class Overflow(Enum):
     """What a full mailbox does with one message more."""
 
@@ -83,6 +94,8 @@ class ChildSpec:
     :ivar start_timeout_s: how long ``on_start`` may take (actors only)
     :ivar shutdown_timeout_s: how long the last handler and ``on_stop`` may take (actors only:
         a supervisor takes as long as its children, each of which is bounded)
+    :ivar significant: its end may end its supervisor, see :class:`AutoShutdown`
+    :raises ValueError: for an id that is no part of a path, or a permanent child that is significant
     """
 
     id: str
@@ -92,24 +105,33 @@ class ChildSpec:
     shutdown_timeout_s: float = 5.0
     mailbox: MailboxSpec = field(default_factory=MailboxSpec)
     backoff: Backoff = field(default_factory=Backoff)
+    significant: bool = False
 
     def __post_init__(self) -> None:
         if not self.id or "/" in self.id:
             raise ValueError(f"an id must not be empty nor contain '/': {self.id!r}")
+        if self.significant and self.restart is Restart.PERMANENT:
+            raise ValueError(f"{self.id!r} cannot be significant: a permanent child never ends by itself")
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisorSpec:
-    """A supervisor with fixed children, started in this order and stopped in reverse."""
+    """A supervisor with fixed children, started in this order and stopped in reverse.
+
+    :raises ValueError: if two have one id, or one is significant though auto_shutdown is never
+    """
 
     children: tuple[ChildSpec, ...]
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: Intensity = field(default_factory=Intensity)
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
 
     def __post_init__(self) -> None:
         ids = [child.id for child in self.children]
         if len(set(ids)) != len(ids):
             raise ValueError(f"ids of siblings must differ: {ids}")
+        for child in self.children:
+            check_significance(child, self.auto_shutdown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +146,13 @@ class DynamicSupervisorSpec:
     intensity: Intensity = field(default_factory=Intensity)
     max_children: int | None = None
     ordered_shutdown: bool = False
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+
+
+def check_significance(child: ChildSpec, auto_shutdown: AutoShutdown) -> None:
+    """A flag that nobody would heed is a mistake (as in OTP).
+
+    :raises ValueError: if the child is significant and its supervisor's auto_shutdown is never
+    """
+    if child.significant and auto_shutdown is AutoShutdown.NEVER:
+        raise ValueError(f"{child.id!r} is significant, but auto_shutdown of its supervisor is never")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ._exit import Crashed, ExitReason, Killed, Normal, Shutdown
-from ._spec import Restart, Strategy
+from ._spec import AutoShutdown, Restart, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,13 @@ GROUPS: Mapping[Strategy, Callable[[int, int], range]] = {
     Strategy.ONE_FOR_ONE: lambda place, count: range(place, place + 1),
     Strategy.ONE_FOR_ALL: lambda place, count: range(count),
     Strategy.REST_FOR_ONE: range,
+}
+
+#: Whether a supervisor ends when a significant child has ended by itself and so many are left.
+AUTO_SHUTDOWN: Mapping[AutoShutdown, Callable[[int], bool]] = {
+    AutoShutdown.NEVER: lambda left: False,
+    AutoShutdown.ANY_SIGNIFICANT: lambda left: True,
+    AutoShutdown.ALL_SIGNIFICANT: lambda left: left == 0,
 }
 
 

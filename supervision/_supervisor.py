@@ -11,14 +11,14 @@ import anyio
 from ._actor_process import ActorProcess
 from ._alarms import Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
-from ._errors import ActorStopped, ChildExists, ChildNotFound, StartFailed, TooManyChildren
+from ._errors import ActorStopped, StartFailed
 from ._events import ChildAdded
 from ._exit import ExitReason, Shutdown
 from ._process import Process
 from ._recovery import Recovery
 from ._slot import Slot
 from ._spec import ChildSpec, DynamicSupervisorSpec, Restart, SupervisorSpec
-from ._strategy import comes_back
+from ._strategy import AUTO_SHUTDOWN, comes_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Command(NamedTuple):
     """Something asked from outside; the slot gets the result."""
 
     slot: Slot
-    act: Callable[[SupervisorProcess, Slot], None]
+    act: Callable[[Slot], None]
 
 
 class SupervisorProcess(Process):
@@ -47,7 +47,7 @@ class SupervisorProcess(Process):
     :ivar children: by id, in start order
     """
 
-    __slots__ = ("_inbox", "_recovery", "_waker", "alarms", "children", "spec")
+    __slots__ = ("_inbox", "_left_behind", "_recovery", "_waker", "alarms", "children", "spec")
 
     def __init__(self, cell: Cell, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
         super().__init__(cell)
@@ -55,6 +55,7 @@ class SupervisorProcess(Process):
         self.children: dict[str, Cell] = {}
         self.alarms = Alarms()
         self._recovery = Recovery(self, spec)
+        self._left_behind: dict[str, Process] = {}
         self._inbox: deque[Ended | Command] = deque()
         self._waker: Event | None = None
 
@@ -64,7 +65,7 @@ class SupervisorProcess(Process):
         """An incarnation of a child has ended."""
         self._post(Ended(cell, process))
 
-    def command(self, act: Callable[[SupervisorProcess, Slot], None]) -> Slot:
+    def command(self, act: Callable[[Slot], None]) -> Slot:
         """Have something done in this supervisor's task.
 
         :raises ActorStopped: if it is stopping
@@ -87,10 +88,10 @@ class SupervisorProcess(Process):
     async def live(self) -> None:
         if isinstance(self.spec, SupervisorSpec):
             for spec in self.spec.children:
-                await self._start_or_raise(self._add(spec))
+                await self._start_or_raise(self.add(spec))
         self.acknowledge()
-        while True:
-            while self._inbox:
+        while not self.soft.cancel_called:  # nothing starts any more once it is to stop
+            while self._inbox and not self.soft.cancel_called:
                 await self._handle(self._inbox.popleft())
             await self._ring()
             await self._park()
@@ -118,13 +119,14 @@ class SupervisorProcess(Process):
             await self._on_end(item.cell, item.process)
         elif not item.slot.abandoned:
             try:
-                item.act(self, item.slot)
+                item.act(item.slot)
             except Exception as error:
                 item.slot.fail(error)
 
     async def _ring(self) -> None:
         """Do what is due."""
-        while (alarm := self.alarms.pop_due(anyio.current_time())) is not None:
+        now = anyio.current_time()
+        while not self.soft.cancel_called and (alarm := self.alarms.pop_due(now)) is not None:
             if isinstance(alarm, RestartDue):
                 await self._recovery.restart(alarm.cells)
             else:
@@ -144,13 +146,18 @@ class SupervisorProcess(Process):
 
     # starting
 
-    def _add(self, spec: ChildSpec) -> Cell:
-        path = f"{self.cell.path}/{spec.id}" if self.cell.path else spec.id
+    def add(self, spec: ChildSpec) -> Cell:
+        """A place for a child, last in order, or where one of its id stood."""
+        path = self.path_of(spec.id)
         cell = Cell(self.system, spec, path, self)
         self.children[spec.id] = cell
         self.system.enter(cell)
         self.system.events.publish(ChildAdded(path, cell.kind))
         return cell
+
+    def path_of(self, child_id: str) -> str:
+        """Where that child lives, or would."""
+        return f"{self.cell.path}/{child_id}" if self.cell.path else child_id
 
     def _spawn(self, cell: Cell) -> Process:
         cell.incarnation += 1
@@ -182,6 +189,8 @@ class SupervisorProcess(Process):
     # a child has ended
 
     async def _on_end(self, cell: Cell, process: Process) -> None:
+        if self._left_behind.get(cell.spec.id) is process:
+            del self._left_behind[cell.spec.id]
         if cell.process is not process:
             return  # it was put down on purpose
         cell.process = None
@@ -193,11 +202,24 @@ class SupervisorProcess(Process):
             self.retire(cell, reason)
         elif cell.starter is not None:
             cell.starter.fail(start_failure(cell, process))
-            self._forget(cell, reason)
+            self._end_of_start(cell, reason)
         elif not comes_back(cell.spec.restart, reason):
             self.retire(cell, reason)
+            self._end_with(cell)
         elif self.system.fatal is None:
             await self._recovery.recover(cell, process)
+
+    def _end_of_start(self, cell: Cell, reason: ExitReason) -> None:
+        if cell.kept:
+            cell.close(reason, removed=False)
+        else:
+            self.forget(cell, reason)
+
+    def _end_with(self, cell: Cell) -> None:
+        """A significant child has ended by itself, not by us: that may be the end of us all."""
+        left = sum(each.spec.significant and not each.is_over for each in self.children.values())
+        if cell.spec.significant and AUTO_SHUTDOWN[self.spec.auto_shutdown](left):
+            self.stop()
 
     # stopping
 
@@ -210,18 +232,19 @@ class SupervisorProcess(Process):
             process.stop()
             deadline = (process.stop_at or 0.0) + shutdown_limit_s(cell)
             if not await self.outwait(process.ended, deadline):
-                leave_behind(cell, process)
+                self._leave_behind(cell, process)
         cell.process = None
         return process.reason
 
     def retire(self, cell: Cell, reason: ExitReason) -> None:
         """It does not come back. Static children stay in the tree, unless temporary (as OTP)."""
         if cell.spec.restart is Restart.TEMPORARY or isinstance(self.spec, DynamicSupervisorSpec):
-            self._forget(cell, reason)
+            self.forget(cell, reason)
         else:
             cell.close(reason, removed=False)
 
-    def _forget(self, cell: Cell, reason: ExitReason) -> None:
+    def forget(self, cell: Cell, reason: ExitReason) -> None:
+        """It has ended, and its place is gone."""
         self.children.pop(cell.spec.id, None)
         cell.close(reason, removed=True)
 
@@ -230,46 +253,20 @@ class SupervisorProcess(Process):
         if cell.process is not process or process.ended.is_open or (process.ready and cell.leaving is None):
             return
         process.soft.cancel()
-        leave_behind(cell, process)
+        self._leave_behind(cell, process)
         cell.process = None
         await self._decide(cell, process)
 
-    # commands
+    def _leave_behind(self, cell: Cell, process: Process) -> None:
+        """Nobody waits for it any longer; no successor starts before it has ended."""
+        process.report_overdue()
+        process.hard.cancel()
+        self._left_behind[cell.spec.id] = process
 
-    def start_child(self, spec: ChildSpec, slot: Slot) -> None:
-        """Start one more child; the slot is answered when it is up."""
-        if spec.id in self.children:
-            raise ChildExists(f"{self.cell.path}/{spec.id} exists")
-        limit = self.spec.max_children if isinstance(self.spec, DynamicSupervisorSpec) else None
-        if limit is not None and len(self.children) >= limit:
-            raise TooManyChildren(f"{self.cell.path!r} has its {limit} children")
-        cell = self._add(spec)
-        cell.starter = slot
-        self.spawn_child(cell)
-
-    def terminate_child(self, child_id: str, slot: Slot) -> None:
-        """Stop one child for good; the slot is answered when it has ended or its time is over."""
-        cell = self.children.get(child_id)
-        if cell is None:
-            raise ChildNotFound(f"{self.cell.path!r} has no child {child_id!r}")
-        if cell.is_over:
-            slot.succeed(None)
-            return
-        if cell.leaving is None:
-            cell.leaving = []
-        cell.leaving.append(slot)
-        if cell.process is None:
-            self.alarms.drop_restarts([cell])
-            self.retire(cell, Shutdown())
-        else:
-            self._dismiss(cell, cell.process)
-
-    def _dismiss(self, cell: Cell, process: Process) -> None:
-        if not process.ended.is_open and cell.mailbox is not None:
-            at = anyio.current_time() + shutdown_limit_s(cell)
-            self.alarms.set(at, PatienceOver(cell, process))
-        if not process.ended.is_open:
-            process.stop()
+    def lingering(self, child_id: str) -> Process | None:
+        """The incarnation of that child that could not be stopped and is still there."""
+        process = self._left_behind.get(child_id)
+        return None if process is None or process.ended.is_open else process
 
 
 def new_process(cell: Cell) -> Process:
@@ -290,13 +287,6 @@ def shutdown_limit_s(cell: Cell) -> float:
 def patience_s(cell: Cell) -> float:
     """Seconds after which a start is given up though the child, uncancellable, has not ended."""
     return cell.spec.start_timeout_s + shutdown_limit_s(cell)
-
-
-def leave_behind(cell: Cell, process: Process) -> None:
-    """Nobody waits for it any longer; no successor starts before it has ended."""
-    process.report_overdue()
-    process.hard.cancel()
-    cell.lingering = process
 
 
 def start_failure(cell: Cell, process: Process) -> Exception:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from . import _commands
 from ._cell import Cell
-from ._errors import ActorStopped, EscalationError, NotAnActor
+from ._children import ChildCount, ChildInfo, count_of, infos_of
+from ._errors import ActorStopped, EscalationError, NotASupervisor
 from ._events import EventHub, EventStream
 from ._exit import Killed
 from ._gate import Gate, hold_on
@@ -20,6 +22,7 @@ from ._tasks import open_tasks
 from ._tree import TreeNode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from ._process import Process
@@ -59,22 +62,74 @@ class System:
 
         A failed start raises the child's own error, and the child is forgotten.
 
-        :raises ChildExists: that id is taken
+        :raises ChildExists: that id is taken, be it by a stopped child
         :raises TooManyChildren: ``max_children`` are there
+        :raises StartFailed: it was killed, or one of its id that could not be stopped is still there
+        :raises ValueError: it is significant, and ``auto_shutdown`` of the supervisor is never
         :raises ActorStopped: no supervisor runs at that path
+        :raises NotASupervisor: an actor lives there
         """
         supervisor = self._supervisor(parent)
-        await self._result(supervisor.command(lambda process, slot: process.start_child(spec, slot)))
-        return self.lookup(f"{parent}/{spec.id}" if parent else spec.id)
+        await self._result(supervisor, lambda slot: _commands.start_child(supervisor, spec, slot))
+        return self.lookup(supervisor.path_of(spec.id))
+
+    async def restart_child(self, parent: str, child_id: str) -> Ref:
+        """Start a stopped child again, in its old place among its siblings; returns when it is up.
+
+        Its mailbox is a new one and its counters begin anew, but for the incarnation. A failed start
+        raises the child's own error, counts as nothing, and leaves the child stopped.
+
+        :raises ChildNotFound: no such child; temporary and dynamic ones are forgotten when they end
+        :raises ChildRunning: it has not stopped
+        :raises ChildRestarting: it waits for its restart
+        :raises StartFailed: it was killed, or an incarnation that could not be stopped is still there
+        :raises ActorStopped: no supervisor runs at that path
+        :raises NotASupervisor: an actor lives there
+        """
+        supervisor = self._supervisor(parent)
+        await self._result(supervisor, lambda slot: _commands.restart_child(supervisor, child_id, slot))
+        return self.lookup(supervisor.path_of(child_id))
 
     async def terminate_child(self, parent: str, child_id: str) -> None:
-        """Stop a child for good; returns when it has ended, or its shutdown timeout is over.
+        """Stop a child; returns when it has ended, or its shutdown timeout is over.
+
+        It stays in the tree as stopped, for :meth:`restart_child` and :meth:`delete_child`; a temporary
+        child and a child of a dynamic supervisor are forgotten.
 
         :raises ChildNotFound: no such child
         :raises ActorStopped: no supervisor runs at that path
+        :raises NotASupervisor: an actor lives there
         """
         supervisor = self._supervisor(parent)
-        await self._result(supervisor.command(lambda process, slot: process.terminate_child(child_id, slot)))
+        await self._result(supervisor, lambda slot: _commands.terminate_child(supervisor, child_id, slot))
+
+    async def delete_child(self, parent: str, child_id: str) -> None:
+        """Forget a stopped child, so that its id is free.
+
+        :raises ChildNotFound: no such child
+        :raises ChildRunning: it has not stopped
+        :raises ChildRestarting: it waits for its restart
+        :raises ActorStopped: no supervisor runs at that path
+        :raises NotASupervisor: an actor lives there
+        """
+        supervisor = self._supervisor(parent)
+        await self._result(supervisor, lambda slot: _commands.delete_child(supervisor, child_id, slot))
+
+    def which_children(self, parent: str) -> tuple[ChildInfo, ...]:
+        """The children of the supervisor at ``parent``, in start order.
+
+        :raises ActorStopped: no supervisor runs at that path
+        :raises NotASupervisor: an actor lives there
+        """
+        return infos_of(self._supervisor(parent))
+
+    def count_children(self, parent: str) -> ChildCount:
+        """How many children the supervisor at ``parent`` has, without making a row for each.
+
+        :raises ActorStopped: no supervisor runs at that path
+        :raises NotASupervisor: an actor lives there
+        """
+        return count_of(self._supervisor(parent))
 
     async def kill(self, path: str) -> None:
         """End the actor or supervisor at that path as if it had crashed; its supervisor decides.
@@ -164,11 +219,12 @@ class System:
         if process is None:
             raise ActorStopped(f"no supervisor runs at {path!r}")
         if not isinstance(process, SupervisorProcess):
-            raise NotAnActor(f"{path} is an actor, not a supervisor")
+            raise NotASupervisor(f"{path} is an actor, not a supervisor")
         return process
 
     @staticmethod
-    async def _result(slot: Slot) -> None:
+    async def _result(supervisor: SupervisorProcess, act: Callable[[Slot], None]) -> None:
+        slot = supervisor.command(act)
         try:
             await slot.wait()
         finally:

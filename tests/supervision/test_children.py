@@ -6,15 +6,25 @@ from contextvars import ContextVar
 
 import anyio
 import pytest
+from tenacity import wait_fixed
 
 from supervision import (
     ActorStopped,
+    AutoShutdown,
+    Backoff,
+    ChildCount,
+    ChildDeleted,
     ChildExists,
+    ChildInfo,
     ChildNotFound,
+    ChildRestarting,
+    ChildRunning,
     ChildSpec,
     DynamicSupervisorSpec,
-    NotAnActor,
+    Intensity,
+    NotASupervisor,
     Restart,
+    StartFailed,
     SupervisorSpec,
     TooManyChildren,
     open_system,
@@ -109,7 +119,7 @@ async def test_static_supervisors_take_children_too(stage: Stage) -> None:
 async def test_commands_need_a_supervisor(stage: Stage) -> None:
     """Not an actor, and not nobody."""
     async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
-        with pytest.raises(NotAnActor):
+        with pytest.raises(NotASupervisor):
             await system.start_child("a", ChildSpec("b", stage))
         with pytest.raises(ActorStopped):
             await system.start_child("nobody", ChildSpec("b", stage))
@@ -153,6 +163,143 @@ async def test_a_dynamic_child_comes_back_by_its_restart_type(stage: Stage) -> N
         await system.lookup("d/x").ask(Quit())
         await anyio.sleep(1)
         assert system.tree().children[0].children == ()
+
+
+async def test_which_children_are_rows_in_start_order(stage: Stage) -> None:
+    """With what their specs say and what they do; counted without rows."""
+    floor = SupervisorSpec((ChildSpec("y", stage),))
+    slow = Backoff(wait_fixed(100), immediate=False)
+    children = (
+        ChildSpec("a", stage),
+        ChildSpec("b", stage, backoff=slow),
+        ChildSpec("sub", floor),
+        ChildSpec("t", stage, restart=Restart.TEMPORARY, significant=True),
+    )
+    spec = SupervisorSpec(children, auto_shutdown=AutoShutdown.ALL_SIGNIFICANT)
+    async with open_system(SupervisorSpec((ChildSpec("f", spec),))) as system:
+        await system.terminate_child("f", "a")
+        system.lookup("f/b").tell(Crash())
+        await anyio.sleep(1)
+        assert system.which_children("f") == (
+            ChildInfo("a", "f/a", "actor", "stopped", Restart.PERMANENT, False),
+            ChildInfo("b", "f/b", "actor", "backoff", Restart.PERMANENT, False),
+            ChildInfo("sub", "f/sub", "supervisor", "running", Restart.PERMANENT, False),
+            ChildInfo("t", "f/t", "actor", "running", Restart.TEMPORARY, True),
+        )
+        assert system.count_children("f") == ChildCount(specs=4, active=2, supervisors=1, actors=3)
+        assert system.count_children("f/sub") == ChildCount(1, 1, 0, 1)
+        for wrong, error in (("f/t", NotASupervisor), ("nobody", ActorStopped)):
+            with pytest.raises(error):
+                system.which_children(wrong)
+            with pytest.raises(error):
+                system.count_children(wrong)
+
+
+async def test_restart_child_brings_a_terminated_child_back(stage: Stage) -> None:
+    """Into its old place, with a new mailbox; old refs reach it; it counts on as an incarnation."""
+    async with open_system(SupervisorSpec(tuple(ChildSpec(each, stage) for each in "abc"))) as system:
+        old = system.lookup("b")
+        await system.terminate_child("", "b")
+        ref = await system.restart_child("", "b")
+        assert ref == old
+        assert await old.ask(Echo(1)) == 1
+        assert [row.id for row in system.which_children("")] == ["a", "b", "c"]
+        row = system.tree().children[1]
+        assert (row.incarnation, row.handled, row.state) == (2, 1, "running")
+        stage.journal.clear()
+    assert stage.of("stop") == ["c", "b", "a"]
+
+
+async def test_restart_child_brings_back_what_had_ended_normally(stage: Stage) -> None:
+    """It is supervised as before, a floor with all that is on it."""
+    floor = ChildSpec("sub", SupervisorSpec((ChildSpec("y", stage),)))
+    async with open_system(
+        SupervisorSpec((ChildSpec("a", stage, restart=Restart.TRANSIENT), floor))
+    ) as system:
+        await system.lookup("a").ask(Quit())
+        await anyio.sleep(1)
+        await system.restart_child("", "a")
+        system.lookup("a").tell(Crash())
+        assert await system.lookup("a").ask(Echo(1)) == 1
+        await system.terminate_child("", "sub")
+        await system.restart_child("", "sub")
+        assert await system.lookup("sub/y").ask(Echo(1)) == 1
+
+
+@pytest.mark.parametrize("command", ["restart_child", "delete_child"])
+async def test_only_a_stopped_child_is_restarted_or_deleted(stage: Stage, command: str) -> None:
+    """Each other state has its own error (as OTP's running, restarting, not_found)."""
+    slow = Backoff(wait_fixed(100), immediate=False)
+    stage.start_delays_s["slow"] = 3
+    stage.stop_delays_s["c"] = 3
+    children = (ChildSpec("a", stage), ChildSpec("b", stage, backoff=slow), ChildSpec("c", stage))
+    temporary = ChildSpec("t", stage, restart=Restart.TEMPORARY)
+    async with open_system(SupervisorSpec((*children, temporary))) as system:
+        system.lookup("b").tell(Crash())
+        await system.terminate_child("", "t")
+        async with anyio.create_task_group() as group:
+            group.start_soon(system.start_child, "", ChildSpec("slow", stage))
+            group.start_soon(system.terminate_child, "", "c")
+            await anyio.sleep(1)
+            for child, error in (
+                ("a", ChildRunning),
+                ("b", ChildRestarting),
+                ("c", ChildRunning),
+                ("slow", ChildRunning),
+                ("t", ChildNotFound),
+                ("nobody", ChildNotFound),
+            ):
+                with pytest.raises(error):
+                    await getattr(system, command)("", child)
+        with pytest.raises(NotASupervisor):
+            await getattr(system, command)("a", "b")
+
+
+async def test_a_failed_restart_child_leaves_it_stopped(stage: Stage) -> None:
+    """The caller gets the error, it counts as nothing, and a second try may succeed."""
+    spec = SupervisorSpec((ChildSpec("a", stage), ChildSpec("b", stage)), intensity=Intensity(0))
+    async with open_system(spec) as system:
+        await system.terminate_child("", "a")
+        stage.failing_starts["a"] = 1
+        with pytest.raises(PuppetError, match="start of a"):
+            await system.restart_child("", "a")
+        assert system.which_children("")[0].state == "stopped"
+        await system.restart_child("", "a")
+        assert await system.lookup("a").ask(Echo(1)) == 1
+
+
+async def test_delete_child_frees_the_id(stage: Stage) -> None:
+    """A stopped child keeps it until then; the deletion is an event."""
+    async with open_system(SupervisorSpec((ChildSpec("a", stage), ChildSpec("b", stage)))) as system:
+        await system.terminate_child("", "a")
+        with pytest.raises(ChildExists):
+            await system.start_child("", ChildSpec("a", stage))
+        async with system.subscribe() as events:
+            await system.delete_child("", "a")
+            assert await anext(events) == ChildDeleted("a")
+        assert system.lookup("a") == await system.start_child("", ChildSpec("a", stage))
+        assert [row.id for row in system.which_children("")] == ["b", "a"]
+
+
+async def test_nothing_of_that_id_starts_while_an_old_one_lingers(stage: Stage) -> None:
+    """Neither a new dynamic child nor a restarted static one; afterwards both may."""
+    stuck = ChildSpec("x", stage, shutdown_timeout_s=1)
+    spec = SupervisorSpec((stuck, ChildSpec("d", DynamicSupervisorSpec())))
+    async with open_system(spec) as system:
+        await system.start_child("d", stuck)
+        for path in ("x", "d/x"):
+            system.lookup(path).tell(Hang(20, shielded=True))
+        await anyio.sleep(1)
+        for parent in ("", "d"):
+            await system.terminate_child(parent, "x")
+        with pytest.raises(StartFailed, match="x: an incarnation that could not be stopped is still there"):
+            await system.restart_child("", "x")
+        with pytest.raises(StartFailed, match="d/x: an incarnation that could not be stopped is still there"):
+            await system.start_child("d", stuck)
+        await anyio.sleep(30)
+        await system.restart_child("", "x")
+        await system.start_child("d", stuck)
+    assert stage.tries == {"x": 2, "d/x": 2}
 
 
 def test_ids_are_checked() -> None:

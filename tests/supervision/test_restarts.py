@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import count, product
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import given, strategies as st
 from tenacity import wait_fixed
 
@@ -135,6 +136,35 @@ async def test_stop_cancels_a_pending_restart(stage: Stage) -> None:
         await system.wait()
         assert anyio.current_time() == begin
     assert stage.tries["a"] == 1
+
+
+@pytest.mark.parametrize("steps", range(12))
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_nothing_starts_once_the_supervisor_is_to_stop(
+    stage: Stage, strategy: Strategy, steps: int
+) -> None:
+    """Not even what was due, however many turns of the loop lie between the crash and the stop."""
+    children = tuple(ChildSpec(each, stage) for each in "ab")
+    async with open_system(SupervisorSpec(children, strategy)) as system:
+        system.lookup("a").tell(Crash())
+        for _ in range(steps):
+            await checkpoint()
+        system.stop()
+        tries = stage.tries.copy()
+        await system.wait()
+        assert stage.tries == tries
+
+
+async def test_the_wall_clock_does_not_count(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is set forward by a year between two failures forgives none."""
+    years = count()
+    monkeypatch.setattr("time.time", lambda: next(years) * 3.2e7)
+    floor = SupervisorSpec((ChildSpec("a", stage),), intensity=Intensity(1, 10.0))
+    async with open_system(SupervisorSpec((ChildSpec("sub", floor),))) as system:
+        for _ in range(2):
+            system.lookup("sub/a").tell(Crash())
+            await anyio.sleep(1)
+        assert system.tree().children[0].restarts == 1
 
 
 async def test_terminate_cancels_a_pending_restart(stage: Stage) -> None:
