@@ -1,0 +1,131 @@
+"""What concerns all guilds: whether Discord as a whole has trouble, and what whoever runs the bot must know.
+
+One per process. While many guilds fail at once, or the main gateway is slow or away, every pause between
+attempts is stretched: a service that is down is not helped by a crowd at its door.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LOOK_EVERY_S: Final = 1.0
+"""The figures are looked at again after this; many guilds ask at once."""
+
+FEW: Final = 5
+"""So few guilds in trouble are their own trouble, not Discord's."""
+
+SLOW_S: Final = ((3.0, 2.0), (1.0, 1.5))
+"""Round trip of the main gateway's heartbeat (s), and the factor from there on."""
+
+SHARES: Final = ((0.5, 3.0), (0.2, 2.0))
+"""Share of guilds that fail at once, or whose voice heartbeats are overdue; and the factor from there on."""
+
+AWAY: Final = 2.0
+"""The factor while the main gateway is not connected."""
+
+OVERDUE_S: Final = 12.0
+"""A voice heartbeat that was acknowledged so long ago counts as missed; they are sent every 5 s at most."""
+
+ALERTS: Final = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Gateway(Protocol):
+    """What is asked of the main gateway's client."""
+
+    @property
+    def gateway_away(self) -> bool:
+        """It is not connected."""
+        ...
+
+    @property
+    def latency(self) -> float:
+        """Round trip of its heartbeat in s; not a number before the first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that whoever runs the bot should look at. `at` in seconds since the epoch."""
+
+    at: float
+    name: str
+    guild_id: int
+    words: str
+
+
+class Watch:
+    """
+    :ivar alerts: the latest ones, oldest first
+    """
+
+    def __init__(
+        self,
+        gateway: Callable[[], Gateway | None],
+        heartbeat_ages_s: Callable[[], Iterable[float | None]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        :param gateway: the client that is connected now
+        :param heartbeat_ages_s: of every voice link, how long ago a heartbeat was acknowledged
+        """
+        self._gateway = gateway
+        self._ages = heartbeat_ages_s
+        self._now = now
+        self._failing: set[int] = set()
+        self._looked_at = float("-inf")
+        self._factor = 1.0
+        self.alerts: deque[Alert] = deque(maxlen=ALERTS)
+
+    def failing(self, guild_id: int) -> None:
+        """The voice connection of a guild is being recovered."""
+        self._failing.add(guild_id)
+
+    def settled(self, guild_id: int) -> None:
+        """It is back, or given up."""
+        self._failing.discard(guild_id)
+
+    def alert(self, name: str, guild_id: int, words: str) -> None:
+        """Tell whoever runs the bot."""
+        self.alerts.append(Alert(time.time(), name, guild_id, words))
+        log.error("voice_alert", alert=name, guild_id=guild_id, problem=words)
+
+    def stretch(self) -> float:
+        """The factor on every pause: 1 while all is well, at most 3."""
+        now = self._now()
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            before, self._factor = self._factor, self._look()
+            if self._factor != before:
+                log.warning("voice_backoff_stretched", factor=self._factor, guilds_failing=len(self._failing))
+        return self._factor
+
+    def _look(self) -> float:
+        ages = list(self._ages())
+        overdue = sum(1 for age in ages if age is not None and age >= OVERDUE_S)
+        guilds = max(len(ages), len(self._failing))
+        return max(
+            self._gateway_factor(), _share_factor(len(self._failing), guilds), _share_factor(overdue, guilds)
+        )
+
+    def _gateway_factor(self) -> float:
+        gateway = self._gateway()
+        if gateway is None or gateway.gateway_away:
+            return AWAY
+        latency_s = gateway.latency  # comparisons with "not a number" are false
+        return next((factor for least, factor in SLOW_S if latency_s >= least), 1.0)
+
+
+def _share_factor(guilds: int, of: int) -> float:
+    if guilds < FEW:
+        return 1.0
+    return next((factor for least, factor in SHARES if guilds >= least * of), 1.0)
