@@ -27,8 +27,8 @@ What it does, so that the figures can be judged:
 - **Memory and pauses** are measured in fresh processes (`memory.py`, `pauses.py`), the pauses thrice, with
   the median of the worst.
 
-It writes `build/bench/kernel.json` and `build/bench/kernel.png`. That a target is not met is shown and
-is no error.
+It writes `kernel.json`, `kernel.png` and `kernel.md` (the table of the kernel's README) into `build/bench`.
+That a target is not met is shown and is no error.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def run(console: Console, measures: Sequence[str], loops: Sequence[str], sizes: 
         for measure in measures:
             for loop in loops:
                 progress.update(task, description=f"{measure}, {loop}", refresh=True)
+                if not console.is_terminal:
+                    console.print(f"{measure}, {loop} ...")
                 found += run_measure(
                     measure, loop, sizes, lambda: progress.update(task, advance=1, refresh=True)
                 )
@@ -81,19 +83,19 @@ def main(args: Sequence[str]) -> int:
     sizes = TINY if options.tiny else Sizes(rounds=options.rounds)
     measures = [name for name in UNITS if any(word in name for word in options.only or [""])]
     figures = run(console, measures, options.loop or installed_loops(), sizes)
-    for each in table.tables(figures):
+    for each in (*table.tables(figures), ", ".join(table.measured_on().values())):
         console.print(each)
     options.into.mkdir(parents=True, exist_ok=True)
     table.write_json(options.into / "kernel.json", figures)
+    (options.into / "kernel.md").write_text(table.markdown(figures), "utf-8")
     _draw(options.into / "kernel.png", figures)
-    console.print(table.verdict(figures), style="bold")
+    console.print("\n".join(table.verdict(figures)), style="bold", highlight=False)
     return 0
 
 
 def _draw(path: Path, figures: Sequence[Figure]) -> None:
-    from tests.bench.kernel.picture import (
-        draw,
-    )  # matplotlib is large; it is not to stand in the measured process
+    # not earlier: matplotlib is large, and the collector would search it while others are measured
+    from tests.bench.kernel.picture import draw
 
     draw(path, figures)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 
-from tests.bench.kernel import figures as f
+from tests.bench.kernel.figures import ASK, BASELINES, LONE, MEMORY, PAUSE, RESTART, SPAWN, TELL, UNITS
+from tests.bench.kernel.table import number_text
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -19,6 +20,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from tests.bench.kernel.figures import Figure
 
 PAPER: Final = "#fbf7ef"
 INK: Final = "#2f2a33"
@@ -32,8 +35,10 @@ _LOOPS: Final = {
     "uvloop": ("#c8772c", "D", 0.0),
     "trio": ("#7a5195", "s", -0.24),
 }
-#: Row of the picture -> its panels; a column's panels share its height by the lines they have.
-_COLUMNS: Final = ((f.TELL, f.LONE, f.RESTART), (f.ASK, f.SPAWN, f.MEMORY, f.PAUSE))
+#: The panels of each column, which share its height by their lines.
+_COLUMNS: Final = ((TELL, LONE, RESTART), (ASK, SPAWN, MEMORY, PAUSE))
+_TITLE: Final = "What the kernel costs"
+_SUBTITLE: Final = "medians of all rounds, with their quartiles; on the right the medians in numbers"
 _STYLE: Final[dict[Any, Any]] = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
@@ -51,35 +56,45 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def draw(path: Path, figures: Sequence[f.Figure]) -> None:
-    """Write the picture as PNG, 1700 x 1500 pixels if nothing is left out."""
+def draw(path: Path, figures: Sequence[Figure]) -> None:
+    """Write the picture as PNG, 1700 pixels wide."""
     columns = [[name for name in column if _of(figures, name)] for column in _COLUMNS]
     columns = [column for column in columns if column]
     with plt.rc_context(_STYLE):
-        height = max(sum(_height(figures, name) for name in column) for column in columns)
-        page = plt.figure(figsize=(17, 1.6 + 0.32 * height), dpi=100, layout="constrained")
-        page.suptitle("What the kernel costs", x=0.012, ha="left", size=19, weight="bold")
-        for part, column in zip(page.subfigures(1, len(columns), squeeze=False)[0], columns, strict=True):
-            heights = [_height(figures, name) for name in column]
-            for axes, name in zip(
-                part.subplots(len(column), 1, squeeze=False, height_ratios=heights)[:, 0], column, strict=True
-            ):
-                _panel(axes, name, _of(figures, name))
-        page.legend(handles=_legend(figures), loc="upper right", ncols=5, frameon=False, fontsize=11)
+        lines = max(sum(_lines(figures, name) for name in column) for column in columns)
+        page: Any = plt.figure(figsize=(17, 1.0 + 0.33 * lines), dpi=100, layout="constrained")
+        head, body = page.subfigures(2, 1, height_ratios=(1.6, lines))
+        head.text(0.012, 0.5, _TITLE, size=19, weight="bold", va="center")
+        head.text(0.215, 0.45, _SUBTITLE, size=10, va="center")
+        head.legend(handles=_legend(figures), loc="center right", ncols=5, frameon=False, fontsize=11)
+        for part, column in zip(body.subfigures(1, len(columns), squeeze=False)[0], columns, strict=True):
+            _column(part, [_of(figures, name) for name in column])
         page.savefig(path)
         plt.close(page)
 
 
-def _of(figures: Sequence[f.Figure], measure: str) -> list[f.Figure]:
+def _of(figures: Sequence[Figure], measure: str) -> list[Figure]:
     return [figure for figure in figures if figure.measure == measure]
 
 
-def _height(figures: Sequence[f.Figure], measure: str) -> int:
-    return len({figure.row for figure in _of(figures, measure)}) + 3  # title and axis
+def _rows(figures: Sequence[Figure]) -> list[str]:
+    return list(dict.fromkeys(figure.row for figure in figures))
 
 
-def _panel(axes: Any, measure: str, figures: Sequence[f.Figure]) -> None:
-    rows = list(dict.fromkeys(figure.row for figure in figures))
+def _lines(figures: Sequence[Figure], measure: str) -> int:
+    return len(_rows(_of(figures, measure))) + 3  # title and axis
+
+
+def _column(part: Any, panels: Sequence[Sequence[Figure]]) -> None:
+    heights = [len(_rows(figures)) for figures in panels]
+    for axes, figures in zip(
+        part.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0], panels, strict=True
+    ):
+        _panel(axes, figures)
+
+
+def _panel(axes: Any, figures: Sequence[Figure]) -> None:
+    measure, rows = figures[0].measure, _rows(figures)
     for figure in figures:
         _mark(axes, figure, len(rows) - 1 - rows.index(figure.row))
     axes.set_xscale("log")
@@ -94,9 +109,21 @@ def _panel(axes: Any, measure: str, figures: Sequence[f.Figure]) -> None:
     axes.tick_params(axis="x", which="minor", labelsize=8)
     axes.set_title(measure, loc="left", weight="bold", size=12)
     axes.set_xlabel(_axis(measure))
+    _name_values(axes, figures, rows)
 
 
-def _minor(figures: Sequence[f.Figure]) -> Any:
+def _name_values(axes: Any, figures: Sequence[Figure], rows: Sequence[str]) -> None:
+    """On the right, what it is in the unit of the measure, on the first of the loops."""
+    loop = figures[0].loop
+    values = {figure.row: number_text(figure.value) for figure in figures if figure.loop == loop}
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(rows)), [values.get(row, "") for row in reversed(rows)])
+    right.tick_params(length=0, labelcolor=_LOOPS[loop][0])
+    right.spines["right"].set_visible(False)
+    axes.set_title(f"{figures[0].unit}, {loop}", loc="right", size=9, color=_LOOPS[loop][0])
+
+
+def _minor(figures: Sequence[Figure]) -> Any:
     """Label 2 and 5 between the powers of ten, where there is room for it."""
     values = [figure.ratio.median if figure.ratio else figure.value for figure in figures]
     if max(values) > 2000 * max(min(values), 1e-9):
@@ -105,11 +132,11 @@ def _minor(figures: Sequence[f.Figure]) -> Any:
 
 
 def _axis(measure: str) -> str:
-    base = f.BASELINES.get(measure)
-    return f"times “{base}” of the same loop, log scale" if base else f"{f.UNITS[measure]}, log scale"
+    base = BASELINES.get(measure)
+    return f"times “{base}” of the same loop, log scale" if base else f"{UNITS[measure]}, log scale"
 
 
-def _mark(axes: Any, figure: f.Figure, line: int) -> None:
+def _mark(axes: Any, figure: Figure, line: int) -> None:
     colour, mark, shift = _LOOPS[figure.loop]
     place = line + shift
     if figure.is_kernel:
@@ -124,7 +151,7 @@ def _mark(axes: Any, figure: f.Figure, line: int) -> None:
         )
 
 
-def _legend(figures: Sequence[f.Figure]) -> list[Line2D]:
+def _legend(figures: Sequence[Figure]) -> list[Line2D]:
     loops = dict.fromkeys(figure.loop for figure in figures)
     marks = [Line2D([], [], color=_LOOPS[n][0], marker=_LOOPS[n][1], ls="", ms=7, label=n) for n in loops]
     bars = ((MET, "target, met"), (MISSED, "target, not met"))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from tests.bench.kernel.figures import BASELINES, Figure
+from tests.bench.kernel.figures import BASELINES, TARGETS, UNITS, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _PACKAGES: Final = ("anyio", "trio", "uvloop", "pykka", "fauxtp", "papyra")
@@ -29,24 +29,16 @@ def tables(figures: Sequence[Figure]) -> Iterator[Table]:
 
 def _table(measure: str, figures: Sequence[Figure]) -> Table:
     base = BASELINES.get(measure)
-    caption = f"ratio to: {base}" if base else "no baseline: the target is a value"
-    table = Table(
-        title=f"[bold]{measure}[/]",
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        min_width=100,
-    )
-    for name in ("loop", "what"):
-        table.add_column(name, no_wrap=True)
-    for name in (figures[0].unit, "ratio", "quartiles", "target"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+    table = Table(title=f"[bold]{measure}[/]", title_justify="left", caption_justify="left")
+    table.caption = f"ratio to: {base}" if base else None
+    for name, width in (("loop", 7), ("what", 40)):
+        table.add_column(name, no_wrap=True, min_width=width)
+    for name in (UNITS[measure], *(("ratio", "quartiles") if base else ()), "target"):
+        table.add_column(name, justify="right", min_width=7)
+    table.add_column("", min_width=7)
     for loop, group in groupby(figures, key=lambda figure: figure.loop):
         for number, figure in enumerate(group):
-            table.add_row(
-                loop if not number else "", *_cells(figure), style="bold" if figure.is_kernel else ""
-            )
+            table.add_row("" if number else loop, *_cells(figure), style="bold" if figure.is_kernel else "")
         table.add_section()
     return table
 
@@ -56,8 +48,7 @@ def _cells(figure: Figure) -> list[str]:
     return [
         figure.row,
         number_text(figure.value),
-        f"{ratio.median:.2f}" if ratio else "",
-        f"{ratio.low:.2f}-{ratio.high:.2f}" if ratio else "",
+        *((f"{ratio.median:.2f}", f"{ratio.low:.2f}-{ratio.high:.2f}") if ratio else ()),
         f"<= {figure.target:,g}" if figure.target else "",
         _VERDICTS[figure.met],
     ]
@@ -70,24 +61,56 @@ def number_text(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def verdict(figures: Sequence[Figure]) -> str:
-    """One line: how many targets are met, and which are not."""
+def verdict(figures: Sequence[Figure]) -> list[str]:
+    """How many targets are met, and which are not, a line each."""
     aimed = [figure for figure in figures if figure.met is not None]
-    missed = [f"{figure.measure}, {figure.row}, {figure.loop}" for figure in aimed if not figure.met]
-    line = f"{len(aimed) - len(missed)} of {len(aimed)} targets met"
-    return line + ("; not met: " + "; ".join(missed) if missed else "")
+    missed = [figure for figure in aimed if not figure.met]
+    lines = [f"{len(aimed) - len(missed)} of {len(aimed)} targets met"]
+    return lines + [f"not met: {figure.measure}, {figure.row}, on {figure.loop}" for figure in missed]
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """What has a target, as a table of Markdown: a line for each, a column for each loop."""
+    loops = list(dict.fromkeys(figure.loop for figure in figures))
+    lines = [f"| | {' | '.join(loops)} | target |", "|---|" + "---|" * (len(loops) + 1)]
+    for measure, row in dict.fromkeys((target.measure, target.row) for target in TARGETS):
+        mine = {figure.loop: figure for figure in figures if (figure.measure, figure.row) == (measure, row)}
+        if mine:
+            cells = [_in_short(mine[loop]) if loop in mine else "" for loop in loops]
+            lines.append(f"| {title(measure, row)} | {' | '.join(cells)} | {_aims(mine.values())} |")
+    return "\n".join(lines) + "\n"
+
+
+def title(measure: str, row: str) -> str:
+    """A row of the Markdown table by name."""
+    return f"{measure}: {row.removeprefix('kernel: ')}"
+
+
+def _in_short(figure: Figure) -> str:
+    value = f"{number_text(figure.value)} {figure.unit}"
+    return f"**{figure.ratio.median:.2f}** ({value})" if figure.ratio else f"**{value}**"
+
+
+def _aims(figures: Iterable[Figure]) -> str:
+    limits = {figure.loop: f"{figure.target:,g}" for figure in figures if figure.target}
+    if len(set(limits.values())) == 1:
+        return f"≤ {next(iter(limits.values()))}" + ("" if len(limits) > 1 else f" on {next(iter(limits))}")
+    return ", ".join(f"≤ {limit} on {loop}" for loop, limit in limits.items())
 
 
 def write_json(path: Path, figures: Sequence[Figure]) -> None:
     """All figures with what they were measured on."""
-    report = {
-        "schema": 1,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "packages": dict(_versions()),
-        "figures": [figure.to_dict() for figure in figures],
-    }
+    report = {"schema": 1, **measured_on(), "figures": [figure.to_dict() for figure in figures]}
     path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+
+def measured_on() -> dict[str, str]:
+    """Machine and versions, in words."""
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "packages": ", ".join(f"{name} {text}" for name, text in _versions()),
+    }
 
 
 def _versions() -> Iterator[tuple[str, str]]:
