@@ -55,8 +55,9 @@ def log_event(event: Event, limit: TracebackLimit) -> None:
     if describe is None:
         return
     level, words, fields = describe(event)
-    if "exception" in fields and not limit.take(event.path):
-        del fields["exception"]
+    trace = fields.pop("trace", None)
+    if trace is not None and limit.take(event.path):
+        fields["exception"] = trace.to_text()
     getattr(_log, level)(words, **_whose(event.path), **fields)
 
 
@@ -96,9 +97,9 @@ def _started(event: ChildStarted) -> Line:
 def _exited(event: ChildExited) -> Line:
     fields: dict[str, Any] = {"incarnation": event.incarnation}
     match event.reason:
-        case Crashed(error, traceback):
+        case Crashed(error, trace):
             words = "crashed" if event.started else "failed to start"
-            return "error", words, fields | {"error": error} | ({"exception": traceback} if traceback else {})
+            return "error", words, fields | {"error": error, "trace": trace}
         case Killed():
             return "warning", str(event.reason), fields
         case reason:

@@ -68,6 +68,7 @@ from ._spec import (
 )
 from ._system import System as System, open_system as open_system
 from ._terminated import Terminated as Terminated
+from ._trace import Trace as Trace
 from ._tree import TreeNode as TreeNode
 
 __all__ = [
@@ -126,6 +127,7 @@ __all__ = [
     "System",
     "Terminated",
     "TooManyChildren",
+    "Trace",
     "TreeNode",
     "handles",
     "open_system",

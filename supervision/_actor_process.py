@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import heapq
+import math
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 from anyio.lowlevel import checkpoint
 
+from ._actor import Actor
 from ._context import Context
 from ._dispatch import learn
-from ._errors import ActorCrashed, ActorStopped, Refusal, StartTimeout
+from ._errors import ActorCrashed, ActorStopped, Refusal
 from ._exit import Crashed, ExitReason, Killed, Normal
 from ._gate import Gate
 from ._job import Job
@@ -25,7 +26,6 @@ from ._terminated import Terminated
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from ._actor import Actor
     from ._cell import Cell
     from ._mailbox import Mailbox
 
@@ -83,12 +83,17 @@ class ActorProcess(Process):
         current.set(self)
         self.task_id = task_id()
         self.actor = actor = self._make()
-        with anyio.move_on_after(self.cell.spec.start_timeout_s) as limit:
-            await actor.on_start()
-        if limit.cancelled_caught:
-            raise StartTimeout(f"{self.cell.path} did not start within {self.cell.spec.start_timeout_s} s")
+        if type(actor).on_start is not Actor.on_start:
+            await self._start(actor)
         self.acknowledge()
         await self._serve(actor)
+
+    async def _start(self, actor: Actor) -> None:
+        self.soft.deadline = self.system.now() + self.cell.spec.start_timeout_s
+        await actor.on_start()
+        if self.is_late:
+            raise self.too_late()
+        self.soft.deadline = math.inf
 
     def _make(self) -> Actor:
         make: Any = self.cell.spec.start
@@ -100,7 +105,7 @@ class ActorProcess(Process):
         # The hot path of the kernel: one function, a plain dict, and nothing that need not be done
         # for every message. A request is a message like any other, whose handler answers it.
         box, queue = self.box, self.box.queue
-        handlers, now = type(actor)._handlers, self.system.now
+        handlers, now = type(actor)._handlers, self.system.stopwatch
         while not self.stopping:
             for _ in BUDGETED:
                 if queue and not box.urgent:
@@ -122,21 +127,24 @@ class ActorProcess(Process):
             else:
                 await self._breathe()
 
-    async def put_away(self, reason: ExitReason) -> None:
+    def wind_up(self) -> bool:
         self._alarms.clear()
         self._timers.clear()
+        for job in tuple(self.jobs):
+            job.cancel()
+        silent = self.actor is None or type(self.actor).on_stop is Actor.on_stop
+        return bool(self.jobs) or (self.ready and not silent)
+
+    async def put_away(self, reason: ExitReason) -> None:
         await self._end_jobs()
         if self.ready and self.actor is not None:
             await self.actor.on_stop(reason)
 
     async def _end_jobs(self) -> None:
-        """Cancel the background tasks; one that cannot be cancelled leaves half the time to ``on_stop``."""
-        for job in tuple(self.jobs):
-            job.cancel()
+        """Wait for the cancelled background tasks; a stubborn one leaves half the time to ``on_stop``."""
         if self.jobs:
             self._idle = Gate()
-            with anyio.move_on_after(self.limit_s / 2):
-                await self._idle.wait()
+            await self._idle.wait(self.limit_s / 2)
         if self.jobs:
             self.report_overdue()
 
@@ -169,7 +177,7 @@ class ActorProcess(Process):
         return item
 
     def _due_timer(self) -> object:
-        while self._alarms and (self._stale() or self._alarms[0][0] <= anyio.current_time()):
+        while self._alarms and (self._stale() or self._alarms[0][0] <= self.system.now()):
             _, serial, key, message = heapq.heappop(self._alarms)
             if self._timers.get(key) == serial:
                 del self._timers[key]
@@ -185,7 +193,7 @@ class ActorProcess(Process):
             return
         self.in_hand = None
         if self._alarms:
-            await self.box.park(max(0.0, self._alarms[0][0] - anyio.current_time()))
+            await self.box.park(max(0.0, self._alarms[0][0] - self.system.now()))
         else:
             await self.box.park()
 
@@ -200,7 +208,7 @@ class ActorProcess(Process):
     def start_timer(self, key: Hashable, delay_s: float, message: object) -> None:
         serial = next(_serials)
         self._timers[key] = serial
-        heapq.heappush(self._alarms, (anyio.current_time() + delay_s, serial, key, message))
+        heapq.heappush(self._alarms, (self.system.now() + delay_s, serial, key, message))
         self.box.urge()  # it may be called by a background task while the loop is parked
 
     def cancel_timer(self, key: Hashable) -> None:

@@ -6,13 +6,9 @@ the dead incarnation, alive.
 
 from __future__ import annotations
 
-import time
-import traceback as tracebacks
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-#: Full tracebacks formatted per second; more crashes than that keep their innermost line only.
-#: Formatting costs several restarts, and a restart storm must not become a formatting storm.
-TRACEBACKS_PER_S = 10
+from ._trace import Trace, one_line, trace_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +34,16 @@ class Crashed(ExitReason):
     """An ``Exception`` left a handler, ``on_start``, ``on_stop`` or a background task.
 
     :ivar error: one line, ``Type: text``
-    :ivar traceback: the formatted traceback, or its innermost line in a storm
+    :ivar trace: where it happened, without the frames
     """
 
     error: str
-    traceback: str = ""
+    trace: Trace | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def traceback(self) -> str:
+        """As text, made when it is asked for: that costs more than a restart."""
+        return "" if self.trace is None else self.trace.to_text()
 
     def __str__(self) -> str:
         return f"crashed: {self.error}"
@@ -64,7 +65,7 @@ class Killed(ExitReason):
 def crashed(error: BaseException) -> Crashed:
     """The exit reason of an exception, as text; groups of one are unwrapped."""
     error = unwrap(error)
-    return Crashed(f"{type(error).__name__}: {error}".rstrip(": "), _format(error))
+    return Crashed(one_line(error), trace_of(error))
 
 
 def unwrap(error: BaseException) -> BaseException:
@@ -72,35 +73,3 @@ def unwrap(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
-
-
-class _Budget:
-    """A token bucket of full tracebacks, on the machine's clock: it saves machine time."""
-
-    def __init__(self) -> None:
-        self._tokens = float(TRACEBACKS_PER_S)
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        now = time.monotonic()
-        self._tokens = min(TRACEBACKS_PER_S, self._tokens + (now - self._at) * TRACEBACKS_PER_S)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
-_budget = _Budget()
-
-
-def _format(error: BaseException) -> str:
-    if _budget.take():
-        return "".join(tracebacks.format_exception(error))
-    trace = error.__traceback__
-    if trace is None:
-        return ""
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    return f'File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}'

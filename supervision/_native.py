@@ -42,14 +42,20 @@ def task_id() -> int:
 
 
 def clock() -> Callable[[], float]:
-    """The cheapest function that tells how seconds pass on the event loop; its zero may differ."""
+    """The cheapest function that tells the event loop's time, in seconds."""
     loop = asyncio._get_running_loop()
     if loop is None:
-        clock = _trio().current_clock()
-        return time.monotonic if type(clock).__name__ == "SystemClock" else clock.current_time
-    if isinstance(loop, VirtualLoop):
-        return loop.time
-    return time.monotonic
+        clock: Callable[[], float] = _trio().current_clock().current_time
+        return clock
+    return time.monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
+
+
+def stopwatch() -> Callable[[], float]:
+    """The cheapest function that tells how the event loop's seconds pass; its zero is its own."""
+    now = clock()
+    if on_asyncio():
+        return now
+    return time.monotonic if type(_trio().current_clock()).__name__ == "SystemClock" else now
 
 
 # waiting

@@ -1,7 +1,8 @@
 """One incarnation: a task, its two cancel scopes, and how its end is classified.
 
-The outer scope (``hard``) is a shield, so that only the supervisor decides when a child stops; the
-inner one (``soft``) is cancelled to stop it. What escapes is an exit reason, never an exception.
+The first scope (``soft``) holds the life and is cancelled to end it; the second one (``hard``) holds the
+cleanup and ends with its time. Both are shields, so that only the supervisor decides when a child stops.
+What escapes is an exit reason, never an exception.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from ._cell import Cell, State
+from ._errors import StartTimeout
 from ._events import ChildExited, ChildStarted, ShutdownTimeout
 from ._exit import ExitReason, Killed, Normal, Shutdown, crashed
 from ._gate import Gate
@@ -35,7 +37,7 @@ class Process(ABC):
     """
 
     __slots__ = (
-        "__weakref__", "_overdue", "cell", "closing", "ended", "fault", "hard", "incarnation", "lasted_s",
+        "__weakref__", "_hard", "_overdue", "cell", "closing", "ended", "fault", "incarnation", "lasted_s",
         "ready", "reason", "settled", "soft", "start_error", "stop_at", "system", "up_at",
     )  # fmt: skip
 
@@ -43,8 +45,8 @@ class Process(ABC):
         self.cell = cell
         self.system = cell.system
         self.incarnation = cell.incarnation
-        self.hard = anyio.CancelScope(shield=True)
-        self.soft = anyio.CancelScope()
+        self.soft = anyio.CancelScope(shield=True)
+        self._hard: anyio.CancelScope | None = None
         self.settled = Gate()
         self.ended = Gate()
         self.ready = False
@@ -71,6 +73,17 @@ class Process(ABC):
     def release(self, reason: ExitReason) -> None:
         """Synchronous last step: answer who waits, let go of everything."""
 
+    def wind_up(self) -> bool:
+        """Synchronous first step of the end; whether :meth:`put_away` has anything to do."""
+        return True
+
+    @property
+    def hard(self) -> anyio.CancelScope:
+        """The scope of the cleanup; cancelling it cuts that, also if it is yet to begin."""
+        if self._hard is None:  # most actors end without a cleanup, and a scope is 700 bytes
+            self._hard = anyio.CancelScope(shield=True)
+        return self._hard
+
     @property
     def limit_s(self) -> float:
         """Seconds that the cleanup may take."""
@@ -86,7 +99,7 @@ class Process(ABC):
         """Ask for the end; returns at once."""
         self.cell.state = State.STOPPING
         if self.stop_at is None:
-            self.stop_at = anyio.current_time()
+            self.stop_at = self.system.now()
         self.soft.cancel()
 
     def fail(self, reason: ExitReason) -> None:
@@ -107,8 +120,11 @@ class Process(ABC):
         """The body of the task."""
         reason: ExitReason = Shutdown()
         try:
-            with self.hard:
-                reason = await self._attempt()
+            reason = await self._attempt()
+            self.closing = True
+            if self.cell.process is self:
+                self.cell.state = State.STOPPING
+            if self.wind_up() and not self.hard.cancel_called:
                 reason = await self._clean_up(reason)
         finally:
             self._finish(self.fault or reason)
@@ -118,7 +134,7 @@ class Process(ABC):
         self.ready = True
         cell = self.cell
         cell.state = State.STOPPING if self.soft.cancel_called else State.RUNNING
-        self.up_at = anyio.current_time()
+        self.up_at = self.system.now()
         self.system.events.publish(ChildStarted(cell.path, self.incarnation))
         self.settled.open()
         if cell.starter is not None:
@@ -153,18 +169,33 @@ class Process(ABC):
         return self.fault or failed or self._planned()
 
     async def _clean_up(self, reason: ExitReason) -> ExitReason:
-        self.closing = True
-        if self.cell.process is self:
-            self.cell.state = State.STOPPING
-        with anyio.move_on_after(self.limit_s) as limit:
+        hard, failed = self.hard, None
+        hard.deadline = self.system.now() + self.limit_s
+        with hard:
             failed = await self._contain(lambda: self.put_away(reason), None)
-        if limit.cancelled_caught:
+        if hard.cancelled_caught:
             self.report_overdue()
-            return reason
         return failed or reason
 
     def _planned(self) -> ExitReason:
-        return self.fault or (Shutdown() if self.soft.cancel_called else Normal())
+        if self.fault is not None:
+            return self.fault
+        if self.is_late:
+            self.start_error = self.too_late()
+            return crashed(self.start_error)
+        return Shutdown() if self.soft.cancel_called else Normal()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time for the start was over before it was done, and before anybody ended it."""
+        over = self.soft.deadline
+        return (
+            not self.ready and self.fault is None and min(self.stop_at or math.inf, self.system.now()) >= over
+        )
+
+    def too_late(self) -> StartTimeout:
+        """The error of an overdue start."""
+        return StartTimeout(f"{self.cell.path} did not start within {self.cell.spec.start_timeout_s} s")
 
     async def _contain(self, step: Step, scope: anyio.CancelScope | None) -> ExitReason | None:
         """Run a step; None if it returned or the scope ended it, else the reason of its failure."""
@@ -179,8 +210,8 @@ class Process(ABC):
                 self.start_error = error
             return crashed(error)
         except anyio.get_cancelled_exc_class() as error:
-            if self._cut(scope) or (native := absorb_cancel()) is None:
-                raise
+            if (scope is None and self.hard.cancel_called) or (native := absorb_cancel()) is None:
+                raise  # overdue: the scope of the cleanup takes it
             if scope is not None and scope.cancel_called:
                 return None  # both at once: the stop that was asked for counts
             return Killed("foreign code") if native else crashed(error)
@@ -188,12 +219,6 @@ class Process(ABC):
             self.system.abort(error)
             return Shutdown()
         return None
-
-    def _cut(self, scope: anyio.CancelScope | None) -> bool:
-        """Whether the kernel itself cuts this step, as overdue."""
-        if self.hard.cancel_called:
-            return True
-        return scope is None and anyio.current_effective_deadline() <= anyio.current_time()
 
     def _lost(self, error: BaseException | None) -> None:
         """The task ended by a cancel before its first step, or by a defect of the kernel."""
@@ -208,7 +233,7 @@ class Process(ABC):
         if not cell.is_over:
             cell.note(reason)
         if self.up_at is not None:
-            self.lasted_s = anyio.current_time() - self.up_at
+            self.lasted_s = self.system.now() - self.up_at
         self.release(reason)
         self.system.events.publish(ChildExited(cell.path, self.incarnation, reason, self.ready))
         self.ended.open()

@@ -14,6 +14,7 @@ from ._cell import Cell, State
 from ._errors import ActorStopped, StartFailed
 from ._events import ChildAdded
 from ._exit import ExitReason, Shutdown
+from ._native import Waiter, new_waiter, wait, wake
 from ._process import Process
 from ._recovery import Recovery
 from ._slot import Slot
@@ -22,8 +23,6 @@ from ._strategy import AUTO_SHUTDOWN, comes_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from anyio import Event
 
 
 class Ended(NamedTuple):
@@ -57,7 +56,7 @@ class SupervisorProcess(Process):
         self._recovery = Recovery(self, spec)
         self._left_behind: dict[str, Process] = {}
         self._inbox: deque[Ended | Command] = deque()
-        self._waker: Event | None = None
+        self._waker: Waiter | None = None
 
     # called from outside
 
@@ -81,7 +80,7 @@ class SupervisorProcess(Process):
             return
         self._inbox.append(item)
         if self._waker is not None:
-            self._waker.set()
+            wake(self._waker)
 
     # life
 
@@ -135,13 +134,8 @@ class SupervisorProcess(Process):
     async def _park(self) -> None:
         if self._inbox:
             return
-        self._waker = anyio.Event()
-        first = self.alarms.first_at
-        if first == math.inf:
-            await self._waker.wait()
-        else:
-            with anyio.CancelScope(deadline=first):
-                await self._waker.wait()
+        self._waker = new_waiter()
+        await wait(self._waker, max(0.0, self.alarms.first_at - self.system.now()))
         self._waker = None
 
     # starting

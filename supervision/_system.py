@@ -14,7 +14,7 @@ from ._errors import ActorStopped, EscalationError, NotASupervisor
 from ._events import EventHub, EventStream
 from ._exit import Killed
 from ._gate import Gate, hold_on
-from ._native import clock, thread_portal
+from ._native import clock, stopwatch, thread_portal
 from ._ref import Ref
 from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
 from ._supervisor import SupervisorProcess, new_process, start_failure
@@ -38,7 +38,7 @@ class System:
         self.tasks = tasks
         self.events = EventHub()
         self.portal = thread_portal()
-        self.now = clock()
+        self.now, self.stopwatch = clock(), stopwatch()
         self.ended = Gate()
         self.body: anyio.CancelScope | None = None
         self.fatal: BaseException | None = None

@@ -29,6 +29,7 @@ from supervision import (
     Shutdown,
     ShutdownTimeout,
     SupervisorSpec,
+    Trace,
     handles,
     open_system,
 )
@@ -56,7 +57,9 @@ def logged(events: Iterable[Event], limit: TracebackLimit | None = None) -> list
 
 
 def crash(path: str = PLAYER) -> ChildExited:
-    return ChildExited(path, 1, Crashed("ValueError: x", "Traceback ...\nValueError: x"), started=True)
+    return ChildExited(
+        path, 1, Crashed("ValueError: x", Trace("ValueError: x\na note", (), ())), started=True
+    )
 
 
 def test_a_crash_is_an_error_with_its_traceback_and_its_guild() -> None:
@@ -64,7 +67,7 @@ def test_a_crash_is_an_error_with_its_traceback_and_its_guild() -> None:
     assert line.pop("time")
     assert line == {
         "event": "crashed", "level": "error", "logger": "actors.logs_events", "actor": PLAYER, "guild_id": 42,
-        "incarnation": 1, "error": "ValueError: x", "exception": "Traceback ...\nValueError: x",
+        "incarnation": 1, "error": "ValueError: x", "exception": "ValueError: x\na note",
     }  # fmt: skip
 
 
