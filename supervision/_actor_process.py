@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from ._actor import Actor
 from ._context import Context
@@ -77,6 +77,16 @@ class ActorProcess(Process):
         """What is handled, without its envelope; None if nothing is."""
         return self.in_hand.message if type(self.in_hand) is Ask else self.in_hand
 
+    # called from outside
+
+    def stop(self) -> None:
+        super().stop()
+        self.stop_self()  # a handler that could not be cut is the last one
+
+    def fail(self, reason: ExitReason) -> None:
+        super().fail(reason)
+        self.stop_self()
+
     # life
 
     async def live(self) -> None:
@@ -126,6 +136,7 @@ class ActorProcess(Process):
                     pass  # an expected "no" that nobody asked for
             else:
                 await self._breathe()
+        await checkpoint_if_cancelled()  # who is passed by has no cleanup
 
     def wind_up(self) -> bool:
         self._alarms.clear()

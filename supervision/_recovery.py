@@ -38,6 +38,8 @@ class Recovery:
         process.start_error = None  # nobody waits for it, and it holds frames
         self._charge(cell)
         group = await self._put_group_down(cell)
+        if self._owner.soft.cancel_called:
+            return
         delay_s = self._delay_s(cell, process)
         for member in group:
             member.state = State.BACKOFF

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 
 from ._actor_process import ActorProcess
-from ._alarms import Alarms, PatienceOver, RestartDue
+from ._alarms import Alarm, Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
 from ._errors import ActorStopped, StartFailed
 from ._events import ChildAdded
@@ -23,6 +23,10 @@ from ._strategy import AUTO_SHUTDOWN, comes_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: Turns of the event loop that an end takes once every await of a task raises.
+ROUNDS: Final = 8
 
 
 class Ended(NamedTuple):
@@ -89,11 +93,21 @@ class SupervisorProcess(Process):
             for spec in self.spec.children:
                 await self._start_or_raise(self.add(spec))
         self.acknowledge()
-        while not self.soft.cancel_called:  # nothing starts any more once it is to stop
-            while self._inbox and not self.soft.cancel_called:
-                await self._handle(self._inbox.popleft())
-            await self._ring()
+        while not self.soft.cancel_called:
+            await self._work()
             await self._park()
+
+    async def _work(self) -> None:
+        """All that is to be decided, first what came and then what is due: ends of children may have
+        come while a group was started. Who was told to stop decides nothing more.
+        """
+        while not self.soft.cancel_called:
+            if self._inbox:
+                await self._handle(self._inbox.popleft())
+            elif (alarm := self.alarms.pop_due(anyio.current_time())) is not None:
+                await self._ring(alarm)
+            else:
+                return
 
     async def put_away(self, reason: ExitReason) -> None:
         self.alarms.clear()
@@ -122,14 +136,12 @@ class SupervisorProcess(Process):
             except Exception as error:
                 item.slot.fail(error)
 
-    async def _ring(self) -> None:
+    async def _ring(self, alarm: Alarm) -> None:
         """Do what is due."""
-        now = anyio.current_time()
-        while not self.soft.cancel_called and (alarm := self.alarms.pop_due(now)) is not None:
-            if isinstance(alarm, RestartDue):
-                await self._recovery.restart(alarm.cells)
-            else:
-                await self._lose_patience(alarm.cell, alarm.process)
+        if isinstance(alarm, RestartDue):
+            await self._recovery.restart(alarm.cells)
+        else:
+            await self._lose_patience(alarm.cell, alarm.process)
 
     async def _park(self) -> None:
         if self._inbox:
@@ -226,7 +238,7 @@ class SupervisorProcess(Process):
             process.stop()
             deadline = (process.stop_at or 0.0) + shutdown_limit_s(cell)
             if not await self.outwait(process.ended, deadline):
-                self._leave_behind(cell, process)
+                await self._pass_by(cell, process)
         cell.process = None
         return process.reason
 
@@ -244,17 +256,29 @@ class SupervisorProcess(Process):
 
     async def _lose_patience(self, cell: Cell, process: Process) -> None:
         """It should have come up by now, or ended if it is leaving."""
-        if cell.process is not process or process.ended.is_open or (process.ready and cell.leaving is None):
+        if cell.process is not process or process.ended.is_open or (process.ready and self._has_time(cell)):
             return
         process.soft.cancel()
-        self._leave_behind(cell, process)
-        cell.process = None
-        await self._decide(cell, process)
+        await self._pass_by(cell, process)
+        if not process.ended.is_open:  # else its end waits in the inbox
+            cell.process = None
+            await self._decide(cell, process)
 
-    def _leave_behind(self, cell: Cell, process: Process) -> None:
-        """Nobody waits for it any longer; no successor starts before it has ended."""
+    @staticmethod
+    def _has_time(cell: Cell) -> bool:
+        """The alarm was of its start, which is done; its stop has a limit of its own."""
+        stop_at = cell.process.stop_at if cell.process is not None and cell.leaving is not None else None
+        return stop_at is None or anyio.current_time() < stop_at + shutdown_limit_s(cell)
+
+    async def _pass_by(self, cell: Cell, process: Process) -> None:
+        """Its time is over: cancel whatever it does. Should that not end it at once, nobody waits for it
+        any longer, and no successor starts before it has ended.
+        """
         process.report_overdue()
         process.hard.cancel()
+        for _ in range(ROUNDS):
+            if await self.outwait(process.ended, anyio.current_time()):
+                return
         self._left_behind[cell.spec.id] = process
 
     def lingering(self, child_id: str) -> Process | None:

@@ -1,0 +1,97 @@
+"""What random plays found in the kernel, each as a test of its own name."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from supervision import (
+    Backoff,
+    ChildExited,
+    ChildSpec,
+    ChildStopped,
+    DeadLetter,
+    Intensity,
+    RestartScheduled,
+    ShutdownTimeout,
+    Strategy,
+    SupervisorSpec,
+    open_system,
+)
+from supervision.testing import Crash, Echo, Hang, Stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_terminated_child_has_its_full_time_to_stop(stage: Stage) -> None:
+    """The patience with its restart, which was done long since, cut the stop short."""
+    stage.stop_delays_s = {"a": 4}
+    async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
+        await system.kill("a")
+        await anyio.sleep(7)
+        async with system.subscribe() as events:
+            await system.terminate_child("", "a")
+            system.stop()
+            assert not [event async for event in events if isinstance(event, ShutdownTimeout)]
+    assert stage.of("stop") == ["a", "a"]
+
+
+@pytest.mark.parametrize("strategy", [Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE])
+async def test_who_is_cut_at_its_limit_is_no_failed_start(stage: Stage, strategy: Strategy) -> None:
+    """The supervisor's patience and the child's own limit end in the same instant: it must not count as one
+    that lingers.
+    """
+    stage.stop_delays_s = {"b": 100, "c": 100}
+    children = tuple(ChildSpec(each, stage, backoff=Backoff(lambda _: 0)) for each in "abc")
+    async with open_system(SupervisorSpec(children, strategy, Intensity(1, 100.0))) as system:
+        async with system.subscribe() as events:
+            system.lookup("a").tell(Crash())
+            await anyio.sleep(50)
+            await system.terminate_child("", "b")
+            system.stop()
+            told = [event async for event in events]
+        assert len([event for event in told if isinstance(event, RestartScheduled)]) == 1
+    for path in "bc":
+        mine = [event for event in told if event.path == path]
+        exits = [type(event) for event in mine if isinstance(event, ChildExited | ChildStopped)]
+        assert exits == [ChildExited, ChildExited, ChildStopped]
+
+
+async def test_who_was_told_to_stop_handles_no_more(stage: Stage) -> None:
+    """After a handler in a shield of its own the next message was handled although the end was asked for."""
+    async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system, system.subscribe() as events:
+        system.lookup("a").tell(Hang(3, shielded=True))
+        system.lookup("a").tell(Echo("late"))
+        await anyio.sleep(1)
+        system.stop()
+        letters = [event.message async for event in events if isinstance(event, DeadLetter)]
+    assert letters == [Echo("late")]
+    assert stage.handled == []
+    assert stage.of("stop") == ["a"]
+
+
+async def test_a_supervisor_that_is_to_stop_schedules_nothing(stage: Stage) -> None:
+    """A stop that came while a group went down let the restart of the group begin."""
+    stage.stop_delays_s = {"c": 2}
+    children = tuple(ChildSpec(each, stage) for each in "abc")
+    spec = SupervisorSpec(children, Strategy.ONE_FOR_ALL)
+    async with open_system(spec) as system, system.subscribe() as events:
+        system.lookup("a").tell(Crash())
+        await anyio.sleep(1)
+        system.stop()
+        told = [event async for event in events]
+    assert not [event for event in told if isinstance(event, RestartScheduled)]
+    assert {event.incarnation for event in told if isinstance(event, ChildExited)} == {1}
+
+
+async def test_commands_are_heard_between_the_tries_of_a_group(stage: Stage) -> None:
+    """Who left during a group's restart was started once more, as the next try was due at once."""
+    stage.start_delays_s = {"b": 1}
+    children = tuple(ChildSpec(each, stage, backoff=Backoff(lambda _: 0)) for each in "ab")
+    async with open_system(SupervisorSpec(children, Strategy.ONE_FOR_ALL, Intensity(100))) as system:
+        stage.failing_starts["b"] = 3
+        system.lookup("b").tell(Crash())
+        await anyio.sleep(0.5)
+        await system.terminate_child("", "a")
+        await anyio.sleep(20)
+        assert stage.tries == {"a": 2, "b": 5}
