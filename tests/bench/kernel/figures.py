@@ -28,7 +28,7 @@ BASELINES: Final = {
     SPAWN: spawning.START_SOON,
     RESTART: restarts.ASK,
 }
-_ALL: Final = (*WITH_FUTURES, "trio")
+EVERY_LOOP: Final = (*WITH_FUTURES, "trio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,19 @@ class Target:
 
 
 TARGETS: Final = (
-    Target(TELL, subject.RECEIVE, _ALL, 2.0),
-    Target(TELL, subject.HANDLES, _ALL, 2.0),
-    Target(ASK, subject.ASK, _ALL, 2.0),
-    Target(ASK, subject.ASK_TIMEOUT, _ALL, 4.0),
+    Target(TELL, subject.RECEIVE, EVERY_LOOP, 2.0),
+    Target(TELL, subject.HANDLES, EVERY_LOOP, 2.0),
+    Target(ASK, subject.ASK, EVERY_LOOP, 2.0),
+    Target(ASK, subject.ASK_TIMEOUT, EVERY_LOOP, 4.0),
     Target(SPAWN, spawning.ONE_BY_ONE, ("asyncio",), 2.5),
     Target(SPAWN, spawning.SIDE_BY_SIDE, ("asyncio",), 2.5),
     Target(RESTART, restarts.CRASH, WITH_FUTURES, 5.0),
     Target(RESTART, restarts.CRASH, ("trio",), 7.0),
-    Target(MEMORY, memory.FRESH, _ALL, 10_000),
-    Target(MEMORY, memory.USED, _ALL, 10_000),
-    Target(PAUSE, pauses.START, _ALL, 20),
-    Target(PAUSE, pauses.TREE, _ALL, 20),
-    Target(PAUSE, pauses.STOP, _ALL, 20),
+    Target(MEMORY, memory.FRESH, EVERY_LOOP, 10_000),
+    Target(MEMORY, memory.USED, EVERY_LOOP, 10_000),
+    Target(PAUSE, pauses.START, EVERY_LOOP, 20),
+    Target(PAUSE, pauses.TREE, EVERY_LOOP, 20),
+    Target(PAUSE, pauses.STOP, EVERY_LOOP, 20),
 )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.bench.kernel.loops import Seat
 
 ASK = "kernel: an ask"
-CRASH = "kernel: crash to next message"
+CRASH = "kernel: restarted by its supervisor"
 PAPYRA = "papyra"
 
 

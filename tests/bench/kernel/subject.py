@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 RECEIVE = "kernel: receive()"
 HANDLES = "kernel: @handles"
-ASK = "kernel: ask, no timeout"
-ASK_TIMEOUT = "kernel: ask, timeout of 5 s"
+ASK = "kernel: without timeout"
+ASK_TIMEOUT = "kernel: with a timeout of 5 s"
 
 
 class Note:

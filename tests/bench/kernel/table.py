@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from tests.bench.kernel.figures import BASELINES, TARGETS, UNITS, Figure
+from tests.bench.kernel.figures import BASELINES, EVERY_LOOP, TARGETS, UNITS, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _PACKAGES: Final = ("anyio", "trio", "uvloop", "pykka", "fauxtp", "papyra")
@@ -77,7 +77,7 @@ def markdown(figures: Sequence[Figure]) -> str:
         mine = {figure.loop: figure for figure in figures if (figure.measure, figure.row) == (measure, row)}
         if mine:
             cells = [_in_short(mine[loop]) if loop in mine else "" for loop in loops]
-            lines.append(f"| {title(measure, row)} | {' | '.join(cells)} | {_aims(mine.values())} |")
+            lines.append(f"| {title(measure, row)} | {' | '.join(cells)} | {_aims(measure, row)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -91,11 +91,12 @@ def _in_short(figure: Figure) -> str:
     return f"**{figure.ratio.median:.2f}** ({value})" if figure.ratio else f"**{value}**"
 
 
-def _aims(figures: Iterable[Figure]) -> str:
-    limits = {figure.loop: f"{figure.target:,g}" for figure in figures if figure.target}
-    if len(set(limits.values())) == 1:
-        return f"≤ {next(iter(limits.values()))}" + ("" if len(limits) > 1 else f" on {next(iter(limits))}")
-    return ", ".join(f"≤ {limit} on {loop}" for loop, limit in limits.items())
+def _aims(measure: str, row: str) -> str:
+    found = [target for target in TARGETS if (target.measure, target.row) == (measure, row)]
+    return ", ".join(
+        f"≤ {target.at_most:,g}" + ("" if target.loops == EVERY_LOOP else f" on {' and '.join(target.loops)}")
+        for target in found
+    )
 
 
 def write_json(path: Path, figures: Sequence[Figure]) -> None:
