@@ -23,6 +23,8 @@ from ._errors import (
     ForeignCancelled as ForeignCancelled,
     MailboxFull as MailboxFull,
     MessageDropped as MessageDropped,
+    NameNotFound as NameNotFound,
+    NameTaken as NameTaken,
     NotAnActor as NotAnActor,
     NotASupervisor as NotASupervisor,
     Refusal as Refusal,
@@ -54,7 +56,9 @@ from ._exit import (
     Shutdown as Shutdown,
 )
 from ._foreign import run_foreign as run_foreign
+from ._open_system import open_system as open_system
 from ._ref import Ref as Ref
+from ._registry import NamedRef as NamedRef
 from ._spec import (
     AutoShutdown as AutoShutdown,
     ChildSpec as ChildSpec,
@@ -66,7 +70,7 @@ from ._spec import (
     Strategy as Strategy,
     SupervisorSpec as SupervisorSpec,
 )
-from ._system import System as System, open_system as open_system
+from ._system import System as System
 from ._terminated import Terminated as Terminated
 from ._trace import Trace as Trace
 from ._tree import TreeNode as TreeNode
@@ -106,6 +110,9 @@ __all__ = [
     "MailboxFull",
     "MailboxSpec",
     "MessageDropped",
+    "NameNotFound",
+    "NameTaken",
+    "NamedRef",
     "Normal",
     "NotASupervisor",
     "NotAnActor",

@@ -82,6 +82,7 @@ class Cell:
         if self.is_over:
             return
         self.state = State.STOPPED
+        self.system.registry.release(self)
         self._drain(reason)
         if self.starter is not None:
             self.starter.fail(ActorStopped(f"{self.path} was stopped while it started"))

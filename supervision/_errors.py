@@ -67,6 +67,14 @@ class ChildRestarting(SupervisionError):  # noqa: N818
     """Only a stopped child can be restarted or deleted, and this one waits for its restart."""
 
 
+class NameTaken(SupervisionError):  # noqa: N818
+    """Another actor or supervisor holds that name."""
+
+
+class NameNotFound(SupervisionError):  # noqa: N818
+    """Nobody holds that name."""
+
+
 class TooManyChildren(SupervisionError):  # noqa: N818
     """The dynamic supervisor has ``max_children`` children."""
 

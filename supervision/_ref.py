@@ -24,26 +24,29 @@ class Ref:
     """Whoever lives at a path, whenever it is used: stable over restarts, of supervisors above too.
 
     Usable from every task of the event loop.
-
-    :ivar path: from the root, for example ``guilds/42/player``
     """
 
-    __slots__ = ("_box", "_cell", "_system", "path")
+    __slots__ = ("_box", "_cell", "_path", "_system")
 
     def __init__(self, system: System, path: str) -> None:
-        self.path = path
+        self._path = path
         self._system = system
         self._cell: Cell | None = None
         self._box: Mailbox | None = None
 
     def __repr__(self) -> str:
-        return f"<Ref {self.path!r}>"
+        return f"<Ref {self._path!r}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ref) and (other._system, other.path) == (self._system, self.path)
+        return type(other) is Ref and (other._system, other._path) == (self._system, self._path)
 
     def __hash__(self) -> int:
-        return hash((id(self._system), self.path))
+        return hash((id(self._system), self._path))
+
+    @property
+    def path(self) -> str:
+        """From the root, for example ``guilds/42/player``."""
+        return self._path
 
     def tell(self, message: object) -> None:
         """Put a message into the mailbox; never waits.

@@ -94,6 +94,7 @@ class ChildSpec:
     :ivar start_timeout_s: how long ``on_start`` may take (actors only)
     :ivar shutdown_timeout_s: how long the last handler and ``on_stop`` may take (actors only:
         a supervisor takes as long as its children, each of which is bounded)
+    :ivar name: held in the system's registry while this child lives; no other may have it then
     :ivar significant: its end may end its supervisor, see :class:`AutoShutdown`
     :raises ValueError: for an id that is no part of a path, or a permanent child that is significant
     """
@@ -105,6 +106,7 @@ class ChildSpec:
     shutdown_timeout_s: float = 5.0
     mailbox: MailboxSpec = field(default_factory=MailboxSpec)
     backoff: Backoff = field(default_factory=Backoff)
+    name: str | None = None
     significant: bool = False
 
     def __post_init__(self) -> None:

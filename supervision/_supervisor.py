@@ -156,6 +156,8 @@ class SupervisorProcess(Process):
         """A place for a child, last in order, or where one of its id stood."""
         path = self.path_of(spec.id)
         cell = Cell(self.system, spec, path, self)
+        if spec.name is not None:
+            self.system.registry.bind(spec.name, cell)
         self.children[spec.id] = cell
         self.system.enter(cell)
         self.system.events.publish(ChildAdded(path, cell.kind))

@@ -13,21 +13,21 @@ from ._children import ChildCount, ChildInfo, count_of, infos_of
 from ._errors import ActorStopped, EscalationError, NotASupervisor
 from ._events import EventHub, EventStream
 from ._exit import Killed
-from ._gate import Gate, hold_on
+from ._gate import Gate
 from ._native import clock, stopwatch, thread_portal
 from ._ref import Ref
+from ._registry import NamedRef, Registry
 from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
 from ._supervisor import SupervisorProcess, new_process, start_failure
-from ._tasks import open_tasks
-from ._tree import TreeNode
+from ._survey import Survey, tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Mapping
 
     from ._process import Process
     from ._slot import Slot
     from ._tasks import Tasks
+    from ._tree import TreeNode
 
 
 class System:
@@ -37,6 +37,7 @@ class System:
         self.name = name
         self.tasks = tasks
         self.events = EventHub()
+        self.registry = Registry()
         self.portal = thread_portal()
         self.now, self.stopwatch = clock(), stopwatch()
         self.ended = Gate()
@@ -56,6 +57,39 @@ class System:
     def lookup(self, path: str) -> Ref:
         """The ref of whoever lives at that path whenever it is used; it need not be there yet."""
         return Ref(self, path)
+
+    def named(self, name: str) -> Ref:
+        """The ref of whoever holds that name whenever it is used; nobody need hold it yet."""
+        return NamedRef(self, name)
+
+    def whereis(self, name: str) -> Ref | None:
+        """The ref of the place that holds that name now, or None."""
+        cell = self.registry.find(name)
+        return None if cell is None else self.lookup(cell.path)
+
+    def register(self, name: str, ref: Ref) -> None:
+        """Give a name to whoever lives at that ref's path, over its restarts until it ends for good.
+
+        A restart of a supervisor above ends it; a name in the :class:`ChildSpec` is given again then.
+
+        :raises NameTaken: another one has it
+        :raises ActorStopped: nobody lives there
+        """
+        cell = self.find(ref.path)
+        if cell is None or cell.is_over:
+            raise ActorStopped(f"nobody lives at {ref.path!r}")
+        self.registry.bind(name, cell)
+
+    def unregister(self, name: str) -> None:
+        """Take a name from its holder.
+
+        :raises NameNotFound: nobody has it
+        """
+        self.registry.free(name)
+
+    def names(self) -> Mapping[str, str]:
+        """Every name with the path of its holder, at this instant."""
+        return self.registry.snapshot()
 
     async def start_child(self, parent: str, spec: ChildSpec) -> Ref:
         """Start a child below the supervisor at ``parent``; returns when it is up.
@@ -149,8 +183,15 @@ class System:
             process.report_overdue()
 
     def tree(self) -> TreeNode:
-        """The whole tree as immutable data."""
-        return _node(self._root, self.name)
+        """The whole tree at this instant, as immutable data; about 5 us an actor."""
+        return tree_of(self._root, self.name)
+
+    async def survey(self) -> TreeNode:
+        """The same for a tree of thousands, made bit by bit so that the event loop never waits for it.
+
+        Each row is consistent in itself; who ends meanwhile may still be in it.
+        """
+        return await Survey().of(self._root, self.name)
 
     def subscribe(self, capacity: int = 1024) -> EventStream:
         """A stream of events, from the moment its block is entered until the system has ended.
@@ -230,89 +271,3 @@ class System:
         finally:
             slot.abandoned = True
         slot.result()
-
-
-class open_system:  # noqa: N801 - used as a function: ``async with open_system(spec) as system``
-    """Run a tree for the duration of an ``async with`` block.
-
-    Entering starts the children in order and raises the original error of a failed start. Leaving,
-    for whatever cause, stops them in reverse order.
-
-    :raises EscalationError: on leaving, if the root supervisor gave up (the block is cancelled then)
-    """
-
-    def __init__(self, spec: SupervisorSpec | DynamicSupervisorSpec, *, name: str = "system") -> None:
-        self._spec = spec
-        self._name = name
-        self._system: System | None = None
-        self._body: anyio.CancelScope | None = None
-
-    async def __aenter__(self) -> System:
-        system = self._system = System(self._spec, self._name, await open_tasks())
-        try:
-            system.root.spawn()
-            await system.root.settled.wait()
-            system.check_start()
-        except BaseException:
-            await self._close(system)
-            raise
-        self._body = system.body = anyio.CancelScope()
-        self._body.__enter__()
-        if system.ended.is_open:
-            self._body.cancel()
-        return system
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        system, body = self._system, self._body
-        if system is None or body is None:
-            raise RuntimeError("the system was not entered")
-        swallowed = bool(body.__exit__(exc_type, exc, trace))
-        system.body = None
-        await self._close(system)
-        if system.fatal is not None:
-            raise system.fatal
-        if system.escalation is not None:
-            if exc is None or swallowed:
-                raise EscalationError(system.escalation)
-            exc.add_note(system.escalation)
-        return swallowed
-
-    @staticmethod
-    async def _close(system: System) -> None:
-        """Wait for the end of everything, whatever cancels meanwhile."""
-        system.stop()
-        try:
-            await hold_on(system.ended)
-        finally:
-            await system.tasks.join()
-
-
-def _node(cell: Cell, name: str) -> TreeNode:
-    process, box = cell.process, cell.mailbox
-    children = tuple(process.children.values()) if isinstance(process, SupervisorProcess) else ()
-    in_hand = getattr(process, "message_in_hand", None)
-    return TreeNode(
-        id=name,
-        path=cell.path,
-        kind=cell.kind,
-        state=cell.state.value,
-        incarnation=cell.incarnation,
-        restarts=max(0, cell.incarnation - 1),
-        mailbox_depth=box.depth if box else 0,
-        mailbox_peak=box.peak if box else 0,
-        mailbox_dropped=box.dropped + box.refused if box else 0,
-        handled=box.handed if box else 0,
-        uptime_s=_uptime_s(process),
-        last_error=cell.last_error,
-        last_error_at=cell.last_error_at,
-        current_message=None if in_hand is None else type(in_hand).__name__,
-        children=tuple(_node(child, child.spec.id) for child in children),
-    )
-
-
-def _uptime_s(process: Process | None) -> float:
-    if process is None or process.up_at is None or process.ended.is_open:
-        return 0.0
-    return anyio.current_time() - process.up_at

@@ -28,6 +28,7 @@ class TreeNode:
     :ivar last_error: one line, or None
     :ivar last_error_at: when, in seconds since the epoch, or None
     :ivar current_message: type name of the message in hand, or None
+    :ivar current_message_s: for how many seconds it has been handled; 0 if there is none
     """
 
     id: str
@@ -44,6 +45,7 @@ class TreeNode:
     last_error: str | None
     last_error_at: float | None
     current_message: str | None
+    current_message_s: float
     children: tuple[TreeNode, ...] = ()
 
     def walk(self) -> Iterator[TreeNode]:
@@ -81,7 +83,7 @@ class TreeNode:
         if self.mailbox_depth:
             facts.append(f"waiting {self.mailbox_depth}")
         if self.current_message:
-            facts.append(f"handles {self.current_message}")
+            facts.append(f"handles {self.current_message} for {self.current_message_s:.1f} s")
         if self.last_error:
             facts.append(f"last error {self.last_error}")
         return f"{self.id} [{', '.join(facts)}]"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import supervision
-from supervision import TreeNode
 
 README = (Path(supervision.__file__).parent / "README.md").read_text()
 
@@ -47,10 +45,3 @@ def test_every_test_it_names_exists() -> None:
 
     assert named
     assert named - there == set()
-
-
-def test_the_schema_has_every_field() -> None:
-    """In the order of the data."""
-    table = README.partition("## `tree --json`")[2].partition("## ")[0]
-
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [item.name for item in fields(TreeNode)]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import anyio
 import pytest
 
@@ -25,7 +22,6 @@ from supervision import (
     Shutdown,
     SupervisorSpec,
     Terminated,
-    TreeNode,
     open_system,
 )
 from supervision.testing import Crash, Do, Echo, Hang, Probe, Puppet, PuppetError, Quit, Stage
@@ -285,37 +281,6 @@ async def test_a_crash_carries_its_text_and_traceback(stage: Stage) -> None:
     assert isinstance(reason, Crashed)
     assert reason.error == "PuppetError: deep"
     assert "in fail" in reason.traceback
-
-
-def _keys(row: dict[str, Any]) -> set[str]:
-    return set(row)
-
-
-async def test_the_tree_is_data_text_and_json(stage: Stage) -> None:
-    """One row per node, in start order."""
-    floor = SupervisorSpec((ChildSpec("b", stage), ChildSpec("c", stage)))
-    spec = SupervisorSpec((ChildSpec("a", stage), ChildSpec("sub", floor)))
-    async with open_system(spec, name="house") as system:
-        system.lookup("sub/b").tell(Crash())
-        await anyio.sleep(5)
-        system.lookup("a").tell(Hang())
-        system.lookup("a").tell(Echo(1))
-        await anyio.sleep(5)
-        tree = system.tree()
-    assert tree.to_text().splitlines() == [
-        "house [running]",
-        "├─ a [running, handled 1, waiting 1, handles Hang]",
-        "└─ sub [running]",
-        "   ├─ b [running, restarts 1, handled 1, last error PuppetError: as told]",
-        "   └─ c [running, handled 0]",
-    ]
-    row = json.loads(json.dumps(tree.to_dict()))
-    assert [each["path"] for each in row["children"]] == ["a", "sub"]
-    assert row["children"][0]["uptime_s"] == pytest.approx(10)
-    assert row["children"][0]["mailbox_depth"] == 1
-    assert _keys(row) == set(TreeNode.__dataclass_fields__)
-    assert tree.find("sub/b") is tree.children[1].children[0]
-    assert tree.find("nobody") is None
 
 
 async def test_a_probe_expects(stage: Stage) -> None:
