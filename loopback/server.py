@@ -50,11 +50,11 @@ class Loopback:
 
     def __init__(self, settings: LoopbackSettings | None = None, *, voice: VoiceServer | None = None) -> None:
         self.settings = settings or LoopbackSettings()
-        self.voice = voice or VoiceServer(self.settings.host)
+        self.voice = voice or VoiceServer(self.settings.host, settings=self.settings.voice)
         self.world: World = new_world(self.settings, self.voice)
         self.rest = Rest(self.world)
         self.gateway = Gateway(self.world)
-        self.faults = Faults(self.world)
+        self.faults = Faults(self.world, self.gateway, self.rest)
         """Whatever shall go wrong (see :mod:`loopback.faults`)."""
         self._stack = AsyncExitStack()
         self._connectors: list[aiohttp.TCPConnector] = []
@@ -229,10 +229,3 @@ class Loopback:
             timeout_s,
             lambda: f"{shards} session(s) of the bot; there are {len(self.sessions)}",
         )
-
-    def refuse(
-        self, method: str, path: str, *, retry_after_s: float, times: int = 1, everywhere: bool = False
-    ) -> None:
-        """Answer 429 to the next requests of a route, named as in the route table
-        ("POST", "/channels/{channel_id}/messages")."""
-        self.rest.limits.ask(method, path, retry_after_s, times, everywhere=everywhere)

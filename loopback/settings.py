@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from loopback.gateway.intents import PRIVILEGED, Intent
+from loopback.voice.protocol import VoiceSettings
 
 VoiceServerOnRejoin = Literal["always", "never", "if_unconnected"]
 
@@ -25,7 +26,9 @@ class LoopbackSettings:
     """TLS port; 0 = the operating system chooses, so that several loopbacks run side by side."""
 
     gateway_latency_ms: float = 0.0
-    """Delay of everything the gateway sends. 0 keeps tests quick; Discord's own is 10-30 ms."""
+    """Delay of everything the gateway sends. 0 keeps tests quick; Discord's own is 20-30 ms, so benchmarks
+    of faults set 25.
+    """
 
     heartbeat_interval_ms: int = 41_250
     """Sent in HELLO; Discord's own value. A connection without a heartbeat for 1.5 intervals is closed
@@ -48,6 +51,12 @@ class LoopbackSettings:
     """Whether moving the bot closes its voice websocket with 4014 at once, or leaves that to the new
     IDENTIFY.
     """
+
+    drop_muted: bool = True
+    """Whether nobody hears a bot that is suppressed or muted by the guild, whatever it sends (assumption)."""
+
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
+    """What is assumed about the voice servers; see its own fields."""
 
     granted_intents: Intent = PRIVILEGED
     """Privileged intents switched on in the developer portal; asking for others closes with 4014."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loopback.faults.gateway import GatewayFaults
 from loopback.faults.log import FaultLog
 from loopback.faults.place import PlaceFaults
+from loopback.faults.rest import RestFaults
 from loopback.faults.scope import Scope
 from loopback.faults.udp import UdpFaults
 from loopback.faults.voice import VoiceFaults
 
 if TYPE_CHECKING:
+    from loopback.gateway.endpoint import Gateway
+    from loopback.rest.api import Rest
     from loopback.world.guild import Guild
     from loopback.world.world import World
 
@@ -27,8 +31,10 @@ class GuildFaults:
 class Faults:
     """`discord.faults.of(guild).voice.close(4006)`; `discord.faults.everywhere.udp.hole(5.0)`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, gateway: Gateway, rest: Rest) -> None:
         self.log = FaultLog()
+        self.gateway = GatewayFaults(gateway, self.log)
+        self.rest = RestFaults(rest, self.log)
         self._world = world
         self.everywhere = GuildFaults(Scope(world, self.log))
         """For every guild, also for those that are made later."""

@@ -26,7 +26,22 @@ class FaultKind(Enum):
     UDP_HOLE = "UDP black hole"
     UDP_LOSS = "UDP loss"
     UDP_DELAY = "UDP delay"
+    KEEP_ALIVES_UNANSWERED = "UDP keep-alives unanswered"
+    RTCP = "RTCP from the server"
     SERVER_MOVED = "voice server moved"
+    MOVED = "moved to another channel"
+    KICKED = "put out of voice"
+    CHANNEL_DELETED = "voice channel deleted"
+    PERMISSION_LOST = "permission lost"
+    GATEWAY_CLOSED = "gateway closed"
+    GATEWAY_RESET = "gateway reset"
+    GATEWAY_RECONNECT = "gateway asks to reconnect"
+    GATEWAY_INVALID = "gateway session invalid"
+    GATEWAY_LATE = "gateway late"
+    GATEWAY_UNACKNOWLEDGED = "gateway heartbeats unacknowledged"
+    REST_LIMITED = "REST rate limited"
+    REST_FAILED = "REST failed"
+    REST_LATE = "REST late"
 
 
 def _nothing() -> None:
@@ -83,6 +98,8 @@ class FaultLog:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self.timers: list[asyncio.TimerHandle] = []
+        """Second halves of faults that are still to come."""
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(list(self._faults))
@@ -115,6 +132,8 @@ class FaultLog:
         return fault
 
     def end_all(self) -> None:
-        """End whatever still lasts."""
+        """End whatever still lasts or is still to come."""
+        for timer in self.timers:
+            timer.cancel()
         for fault in self._faults:
             fault.end()

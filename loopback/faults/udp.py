@@ -69,6 +69,28 @@ class UdpFaults:
             FaultKind.UDP_DELAY, f"{direction.name} {delay_ms:g}+-{jitter_ms:g} ms", rule, for_s
         )
 
+    def mute_keep_alives(self, *, for_s: float | None = None) -> Fault:
+        """Keep-alives arrive but do not come back."""
+        mute, guilds = self._scope.voice.conditions.mute_keep_alives, self._scope.guilds
+        fault = self._scope.begin(FaultKind.KEEP_ALIVES_UNANSWERED, "", undo=lambda: mute.remove(guilds))
+        mute.append(guilds)
+        fault.end_in(for_s)
+        return fault
+
+    def rtcp(self, interval_s: float | None, *, for_s: float | None = None) -> Fault:
+        """The server sends RTCP unasked, as often as said; None = not at all, whatever the settings say."""
+        voice, entry = self._scope.voice, (self._scope.guilds, interval_s)
+
+        def undo() -> None:
+            voice.conditions.rtcp.remove(entry)
+            voice.restart_rtcp()
+
+        fault = self._scope.begin(FaultKind.RTCP, f"every {interval_s} s", undo=undo)
+        voice.conditions.rtcp.append(entry)
+        voice.restart_rtcp()
+        fault.end_in(for_s)
+        return fault
+
     def _begin(self, kind: FaultKind, detail: str, rule: Weather, for_s: float | None) -> Fault:
         rules = self._scope.voice.conditions.network.rules
         fault = self._scope.begin(kind, detail, undo=lambda: rules.remove(rule))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import WSMsgType, web
 
 from loopback.gateway.protocol import CloseCode, GatewayError, Op, Packing, message, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from loopback.gateway.conditions import GatewayConditions
+    from loopback.gateway.sends import SendLog
     from loopback.gateway.session import GatewaySession
     from loopback.settings import LoopbackSettings
     from loopback.world.model import Payload
@@ -21,26 +21,30 @@ HEARTBEAT_TOLERANCE = 1.5
 RATE_WINDOW_S = 60.0
 
 
-class GatewayConnection:
-    """`run` serves until either side closes; `send` and `close` never block. `handle` gets (connection, op,
-    data).
-    """
+class GatewayBackend(Protocol):
+    """What a connection asks of its gateway. `obey` may raise :class:`GatewayError`."""
 
-    def __init__(
-        self,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        settings: LoopbackSettings,
-        handle: Callable[[GatewayConnection, int, Any], None],
-    ) -> None:
+    sends: SendLog
+    conditions: GatewayConditions
+
+    @property
+    def settings(self) -> LoopbackSettings: ...
+
+    def obey(self, connection: GatewayConnection, op: int, data: Any) -> None: ...
+
+
+class GatewayConnection:
+    """`run` serves until either side closes; `send` and `close` never block."""
+
+    def __init__(self, backend: GatewayBackend, request: web.Request, socket: web.WebSocketResponse) -> None:
         self.session: GatewaySession | None = None
         self.close_code: int | None = None
         self.closed_here = False
         self.ended = asyncio.Event()
         self._request = request
         self._socket = socket
-        self._settings = settings
-        self._handle = handle
+        self._backend = backend
+        self._settings = backend.settings
         self._packing = Packing(request.query.get("compress"))
         self._loop = asyncio.get_running_loop()
         self._outbox: asyncio.Queue[tuple[float, Payload | GatewayError]] = asyncio.Queue()
@@ -72,18 +76,23 @@ class GatewayConnection:
         async for frame in self._socket:
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 continue
+            if self.close_code is not None:
+                continue
             try:
-                self._count()
-                self._handle(self, *unpack(frame.data))
+                op, data = unpack(frame.data)
+                self._count(op)
+                self._backend.obey(self, op, data)
             except GatewayError as broken:
                 self.close(broken.code, broken.reason)
 
-    def _count(self) -> None:
+    def _count(self, op: int) -> None:
+        self._backend.sends.record(self.shard_id, op)
         now = self._loop.time()
         while self._sent_at and self._sent_at[0] < now - RATE_WINDOW_S:
             self._sent_at.popleft()
         self._sent_at.append(now)
         if len(self._sent_at) > self._settings.gateway_sends_per_minute:
+            self._backend.sends.exceeded += 1
             raise GatewayError(CloseCode.RATE_LIMITED, "too many messages")
 
     async def _send_all(self) -> None:
@@ -108,9 +117,15 @@ class GatewayConnection:
             await self._socket.send_str(packed)
         return False
 
+    @property
+    def shard_id(self) -> int | None:
+        """Whose connection it is; None before it has identified itself."""
+        return None if self.session is None else self.session.shard_id
+
     def send(self, content: Payload | GatewayError) -> None:
-        """Queue a message; it leaves after the settings' latency, in order."""
-        due = self._loop.time() + self._settings.gateway_latency_ms / 1000
+        """Queue a message; it leaves after the latency of settings and faults, in order."""
+        late_s = self._settings.gateway_latency_ms / 1000 + self._backend.conditions.lateness_s(self.shard_id)
+        due = self._loop.time() + late_s
         self._outbox.put_nowait((due, content))
 
     def close(self, code: int, reason: str = "") -> None:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from loopback.gateway import commands as gateway_commands
+from loopback.gateway.conditions import GatewayConditions
 from loopback.gateway.connection import GatewayConnection
 from loopback.gateway.intents import KNOWN_BITS, PRIVILEGED, Intent
 from loopback.gateway.protocol import VERSIONS, CloseCode, GatewayError, Op, message, refusal
+from loopback.gateway.sends import SendLog
 from loopback.gateway.session import GatewaySession
 from loopback.world.world import secret_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from loopback.settings import LoopbackSettings
     from loopback.world.events import Event
     from loopback.world.model import Payload
     from loopback.world.world import World
@@ -35,6 +38,8 @@ class Gateway:
         self.sessions: dict[str, GatewaySession] = {}
         self.connections: set[GatewayConnection] = set()
         self.identifies = 0
+        self.sends = SendLog()
+        self.conditions = GatewayConditions()
         self._accepting = True
         self._timers: set[asyncio.TimerHandle] = set()
         world.subscribe(self._deliver)
@@ -58,7 +63,7 @@ class Gateway:
         if request.query.get("v") not in VERSIONS:
             await socket.close(code=CloseCode.INVALID_VERSION, message=b"invalid API version")
             return socket
-        await self._serve(GatewayConnection(request, socket, self.world.settings, self._handle))
+        await self._serve(GatewayConnection(self, request, socket))
         return socket
 
     async def _serve(self, connection: GatewayConnection) -> None:
@@ -69,9 +74,12 @@ class Gateway:
             self.connections.discard(connection)
             self._lost(connection)
 
-    def _handle(self, connection: GatewayConnection, op: int, data: Any) -> None:
-        if connection.close_code is not None:
-            return
+    @property
+    def settings(self) -> LoopbackSettings:
+        return self.world.settings
+
+    def obey(self, connection: GatewayConnection, op: int, data: Any) -> None:
+        """Carry out one message of a client. Raises GatewayError."""
         opening = self._OPENING.get(op)
         if opening is not None:
             opening(self, connection, data)
@@ -82,7 +90,8 @@ class Gateway:
 
     def _heartbeat(self, connection: GatewayConnection, _data: Any) -> None:
         connection.heard_heartbeat()
-        connection.send(message(Op.HEARTBEAT_ACK))
+        if self.conditions.acknowledges(connection.shard_id):
+            connection.send(message(Op.HEARTBEAT_ACK))
 
     # --- identify ---
 
@@ -164,8 +173,24 @@ class Gateway:
         if connection.close_code in ENDING_CODES and not connection.closed_here:
             self.end_session(session)
         else:
-            wait_s = self.world.settings.resume_window_s
-            session.expiry = self._later(wait_s, lambda: self.end_session(session))
+            self._await_resume(session)
+        self.world.watch.changed()
+
+    def _await_resume(self, session: GatewaySession) -> None:
+        wait_s = self.world.settings.resume_window_s
+        session.expiry = self._later(wait_s, lambda: self.end_session(session))
+
+    def invalidate(self, session: GatewaySession, *, resumable: bool) -> None:
+        """Op 9: the client shall resume the session, or give it up and identify anew."""
+        connection, session.connection = session.connection, None
+        if connection is None:
+            return
+        connection.send(message(Op.INVALID_SESSION, data=resumable))
+        connection.session = None
+        if resumable:
+            self._await_resume(session)
+        else:
+            self.end_session(session)
         self.world.watch.changed()
 
     def end_session(self, session: GatewaySession) -> None:

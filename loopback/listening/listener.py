@@ -110,6 +110,8 @@ class Listener:
         """Frames that the limit has removed from ``frames``."""
         self.keep_alives = 0
         self.rtcp_packets = 0
+        self.hushed = 0
+        """Packets that were not listened to: the sender may not speak."""
         self._health = health or SocketHealth()
         self._waiters: list[_Waiter] = []
 
@@ -152,7 +154,7 @@ class Listener:
         """Forget everything heard so far; waiters count from here."""
         self.frames.clear()
         self.notes.clear()
-        self.heard = self.forgotten = self.keep_alives = self.rtcp_packets = 0
+        self.heard = self.forgotten = self.keep_alives = self.rtcp_packets = self.hushed = 0
 
     async def wait_frames(self, n: int, timeout_s: float) -> list[Frame]:
         """Wait until ``n`` frames were decrypted since the last clear. Raises TimeoutError."""

@@ -18,6 +18,7 @@ from loopback.rest import (
     users as rest_users,
 )
 from loopback.rest.call import Call, Route, read_call
+from loopback.rest.conditions import RestConditions
 from loopback.rest.limits import Limits
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Rest:
     def __init__(self, world: World) -> None:
         self.world = world
         self.limits = Limits(world)
+        self.conditions = RestConditions()
         self.requests: list[str] = []
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -65,6 +67,11 @@ class Rest:
         return handle
 
     async def _answer(self, route: Route, request: web.Request) -> web.Response:
+        try:
+            await self.conditions.meet(route)
+        except RestError:
+            await request.read()
+            raise
         if not route.public:
             self._authorize(request)
         verdict = self.limits.judge(route, dict(request.match_info))

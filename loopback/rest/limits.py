@@ -1,4 +1,4 @@
-"""Rate limits of REST: a bucket per route and major parameters, and refusals that a test asks for."""
+"""Rate limits of REST: a bucket per route and major parameters, and refusals that a fault asks for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from loopback.rest.call import Route
+    from loopback.rest.conditions import Requests
     from loopback.world.model import Payload
     from loopback.world.world import World
 
@@ -25,16 +28,21 @@ class Bucket:
 
 @dataclass(slots=True)
 class AskedLimit:
-    """A refusal that a test asked for: the next `times` requests of that method and path answer 429."""
+    """An injected refusal: the next `times` of these requests answer 429; `everywhere` = a global limit."""
 
-    method: str
-    path: str
+    requests: Requests
     retry_after_s: float
     times: int
     everywhere: bool
+    on_hit: Callable[[], None]
 
-    def fits(self, route: Route) -> bool:
-        return self.times > 0 and route.method == self.method and route.path == self.path
+    def take(self, route: Route) -> bool:
+        """Whether this request is refused; counts it."""
+        if self.times <= 0 or not self.requests.include(route):
+            return False
+        self.times -= 1
+        self.on_hit()
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +59,13 @@ class Limits:
     def __init__(self, world: World) -> None:
         self._world = world
         self._buckets: dict[tuple[str, ...], Bucket] = {}
-        self._asked: list[AskedLimit] = []
+        self.asked: list[AskedLimit] = []
         self.refusals = 0
-
-    def ask(self, method: str, path: str, retry_after_s: float, times: int, *, everywhere: bool) -> None:
-        """Refuse the next requests of a route (path as in the route table); `everywhere` = a global limit."""
-        self._asked.append(AskedLimit(method, path, retry_after_s, times, everywhere))
 
     def judge(self, route: Route, params: dict[str, str]) -> Verdict:
         """Count one request."""
-        asked = next((one for one in self._asked if one.fits(route)), None)
+        asked = next((one for one in self.asked if one.take(route)), None)
         if asked is not None:
-            asked.times -= 1
             return self._refuse(route, asked.retry_after_s, everywhere=asked.everywhere)
         now = self._world.now()
         bucket = self._bucket(route, params, now)

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+Guilds = frozenset[int] | None
+"""Whom a condition is for; None = every guild."""
+
+
 def _nobody() -> None:
     """For a condition whose effects nobody counts."""
+
+
+def _concerns(guilds: Guilds, guild_id: int | None) -> bool:
+    return guilds is None or guild_id in guilds
 
 
 class Opening(Enum):
@@ -40,15 +48,15 @@ class Refusal:
 
     opening: Opening
     codes: Sequence[int]
-    guilds: frozenset[int] | None = None
+    guilds: Guilds = None
     on_hit: Callable[[], None] = _nobody
     _used: dict[int, int] = field(default_factory=dict)
 
     def take(self, opening: Opening, guild_id: int) -> int | None:
         """The close code for this opening, None if it may go through."""
         used = self._used.get(guild_id, 0)
-        out_of_scope = self.guilds is not None and guild_id not in self.guilds
-        if opening is not self.opening or out_of_scope or used >= len(self.codes):
+        meant = opening is self.opening and _concerns(self.guilds, guild_id)
+        if not meant or used >= len(self.codes):
             return None
         self._used[guild_id] = used + 1
         self.on_hit()
@@ -59,12 +67,19 @@ class Refusal:
 class VoiceConditions:
     """All conditions of one voice server, each added and removed by the fault that it belongs to.
 
-    ``mute_connections`` are the scopes (None: every guild) whose new websockets answer nothing.
+    ``echo`` and ``rtcp_s`` are what the settings say without any fault: whether keep-alives come back, and
+    the interval of the server's RTCP in s. ``mute_connections`` are the scopes (None: every guild) whose new
+    websockets answer nothing, ``mute_keep_alives`` those whose keep-alives do not come back; ``rtcp`` has
+    scopes with intervals of their own, of which the latest counts.
     """
 
+    echo: bool = True
+    rtcp_s: float | None = None
     network: Network = field(default_factory=Network)
     refusals: list[Refusal] = field(default_factory=list)
-    mute_connections: list[frozenset[int] | None] = field(default_factory=list)
+    mute_connections: list[Guilds] = field(default_factory=list)
+    mute_keep_alives: list[Guilds] = field(default_factory=list)
+    rtcp: list[tuple[Guilds, float | None]] = field(default_factory=list)
 
     def refused(self, opening: Opening, guild_id: int) -> int | None:
         """The close code that the oldest refusal in force has for this opening, None without one."""
@@ -73,4 +88,13 @@ class VoiceConditions:
 
     def silent(self, guild_id: int | None) -> bool:
         """Whether a new websocket for that guild (None: not known yet) is not to be answered."""
-        return any(scope is None or guild_id in scope for scope in self.mute_connections)
+        return any(_concerns(guilds, guild_id) for guilds in self.mute_connections)
+
+    def echoes(self, guild_id: int) -> bool:
+        """Whether keep-alives of the guild come back."""
+        return self.echo and not any(_concerns(guilds, guild_id) for guilds in self.mute_keep_alives)
+
+    def rtcp_interval_s(self, guild_id: int) -> float | None:
+        """How often the guild's sessions get RTCP, s; None = never."""
+        mine = [interval_s for guilds, interval_s in self.rtcp if _concerns(guilds, guild_id)]
+        return mine[-1] if mine else self.rtcp_s

@@ -112,7 +112,11 @@ class VoiceProbe:
         """Send a datagram and return the next one that comes. Raises TimeoutError."""
         self.udp.send(datagram)
         with anyio.fail_after(timeout_s):
-            return await asyncio.get_running_loop().sock_recv(self.udp, 2048)
+            return await self.receive()
+
+    async def receive(self) -> bytes:
+        """The next datagram that comes."""
+        return await asyncio.get_running_loop().sock_recv(self.udp, 2048)
 
     async def select(self, mode: str, address: tuple[str, int] | None = None) -> dict[str, Any]:
         """SELECT_PROTOCOL; the data of SESSION_DESCRIPTION, with whose key frames are sealed from now on."""

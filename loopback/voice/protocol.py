@@ -83,6 +83,9 @@ class VoiceSettings:
     - ``resumable_codes``: the closures that keep the session; every other one drops session and UDP at once.
     - ``buffered_messages``: numbered messages kept for a replay.
     - ``modes``: offered in READY, the preferred first.
+    - ``keep_alive_echo``: whether keep-alives come back; discord.py and the browser clients rely on it.
+    - ``rtcp_interval_s``: how often the server sends RTCP unasked, None = never. What Discord sends to a bot
+      that nobody disturbs is not known, and with none a client's own liveness check has the harder task.
     - ``servers``: how many voice servers there are, each with a name and a UDP port of its own; every new
       token of a guild is for the next one. Discord chooses by region and load: the nearest is often the same.
     """
@@ -95,6 +98,8 @@ class VoiceSettings:
     )
     buffered_messages: int = 512
     modes: tuple[str, ...] = tuple(MODES)
+    keep_alive_echo: bool = True
+    rtcp_interval_s: float | None = None
     servers: int = 3
 
     @property

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loopback.listening.listener import SILENCE_FRAME, Frame, Listener, NoteKind, SocketHealth
+from loopback.voice.conditions import VoiceConditions
 from loopback.voice.modes import UndecryptableError
-from loopback.voice.network import Direction, Network
+from loopback.voice.network import Direction
 from loopback.voice.rtp import MalformedPacketError, RtpHeader, is_rtcp, parse_header, strip_plaintext
 from loopback.voice.udp import UdpPort
 
@@ -40,13 +41,14 @@ class VoiceReceiver:
         listener_of: Callable[[int], Listener],
         *,
         server: int = 0,
-        network: Network | None = None,
+        conditions: VoiceConditions | None = None,
         health: SocketHealth | None = None,
     ) -> None:
         self._sessions = sessions
         self._listener_of = listener_of
         self._server = server
-        self._network = network or Network()
+        self._conditions = conditions or VoiceConditions()
+        self._network = self._conditions.network
         self._port = UdpPort(host, self._datagram, health)
         self.strays = 0
         """Datagrams that belong to no living session."""
@@ -114,7 +116,8 @@ class VoiceReceiver:
             self.strays += 1
             return
         self._listener_of(session.guild_id).keep_alives += 1
-        self.send(session, data)
+        if self._conditions.echoes(session.guild_id):
+            self.send(session, data)
 
     def _discover(self, data: bytes, address: Address) -> None:
         _kind, _length, ssrc, _address, _port = DISCOVERY.unpack(data)
@@ -142,6 +145,9 @@ class VoiceReceiver:
         session = self._here(self._sessions.by_ssrc(header.ssrc))
         if session is None or session.cipher is None:
             self.strays += 1
+            return
+        if self._sessions.hushed and (session.guild_id, session.user_id) in self._sessions.hushed:
+            self._listener_of(session.guild_id).hushed += 1
             return
         try:
             frame = self._open(session, session.cipher, header, data, arrival_ns)

@@ -20,6 +20,7 @@ from loopback.voice.conditions import Opening, VoiceConditions
 from loopback.voice.gateway import Connection, Payload, hang
 from loopback.voice.protocol import GATEWAY_VERSION, CloseCode, CloseError, Op, VoiceSettings
 from loopback.voice.receiver import VoiceReceiver
+from loopback.voice.rtcp import RtcpReports
 from loopback.voice.session import Sessions, VoiceSession
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ class VoiceServer:
         listener_limit: int | None = None,
     ) -> None:
         self.settings = settings or VoiceSettings()
-        self.conditions = VoiceConditions()
+        self.conditions = VoiceConditions(self.settings.keep_alive_echo, self.settings.rtcp_interval_s)
         self._sessions = Sessions(self.settings)
+        self._rtcp = RtcpReports(self.conditions, self._lives, self._send)
         self._health = SocketHealth()
         self._receivers = [
             VoiceReceiver(
@@ -56,7 +58,7 @@ class VoiceServer:
                 self._sessions,
                 self.listener,
                 server=server,
-                network=self.conditions.network,
+                conditions=self.conditions,
                 health=self._health,
             )
             for server in range(self.settings.servers)
@@ -84,6 +86,7 @@ class VoiceServer:
         try:
             await self._end_connections()
         finally:
+            self._rtcp.stop()
             await self._sockets.aclose()
 
     def issue(self, guild_id: int, channel_id: int, user_id: int, session_id: str) -> str:
@@ -112,8 +115,12 @@ class VoiceServer:
 
     def revoke(self, guild_id: int, user_id: int, code: int = CloseCode.DISCONNECTED) -> None:
         """The user has left the channel: token and session end, the websocket closes with ``code``."""
-        self._sessions.withdraw(guild_id, user_id)
+        self.withdraw(guild_id, user_id)
         self.close(guild_id, user_id, code, keep_session=False)
+
+    def withdraw(self, guild_id: int, user_id: int) -> None:
+        """The user's token is good no longer; a session that was opened with it goes on."""
+        self._sessions.withdraw(guild_id, user_id)
 
     @property
     def strays(self) -> int:
@@ -218,6 +225,24 @@ class VoiceServer:
             connection.silence()
         return len(connections)
 
+    def hush(self, guild_id: int, user_id: int, *, hushed: bool) -> None:
+        """Whether nobody hears the user in that guild: he may not speak."""
+        if hushed:
+            self._sessions.hushed.add((guild_id, user_id))
+        else:
+            self._sessions.hushed.discard((guild_id, user_id))
+
+    def restart_rtcp(self) -> None:
+        """Follow the conditions, which have changed."""
+        for session in self._sessions:
+            self._rtcp.start(session)
+
+    def _lives(self, session: VoiceSession) -> bool:
+        return self._sessions.of(session.guild_id, session.user_id) is session
+
+    def _send(self, session: VoiceSession, datagram: bytes) -> None:
+        self._receivers[session.server].send(session, datagram)
+
     def cut_silent(self) -> None:
         """Cut the websockets that answer nothing: nobody else would end them."""
         for connection in [one for one in self._connections if one.silent]:
@@ -285,7 +310,8 @@ class VoiceServer:
         }
 
     def described(self, session: VoiceSession) -> None:
-        """Who else is in the channel, once the session has its key."""
+        """The session has its key: it is told who else is in the channel, and gets RTCP if there is any."""
+        self._rtcp.start(session)
         others = [str(user_id) for user_id in self._present.get(session.guild_id, [])]
         if others:
             session.send_numbered(Op.CLIENTS_CONNECT, {"user_ids": others})

@@ -51,6 +51,8 @@ class VoiceSession:
     cipher: SessionCipher | None = None
     number: int = 0
     """Which session key of its guild this is, from 1; 0 before the first session description."""
+    reports: int = 0
+    """RTCP receiver reports that the server has sent to it."""
     sequence: int = -1
     buffer: deque[tuple[int, str]] = field(default_factory=deque)
 
@@ -102,6 +104,8 @@ class Sessions:
         self._by_ssrc: dict[int, VoiceSession] = {}
         self._by_address: dict[Address, VoiceSession] = {}
         self._ssrcs = itertools.count(secrets.randbelow(1 << 16) + 1)
+        self.hushed: set[tuple[int, int]] = set()
+        """(guild, user) whose packets nobody hears: they may not speak."""
 
     def __iter__(self) -> Iterator[VoiceSession]:
         return iter(list(self._by_owner.values()))

@@ -16,7 +16,15 @@ from loopback.world.channels import (
 )
 from loopback.world.events import Event
 from loopback.world.guild_payload import guild_create_payload, guild_payload
-from loopback.world.guild_voice import move, put_down, renew_voice_server, tell_state
+from loopback.world.guild_voice import (
+    DISCONNECTED,
+    lose_voice_server,
+    move,
+    permissions_changed,
+    put_down,
+    renew_voice_server,
+    tell_state,
+)
 from loopback.world.model import Member, Payload, Role, User, VoiceState
 from loopback.world.permissions import ALL, NONE, Overwrite, Permission, in_channel, permissions
 
@@ -82,10 +90,10 @@ class Guild:
         self.tell("CHANNEL_CREATE", channel.payload())
         return channel
 
-    def delete_channel(self, channel: GuildChannel) -> None:
-        """Delete a channel; whoever is in its voice is put out (voice close code 4014)."""
+    def delete_channel(self, channel: GuildChannel, *, code: int = DISCONNECTED) -> None:
+        """Delete a channel; whoever is in its voice is put out with that voice close code."""
         for state in [one for one in self.voice_states.values() if one.channel_id == channel.id]:
-            put_down(self, state)
+            put_down(self, state, code)
         del self.channels[channel.id], self.world.channels[channel.id]
         self.tell("CHANNEL_DELETE", channel.payload())
 
@@ -119,12 +127,18 @@ class Guild:
     def allow(self, channel: GuildChannel, *names: str, to: User | Role | None = None) -> None:
         """Allow permissions ("connect", "speak", ...) in a channel to a user or role (default: the bot)."""
         self._overwrite(channel, to).change(allow=permissions(names))
-        self.tell("CHANNEL_UPDATE", channel.payload())
+        self.permissions_changed(channel)
 
     def deny(self, channel: GuildChannel, *names: str, to: User | Role | None = None) -> None:
         """Deny permissions in a channel to a user or role (default: the bot)."""
         self._overwrite(channel, to).change(deny=permissions(names))
+        self.permissions_changed(channel)
+
+    def permissions_changed(self, channel: GuildChannel) -> None:
+        """Tell of a channel's overwrites as they are now, and of who may speak by them."""
         self.tell("CHANNEL_UPDATE", channel.payload())
+        if isinstance(channel, VoiceChannel):
+            permissions_changed(self, channel)
 
     def _overwrite(self, channel: GuildChannel, target: User | Role | None) -> Overwrite:
         whom = target or self.world.bot
@@ -183,9 +197,9 @@ class Guild:
         """
         move(self, self.voice_states[user.id], channel)
 
-    def disconnect(self, user: User) -> None:
+    def disconnect(self, user: User, *, code: int = DISCONNECTED) -> None:
         """Somebody with the right puts the user out of voice. Raises KeyError for one not in voice."""
-        put_down(self, self.voice_states[user.id])
+        put_down(self, self.voice_states[user.id], code)
 
     def server_mute(self, user: User, *, mute: bool = True) -> None:
         """Mute a member in the whole guild."""
@@ -199,6 +213,10 @@ class Guild:
         alone).
         """
         renew_voice_server(self, self.voice_states[self.world.bot.id])
+
+    def lose_voice_server(self) -> None:
+        """Tell the bot that its voice server is gone and that there is no other yet (endpoint null)."""
+        lose_voice_server(self, self.voice_states[self.world.bot.id])
 
     # --- the gateway's view ---
 

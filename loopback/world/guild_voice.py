@@ -11,6 +11,7 @@ from loopback.world.channels import StageChannel, VoiceChannel
 from loopback.world.events import Event
 from loopback.world.model import Member, VoiceState
 from loopback.world.permissions import Permission
+from loopback.world.world import secret_token
 
 if TYPE_CHECKING:
     from loopback.world.guild import Guild
@@ -64,18 +65,20 @@ def move(guild: Guild, state: VoiceState, channel: VoiceChannel) -> None:
     _place(guild, state, channel, moved=True)
 
 
-def put_down(guild: Guild, state: VoiceState) -> None:
-    """Out of voice: by leaving, by being put out, or because the channel is gone."""
+def put_down(guild: Guild, state: VoiceState, code: int = DISCONNECTED) -> None:
+    """Out of voice: by leaving, by being put out, or because the channel is gone. `code` = voice close."""
     state.channel_id = None
     guild.voice_states.pop(state.user_id, None)
     tell_state(guild, state)
     if _is_bot(guild, state):
-        guild.world.voice.revoke(guild.id, state.user_id, DISCONNECTED)
+        guild.world.voice.revoke(guild.id, state.user_id, code)
     _tell_audience(guild)
 
 
 def tell_state(guild: Guild, state: VoiceState) -> None:
-    """VOICE_STATE_UPDATE with the state as it is."""
+    """VOICE_STATE_UPDATE with the state as it is; who may not speak is not heard from now on."""
+    muted = (state.suppress or state.member.mute) and guild.world.settings.drop_muted
+    guild.world.voice.hush(guild.id, state.user_id, hushed=muted)
     guild.tell("VOICE_STATE_UPDATE", state.payload())
 
 
@@ -89,11 +92,32 @@ def renew_voice_server(guild: Guild, state: VoiceState) -> None:
     world.dispatch(Event("VOICE_SERVER_UPDATE", data, guild.id, session_id=state.session_id))
 
 
+def lose_voice_server(guild: Guild, state: VoiceState) -> None:
+    """VOICE_SERVER_UPDATE without an endpoint: the server is gone, another one is not yet allocated."""
+    world = guild.world
+    world.voice.withdraw(guild.id, state.user_id)
+    data = {"token": secret_token(), "guild_id": str(guild.id), "endpoint": None}
+    world.dispatch(Event("VOICE_SERVER_UPDATE", data, guild.id, session_id=state.session_id))
+
+
+def permissions_changed(guild: Guild, channel: VoiceChannel) -> None:
+    """Whoever is in the channel and may now speak, or may not any more, is told."""
+    for state in [one for one in guild.voice_states.values() if one.channel_id == channel.id]:
+        may_not = not guild.can(state.member.user, "speak", channel)
+        if not isinstance(channel, StageChannel) and state.suppress != may_not:
+            state.suppress = may_not
+            tell_state(guild, state)
+
+
+def _suppressed(guild: Guild, state: VoiceState, channel: VoiceChannel) -> bool:
+    """Whether one who comes in may not speak: below a stage, elsewhere without the permission."""
+    needed = "mute_members" if isinstance(channel, StageChannel) else "speak"
+    return not guild.can(state.member.user, needed, channel)
+
+
 def _place(guild: Guild, state: VoiceState, channel: VoiceChannel, *, moved: bool) -> None:
     state.channel_id = channel.id
-    state.suppress = isinstance(channel, StageChannel) and not guild.can(
-        state.member.user, "mute_members", channel
-    )
+    state.suppress = _suppressed(guild, state, channel)
     guild.voice_states[state.user_id] = state
     tell_state(guild, state)
     if _is_bot(guild, state):

@@ -12,52 +12,15 @@ from aiohttp import WSMsgType
 from loopback import Loopback
 from loopback.faults import Direction, FaultKind, Silence
 from loopback.listening.listener import NoteKind
-from loopback.voice.probe import VoiceProbe
 from loopback.voice.protocol import CloseCode, Op
-from loopback.world import guild_voice
+from tests.loopback.bare_bot import BareBot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from loopback import Guild
-    from loopback.world.events import Event
+    from loopback.voice.probe import VoiceProbe
 
 pytestmark = pytest.mark.anyio
-
-SESSION = "a main gateway's session"
-
-
-class Bot:
-    """The least of a bot: it is in voice in one guild, with a bare client for the voice server."""
-
-    def __init__(self, discord: Loopback, name: str = "Guild") -> None:
-        self.discord = discord
-        self.guild: Guild = discord.add_guild(name)
-        self.channel = self.guild.add_voice_channel("Music")
-        self.servers: list[Event] = []
-        discord.world.subscribe(self._told)
-        self.join()
-
-    def _told(self, event: Event) -> None:
-        if event.name == "VOICE_SERVER_UPDATE" and event.guild_id == self.guild.id:
-            self.servers.append(event)
-
-    def join(self) -> None:
-        """Op 4 for the channel, as the main gateway carries it out."""
-        member = self.guild.members[self.discord.bot.id]
-        guild_voice.request(self.guild, member, self.channel, SESSION)
-
-    def probe(self) -> VoiceProbe:
-        """A client for the voice server that was named last."""
-        told = self.servers[-1].data
-        return VoiceProbe(
-            f"https://{told['endpoint']}/?v=8",
-            guild_id=self.guild.id,
-            user_id=self.discord.bot.id,
-            session_id=SESSION,
-            token=told["token"],
-            connector=self.discord.connector(),
-        )
 
 
 @pytest.fixture
@@ -67,12 +30,12 @@ async def discord() -> AsyncIterator[Loopback]:
 
 
 @pytest.fixture
-def bot(discord: Loopback) -> Bot:
-    return Bot(discord)
+def bot(discord: Loopback) -> BareBot:
+    return BareBot(discord)
 
 
 @pytest.fixture
-async def client(bot: Bot) -> AsyncIterator[VoiceProbe]:
+async def client(bot: BareBot) -> AsyncIterator[VoiceProbe]:
     async with bot.probe() as probe:
         await probe.join()
         yield probe
@@ -96,7 +59,7 @@ async def echoed(probe: VoiceProbe, timeout_s: float = 0.1) -> bool:
 
 @pytest.mark.parametrize(("code", "kept"), [(1001, True), (4015, True), (4006, False), (4021, False)])
 async def test_a_close_keeps_the_session_by_its_code(
-    discord: Loopback, bot: Bot, client: VoiceProbe, code: int, kept: bool
+    discord: Loopback, bot: BareBot, client: VoiceProbe, code: int, kept: bool
 ) -> None:
     fault = discord.faults.of(bot.guild).voice.close(code)
 
@@ -109,7 +72,7 @@ async def test_a_close_keeps_the_session_by_its_code(
 
 @pytest.mark.parametrize(("code", "kept"), [(1001, False), (4006, True)])
 async def test_the_rule_for_codes_can_be_overridden(
-    discord: Loopback, bot: Bot, client: VoiceProbe, code: int, kept: bool
+    discord: Loopback, bot: BareBot, client: VoiceProbe, code: int, kept: bool
 ) -> None:
     discord.faults.of(bot.guild).voice.close(code, keep_session=kept)
 
@@ -126,7 +89,7 @@ async def test_a_reset_is_no_close(discord: Loopback, client: VoiceProbe) -> Non
     await client.expect(Op.RESUMED)
 
 
-async def test_as_many_identifies_are_refused_as_there_are_codes(discord: Loopback, bot: Bot) -> None:
+async def test_as_many_identifies_are_refused_as_there_are_codes(discord: Loopback, bot: BareBot) -> None:
     with discord.faults.of(bot.guild).voice.refuse_identifies([4006, 4009]) as fault:
         for code in (4006, 4009):
             async with bot.probe() as probe:
@@ -142,8 +105,8 @@ async def test_as_many_identifies_are_refused_as_there_are_codes(discord: Loopba
     assert fault.began_ns <= refusals[0].at_ns <= refusals[1].at_ns <= fault.ended_ns
 
 
-async def test_each_guild_of_all_has_its_own_refusals(discord: Loopback, bot: Bot) -> None:
-    other = Bot(discord, "Other")
+async def test_each_guild_of_all_has_its_own_refusals(discord: Loopback, bot: BareBot) -> None:
+    other = BareBot(discord, "Other")
     fault = discord.faults.everywhere.voice.refuse_identifies([4006])
     for each in (bot, other):
         async with each.probe() as probe:
@@ -152,7 +115,9 @@ async def test_each_guild_of_all_has_its_own_refusals(discord: Loopback, bot: Bo
     assert fault.hits == 2
 
 
-async def test_a_refused_resume_leaves_the_session(discord: Loopback, bot: Bot, client: VoiceProbe) -> None:
+async def test_a_refused_resume_leaves_the_session(
+    discord: Loopback, bot: BareBot, client: VoiceProbe
+) -> None:
     faults = discord.faults.of(bot.guild)
     faults.voice.refuse_resumes([4006])
     faults.voice.reset()
@@ -167,7 +132,7 @@ async def test_a_refused_resume_leaves_the_session(discord: Loopback, bot: Bot, 
 
 
 async def test_a_half_open_websocket_answers_nothing_and_a_new_one_does(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
     fault = discord.faults.of(bot.guild).voice.half_open()
     await client.send(Op.HEARTBEAT, {"t": 1, "seq_ack": -1})
@@ -181,9 +146,9 @@ async def test_a_half_open_websocket_answers_nothing_and_a_new_one_does(
 
 
 async def test_new_websockets_stay_unanswered_until_the_fault_ends(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
-    other = Bot(discord, "Other")
+    other = BareBot(discord, "Other")
     fault = discord.faults.of(bot.guild).voice.half_open(Silence.NEW)
     with anyio.move_on_after(0.15) as waited:
         await client.open()
@@ -200,7 +165,7 @@ async def test_new_websockets_stay_unanswered_until_the_fault_ends(
 
 async def test_nothing_half_open_holds_up_the_end() -> None:
     async with Loopback() as discord:
-        bot = Bot(discord)
+        bot = BareBot(discord)
         async with bot.probe() as probe:
             await probe.join()
             discord.faults.everywhere.voice.half_open(Silence.EXISTING | Silence.NEW)
@@ -211,7 +176,7 @@ async def test_nothing_half_open_holds_up_the_end() -> None:
 
 
 async def test_an_outbound_hole_swallows_what_the_bot_sends(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
     with discord.faults.of(bot.guild).udp.hole(direction=Direction.OUTBOUND):
         client.frame(b"swallowed")
@@ -224,7 +189,7 @@ async def test_an_outbound_hole_swallows_what_the_bot_sends(
 
 
 async def test_an_inbound_hole_swallows_the_echoes_alone(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
     with discord.faults.of(bot.guild).udp.hole(direction=Direction.INBOUND):
         client.frame(b"heard")
@@ -235,8 +200,8 @@ async def test_an_inbound_hole_swallows_the_echoes_alone(
     assert bot.guild.listener.keep_alives == 2
 
 
-async def test_a_hole_has_an_end_and_is_for_its_guild_alone(discord: Loopback, bot: Bot) -> None:
-    other = Bot(discord, "Other")
+async def test_a_hole_has_an_end_and_is_for_its_guild_alone(discord: Loopback, bot: BareBot) -> None:
+    other = BareBot(discord, "Other")
     async with bot.probe() as here, other.probe() as there:
         await here.join()
         await there.join()
@@ -252,7 +217,7 @@ async def test_a_hole_has_an_end_and_is_for_its_guild_alone(discord: Loopback, b
 
 
 async def test_a_hole_on_one_server_leaves_the_next_one_alone(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
     server = discord.voice.server_of(bot.guild.id, discord.bot.id)
     discord.faults.everywhere.udp.hole(server=server)
@@ -269,17 +234,17 @@ async def test_a_hole_on_one_server_leaves_the_next_one_alone(
         assert discord.voice.server_of(bot.guild.id, discord.bot.id) != server
 
 
-async def test_a_token_is_good_for_its_own_server_only(discord: Loopback, bot: Bot) -> None:
+async def test_a_token_is_good_for_its_own_server_only(discord: Loopback, bot: BareBot) -> None:
     former = bot.probe()
     discord.faults.of(bot.guild).place.move_server()
-    former.identity["token"] = bot.servers[-1].data["token"]
+    former.identity["token"] = bot.told("VOICE_SERVER_UPDATE")[-1]["token"]
     async with former:
         await former.send(Op.IDENTIFY, former.identity)
         assert await former.close_code() == CloseCode.SESSION_INVALID
 
 
 async def test_a_server_move_can_close_the_websocket_first(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
     discord.faults.of(bot.guild).place.move_server(code=4022)
 
@@ -288,7 +253,7 @@ async def test_a_server_move_can_close_the_websocket_first(
         await again.join()
 
 
-async def test_loss_is_drawn_with_its_seed(discord: Loopback, bot: Bot, client: VoiceProbe) -> None:
+async def test_loss_is_drawn_with_its_seed(discord: Loopback, bot: BareBot, client: VoiceProbe) -> None:
     heard: list[list[bytes | None]] = []
     for _ in range(2):
         bot.guild.listener.clear()
@@ -305,11 +270,13 @@ async def test_loss_is_drawn_with_its_seed(discord: Loopback, bot: Bot, client: 
     assert 15 < len(heard[0]) < 45
 
 
-def heard_last(bot: Bot) -> bool:
+def heard_last(bot: BareBot) -> bool:
     return any(frame.opus == b"last" for frame in bot.guild.listener.frames)
 
 
-async def test_delay_and_jitter_show_in_the_arrivals(discord: Loopback, bot: Bot, client: VoiceProbe) -> None:
+async def test_delay_and_jitter_show_in_the_arrivals(
+    discord: Loopback, bot: BareBot, client: VoiceProbe
+) -> None:
     with discord.faults.of(bot.guild).udp.delay(80.0, 40.0, seed=3, direction=Direction.OUTBOUND):
         sent_ns = time.time_ns()
         for number in range(20):
@@ -322,7 +289,7 @@ async def test_delay_and_jitter_show_in_the_arrivals(discord: Loopback, bot: Bot
 
 
 async def test_a_delay_takes_its_time_on_the_way_back_too(
-    discord: Loopback, bot: Bot, client: VoiceProbe
+    discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:
     with discord.faults.of(bot.guild).udp.delay(60.0):
         sent = time.monotonic()

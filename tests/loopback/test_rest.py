@@ -204,7 +204,7 @@ async def test_every_answer_tells_of_its_bucket(rest: Client, text: TextChannel)
 
 
 async def test_a_429_comes_when_asked_for_and_then_no_more(discord: Loopback, rest: Client) -> None:
-    discord.refuse("GET", "/users/@me", retry_after_s=0.5)
+    discord.faults.rest.rate_limit("GET", "/users/@me", retry_after_s=0.5)
     refused = await rest("GET", "/users/@me")
     assert (refused.status, refused.data["retry_after"], refused.data["global"]) == (429, 0.5, False)
     assert refused.headers["Via"]

@@ -185,7 +185,7 @@ async def test_op_7_makes_the_client_resume(world: Loopback, guild: Guild) -> No
 async def test_a_rate_limited_answer_is_tried_again(
     world: Loopback, text: TextChannel, alice: ScriptedUser
 ) -> None:
-    world.refuse("POST", "/channels/{channel_id}/messages", retry_after_s=0.05)
+    world.faults.rest.rate_limit("POST", "/channels/{channel_id}/messages", retry_after_s=0.05)
     async with running(world, _with_play(_bot(world))):
         await alice.wait_command(text, "play")
         await alice.say(text, "!play x")
