@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from tests.bench.kernel.peers import Peer
+    from tests.bench.kernel.rounds import Samples
 
     Tick = Callable[[], None]
     Measure = Callable[[str, "Sizes", Tick], list[Figure]]
@@ -78,9 +79,8 @@ def _in_turns(
     sizes: Sizes,
     tick: Tick,
 ) -> list[Figure]:
-    async def turns(seat: Seat) -> Mapping[str, list[float]]:
-        samples = await take_turns(await opener(seat, sizes), sizes.rounds, tick)
-        return {name: list(values) for name, values in samples.items()}
+    async def turns(seat: Seat) -> Samples:
+        return await take_turns(await opener(seat, sizes), sizes.rounds, tick)
 
     samples = run_on(loop, partial(seated, loop, turns))
     base = samples[BASELINES[measure]]

@@ -23,14 +23,13 @@ from tests.bench.kernel import rivals, subject
 from tests.bench.kernel.floors import EventMailbox
 from tests.bench.kernel.loops import WITH_FUTURES, Seat, run_on, seated
 from tests.bench.kernel.peers import Tally
+from tests.bench.kernel.spawning import CREATE_TASK, START_SOON
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     Filler = Callable[[Seat, int], Awaitable[object]]
 
-START_SOON: Final = "floor: start_soon, deque, anyio.Event"
-CREATE_TASK: Final = "asyncio.create_task, asyncio.Queue"
 FRESH: Final = "kernel: fresh"
 USED: Final = "kernel: after a message"
 

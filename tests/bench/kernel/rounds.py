@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    #: Variant -> seconds per operation, round by round.
     Samples = Mapping[str, Sequence[float]]
 
 
