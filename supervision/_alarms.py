@@ -19,12 +19,25 @@ class RestartDue(NamedTuple):
 
     cells: tuple[Cell, ...]
 
+    @property
+    def is_moot(self) -> bool:
+        """Whether nothing is to be done any more."""
+        return not self.cells
+
 
 class PatienceOver(NamedTuple):
     """This incarnation should have come up, or ended, by now."""
 
     cell: Cell
     process: Process
+
+    @property
+    def is_moot(self) -> bool:
+        """Whether it came up, and need not leave, or ended, or was given up."""
+        process = self.process
+        if self.cell.process is not process or process.ended.is_open:
+            return True
+        return process.ready and self.cell.leaving is None
 
 
 Alarm = RestartDue | PatienceOver
@@ -42,6 +55,8 @@ class Alarms:
     @property
     def first_at(self) -> float:
         """When the next one is due; infinity if none is set."""
+        while self._heap and self._heap[0][2].is_moot:
+            heapq.heappop(self._heap)  # it would hold the incarnation, and cost a timer
         return self._heap[0][0] if self._heap else math.inf
 
     def set(self, at: float, alarm: Alarm) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, wait_random_exponential
@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _full_jitter() -> Callable[[RetryCallState], float]:
-    # not wait_exponential_jitter: that one has no spread left at its cap
-    return wait_random_exponential(multiplier=0.05, max=30)
+#: Not wait_exponential_jitter: that one has no spread left at its cap.
+_FULL_JITTER = wait_random_exponential(multiplier=0.05, max=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Backoff:
     :ivar immediate: the first restart comes without delay
     """
 
-    wait: Callable[[RetryCallState], float] = field(default_factory=_full_jitter)
+    wait: Callable[[RetryCallState], float] = _FULL_JITTER
     reset_after_s: float = 30.0
     immediate: bool = True
 

@@ -160,7 +160,7 @@ class EventStream:
 
 
 class EventHub:
-    """Carries events to every stream; without observers it costs one truth test."""
+    """Carries events to every stream. Where it counts, an event is made only if there is one."""
 
     def __init__(self) -> None:
         self.streams: list[EventStream] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ._trace import Trace, one_line, trace_of
+from ._trace import Trace, trace_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Killed(ExitReason):
 def crashed(error: BaseException) -> Crashed:
     """The exit reason of an exception, as text; groups of one are unwrapped."""
     error = unwrap(error)
-    return Crashed(one_line(error), trace_of(error))
+    trace = trace_of(error)
+    return Crashed(trace.head.partition("\n")[0] if "\n" in trace.head else trace.head, trace)
 
 
 def unwrap(error: BaseException) -> BaseException:

@@ -135,7 +135,8 @@ class Process(ABC):
         cell = self.cell
         cell.state = State.STOPPING if self.soft.cancel_called else State.RUNNING
         self.up_at = self.system.now()
-        self.system.events.publish(ChildStarted(cell.path, self.incarnation))
+        if self.system.events.streams:
+            self.system.events.publish(ChildStarted(cell.path, self.incarnation))
         self.settled.open()
         if cell.starter is not None:
             cell.starter.succeed(None)
@@ -235,7 +236,8 @@ class Process(ABC):
         if self.up_at is not None:
             self.lasted_s = self.system.now() - self.up_at
         self.release(reason)
-        self.system.events.publish(ChildExited(cell.path, self.incarnation, reason, self.ready))
+        if self.system.events.streams:
+            self.system.events.publish(ChildExited(cell.path, self.incarnation, reason, self.ready))
         self.ended.open()
         self.settled.open()
         if cell.parent is not None:

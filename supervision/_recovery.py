@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-import anyio
-
 from ._alarms import RestartDue
 from ._cell import Cell, State
 from ._errors import RestartIntensityExceeded
@@ -43,8 +41,9 @@ class Recovery:
         delay_s = self._delay_s(cell, process)
         for member in group:
             member.state = State.BACKOFF
-        self._owner.alarms.set(anyio.current_time() + delay_s, RestartDue(tuple(group)))
-        self._owner.system.events.publish(RestartScheduled(cell.path, delay_s, cell.failures))
+        self._owner.alarms.set(self._owner.system.now() + delay_s, RestartDue(tuple(group)))
+        if self._owner.system.events.streams:
+            self._owner.system.events.publish(RestartScheduled(cell.path, delay_s, cell.failures))
 
     async def restart(self, cells: tuple[Cell, ...]) -> None:
         """The delay is over. One child starts on its own; a group starts in order, each acknowledged."""
@@ -64,7 +63,7 @@ class Recovery:
                 return
 
     def _charge(self, cell: Cell) -> None:
-        if not self._window.allows(anyio.current_time()):
+        if not self._window.allows(self._owner.system.now()):
             self._give_up(cell)
 
     def _give_up(self, cell: Cell) -> NoReturn:

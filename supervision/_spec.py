@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,10 @@ class Intensity:
     period_s: float = 10.0
 
 
+# Frozen, hence shared: thousands of children are specified by their id and their start alone.
+_MAILBOX, _INTENSITY, _BACKOFF = MailboxSpec(), Intensity(), Backoff()
+
+
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """One child of a supervisor.
@@ -104,8 +108,8 @@ class ChildSpec:
     restart: Restart = Restart.PERMANENT
     start_timeout_s: float = 5.0
     shutdown_timeout_s: float = 5.0
-    mailbox: MailboxSpec = field(default_factory=MailboxSpec)
-    backoff: Backoff = field(default_factory=Backoff)
+    mailbox: MailboxSpec = _MAILBOX
+    backoff: Backoff = _BACKOFF
     name: str | None = None
     significant: bool = False
 
@@ -125,7 +129,7 @@ class SupervisorSpec:
 
     children: tuple[ChildSpec, ...]
     strategy: Strategy = Strategy.ONE_FOR_ONE
-    intensity: Intensity = field(default_factory=Intensity)
+    intensity: Intensity = _INTENSITY
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
 
     def __post_init__(self) -> None:
@@ -145,7 +149,7 @@ class DynamicSupervisorSpec:
     supervisor itself starts empty again (both as OTP).
     """
 
-    intensity: Intensity = field(default_factory=Intensity)
+    intensity: Intensity = _INTENSITY
     max_children: int | None = None
     ordered_shutdown: bool = False
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER

@@ -6,8 +6,6 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import anyio
-
 from ._actor_process import ActorProcess
 from ._alarms import Alarm, Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
@@ -104,7 +102,7 @@ class SupervisorProcess(Process):
         while not self.soft.cancel_called:
             if self._inbox:
                 await self._handle(self._inbox.popleft())
-            elif (alarm := self.alarms.pop_due(anyio.current_time())) is not None:
+            elif (alarm := self.alarms.pop_due(self.system.now())) is not None:
                 await self._ring(alarm)
             else:
                 return
@@ -160,7 +158,8 @@ class SupervisorProcess(Process):
             self.system.registry.bind(spec.name, cell)
         self.children[spec.id] = cell
         self.system.enter(cell)
-        self.system.events.publish(ChildAdded(path, cell.kind))
+        if self.system.events.streams:
+            self.system.events.publish(ChildAdded(path, cell.kind))
         return cell
 
     def path_of(self, child_id: str) -> str:
@@ -178,13 +177,12 @@ class SupervisorProcess(Process):
         """Start a child and do not wait: that it is up, or has ended, is told later."""
         process = self._spawn(cell)
         if cell.mailbox is not None:
-            self.alarms.set(anyio.current_time() + patience_s(cell), PatienceOver(cell, process))
+            self.alarms.set(self.system.now() + patience_s(cell), PatienceOver(cell, process))
 
     async def start_and_wait(self, cell: Cell) -> Process:
         """Start a child and wait until it is up or has failed to come up."""
         process = self._spawn(cell)
-        with anyio.move_on_after(patience_s(cell)):
-            await process.settled.wait()
+        await process.settled.wait(patience_s(cell))
         if not process.ready:
             await self.put_down(cell)
         return process
@@ -270,7 +268,7 @@ class SupervisorProcess(Process):
     def _has_time(cell: Cell) -> bool:
         """The alarm was of its start, which is done; its stop has a limit of its own."""
         stop_at = cell.process.stop_at if cell.process is not None and cell.leaving is not None else None
-        return stop_at is None or anyio.current_time() < stop_at + shutdown_limit_s(cell)
+        return stop_at is None or self.system.now() < stop_at + shutdown_limit_s(cell)
 
     async def _pass_by(self, cell: Cell, process: Process) -> None:
         """Its time is over: cancel whatever it does. Should that not end it at once, nobody waits for it
@@ -279,7 +277,7 @@ class SupervisorProcess(Process):
         process.report_overdue()
         process.hard.cancel()
         for _ in range(ROUNDS):
-            if await self.outwait(process.ended, anyio.current_time()):
+            if await self.outwait(process.ended, self.system.now()):
                 return
         self._left_behind[cell.spec.id] = process
 

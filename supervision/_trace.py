@@ -51,10 +51,15 @@ class Trace:
 
 
 def trace_of(error: BaseException, depth: int = DEPTH) -> Trace:
-    """Keep what is worth keeping; costs about a microsecond."""
-    head = "\n".join([one_line(error), *map(str, getattr(error, "__notes__", ()))][:LINKS])
-    links = () if depth == 0 else tuple((words, trace_of(each, depth - 1)) for words, each in _links(error))
-    return Trace(head[:TEXT], tuple(_steps(error.__traceback__)), links)
+    """Keep what is worth keeping; costs about two microseconds."""
+    head = one_line(error)
+    if notes := getattr(error, "__notes__", None):
+        head = "\n".join([head, *map(str, notes[:LINKS])])[:TEXT]
+    alone = (
+        error.__context__ is None and error.__cause__ is None and not isinstance(error, BaseExceptionGroup)
+    )
+    links = () if alone or not depth else tuple(_links(error, depth - 1))
+    return Trace(head, tuple(_steps(error.__traceback__)), links)
 
 
 def one_line(error: BaseException) -> str:
@@ -66,14 +71,19 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}".rstrip(": ")[:TEXT]
 
 
-def _links(error: BaseException) -> Iterator[tuple[str, BaseException]]:
+def _is_alone(error: BaseException) -> bool:
+    linked = error.__cause__ is not None or error.__context__ is not None
+    return not linked and not isinstance(error, BaseExceptionGroup)
+
+
+def _links(error: BaseException, depth: int) -> Iterator[tuple[str, Trace]]:
     if error.__cause__ is not None:
-        yield "Directly caused by", error.__cause__
+        yield "Directly caused by", trace_of(error.__cause__, depth)
     elif error.__context__ is not None and not error.__suppress_context__:
-        yield "While this was handled", error.__context__
+        yield "While this was handled", trace_of(error.__context__, depth)
     if isinstance(error, BaseExceptionGroup):
         for member in error.exceptions[:LINKS]:
-            yield "One of the group", member
+            yield "One of the group", trace_of(member, depth)
 
 
 def _steps(trace: TracebackType | None) -> list[tuple[CodeType, int] | None]:
