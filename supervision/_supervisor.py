@@ -268,7 +268,7 @@ class SupervisorProcess(Process):
     def _has_time(cell: Cell) -> bool:
         """The alarm was of its start, which is done; its stop has a limit of its own."""
         stop_at = cell.process.stop_at if cell.process is not None and cell.leaving is not None else None
-        return stop_at is None or self.system.now() < stop_at + shutdown_limit_s(cell)
+        return stop_at is None or cell.system.now() < stop_at + shutdown_limit_s(cell)
 
     async def _pass_by(self, cell: Cell, process: Process) -> None:
         """Its time is over: cancel whatever it does. Should that not end it at once, nobody waits for it
