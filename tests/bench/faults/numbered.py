@@ -1,0 +1,31 @@
+"""A file whose frames say their numbers: what is heard of it needs no decoder to be judged."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import av
+
+from loopback.listening.places import numbered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAMES_PER_S: Final = 50
+_MS: Final = Fraction(1, 1000)
+
+
+def write_numbered(path: Path, seconds: float) -> Path:
+    """Write a WebM file of numbered Opus frames (`by_number` reads them); returns the path."""
+    with av.open(str(path), "w", format="webm") as container:
+        container.metadata["title"] = path.stem
+        stream = container.add_stream("libopus", rate=48_000)
+        stream.codec_context.open()
+        for number in range(round(seconds * FRAMES_PER_S)):
+            packet = av.Packet(numbered(number))
+            packet.stream, packet.time_base = stream, _MS
+            packet.pts = packet.dts = number * 20
+            packet.duration = 20
+            container.mux(packet)
+    return path
