@@ -53,7 +53,7 @@ TARGETS: Final = (
     Target(MEMORY, memory.FRESH, EVERY_LOOP, 10_000),
     Target(MEMORY, memory.USED, EVERY_LOOP, 10_000),
     Target(PAUSE, pauses.START, EVERY_LOOP, 20),
-    Target(PAUSE, pauses.TREE, EVERY_LOOP, 20),
+    Target(PAUSE, pauses.SURVEY, EVERY_LOOP, 20),
     Target(PAUSE, pauses.STOP, EVERY_LOOP, 20),
 )
 

@@ -137,10 +137,7 @@ def _pauses(loop: str, sizes: Sizes, tick: Tick) -> list[Figure]:
     for _ in range(sizes.trees):
         runs.append(measure(loop, sizes.tree))
         tick()
-    return [
-        Figure(figures.PAUSE, loop, phase, median(run[phase] for run in runs) * 1e3)
-        for phase in pauses.PHASES
-    ]
+    return [Figure(figures.PAUSE, loop, row, median(run[row] for run in runs) * 1e3) for row in pauses.ROWS]
 
 
 _MEASURES: Final[Mapping[str, Measure]] = {

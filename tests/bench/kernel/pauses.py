@@ -1,14 +1,15 @@
 """How long a large tree holds up everybody else: the worst pause of the loop.
 
-A metronome wants to wake each millisecond; a pause is how much later than that it woke. The machine
-itself is late too, so the same is measured with nothing going on. In a fresh process, for the
-collector's work grows with all that lives in one.
+A metronome wants to wake each millisecond; a pause is how much later than that it woke. The machine itself
+is late too, so the same is measured with nothing going on, and beside each pause stands the most processor
+time that the loop took between two beats: the rest of the pause others on the machine had. In a fresh
+process, for the collector's work grows with all that lives in one.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -25,36 +26,52 @@ if TYPE_CHECKING:
 BEAT_S: Final = 0.001
 NOTHING: Final = "nothing going on"
 START: Final = "kernel: start"
-TREE: Final = "kernel: tree()"
+SURVEY: Final = "kernel: survey()"
+TREE: Final = "kernel: tree(), all at one instant"
 STOP: Final = "kernel: stop"
-PHASES: Final = (NOTHING, START, TREE, STOP)
+PHASES: Final = (NOTHING, START, SURVEY, TREE, STOP)
 #: Starts at the same time: as many as a bot's guilds come up side by side.
 ABREAST: Final = 50
 
 
 class Metronome:
-    """Beats each millisecond and remembers how late it was at worst."""
+    """Beats each millisecond and remembers how late it was at worst.
+
+    :ivar worst_s: longest pause
+    :ivar busy_s: most processor time between two beats
+    """
 
     def __init__(self) -> None:
-        self.worst_s = 0.0
+        self.worst_s = self.busy_s = 0.0
 
     async def run(self) -> None:
-        last = perf_counter()
+        last, last_busy = perf_counter(), thread_time()
         while True:
             await anyio.sleep(BEAT_S)
-            now = perf_counter()
+            now, busy = perf_counter(), thread_time()
             self.worst_s = max(self.worst_s, now - last - BEAT_S)
-            last = now
+            self.busy_s = max(self.busy_s, busy - last_busy)
+            last, last_busy = now, busy
 
-    async def read(self) -> float:
-        """The worst pause in seconds since the last reading, the present one included."""
+    async def read(self, phase: str) -> dict[str, float]:
+        """The figures of a phase that ends now; the next begins."""
         await anyio.sleep(3 * BEAT_S)
-        worst, self.worst_s = self.worst_s, 0.0
-        return worst
+        pauses = {phase: self.worst_s, in_processor_time(phase): self.busy_s}
+        self.worst_s = self.busy_s = 0.0
+        return pauses
+
+
+def in_processor_time(phase: str) -> str:
+    """The row beside that of a phase."""
+    return f"{phase}, processor time"
+
+
+#: The rows, in seconds.
+ROWS: Final = tuple(row for phase in PHASES for row in (phase, in_processor_time(phase)))
 
 
 def measure_pauses(loop: str, count: int) -> Mapping[str, float]:
-    """The worst pause in seconds of each phase. Run it in a process of its own."""
+    """The worst of each phase, by row, in seconds. Run it in a process of its own."""
     return run_on(loop, partial(seated, loop, partial(_phases, count)))
 
 
@@ -62,14 +79,15 @@ async def _phases(count: int, seat: Seat) -> Mapping[str, float]:
     metronome = Metronome()
     seat.tasks.start_soon(metronome.run)
     await anyio.sleep(1.0 * count / 10_000)
-    pauses = {NOTHING: await metronome.read()}
+    pauses = await metronome.read(NOTHING)
     async with open_system(subject.crowd()) as system:
         await _start(system, count)
-        pauses[START] = await metronome.read()
+        pauses |= await metronome.read(START)
+        await system.survey()
+        pauses |= await metronome.read(SURVEY)
         system.tree()
-        pauses[TREE] = await metronome.read()
-    pauses[STOP] = await metronome.read()
-    return pauses
+        pauses |= await metronome.read(TREE)
+    return pauses | await metronome.read(STOP)
 
 
 async def _start(system: System, count: int) -> None:

@@ -38,7 +38,7 @@ def test_every_measure_has_its_rows_on_every_loop(found: list[Figure]) -> None:
     rows = {(figure.measure, figure.loop, figure.row) for figure in found}
     assert {(t.measure, n, t.row) for t in TARGETS for n in LOOPS if n in t.loops} <= rows
     assert len(rows) == len(found)
-    assert {figure.row for figure in found if figure.measure == figures.PAUSE} == set(pauses.PHASES)
+    assert {figure.row for figure in found if figure.measure == figures.PAUSE} == set(pauses.ROWS)
 
 
 def test_the_figures_are_written_as_json(found: list[Figure], tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_the_command_shows_and_writes(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_fresh_process_measures() -> None:
-    assert set(isolated.fresh_pauses("asyncio", 3)) == set(pauses.PHASES)
+    assert set(isolated.fresh_pauses("asyncio", 3)) == set(pauses.ROWS)
 
 
 def test_the_readme_shows_what_has_a_target(found: list[Figure]) -> None:
