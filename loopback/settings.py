@@ -13,7 +13,7 @@ VoiceServerOnRejoin = Literal["always", "never", "if_unconnected"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopbackSettings:
-    """Choices of one embedded Discord. Fault injection and DAVE get their own fields here, off by default.
+    """Choices of one embedded Discord. Those of the voice servers, DAVE among them, are in VoiceSettings.
 
     Assumptions about the real Discord that could not be verified are fields rather than constants, so that
     one place says what is assumed and a test can try the opposite.

@@ -26,7 +26,7 @@ class Frame:
 
     ``arrival_ns`` is the operating system's receive time (CLOCK_REALTIME, ns). ``opus`` is None if the packet
     could not be decrypted. ``session`` counts the session keys of the guild from 1: sequence numbers and
-    nonces can be compared within one session only.
+    nonces can be compared within one session only. ``encrypted``: end to end, besides the transport.
     """
 
     arrival_ns: int
@@ -37,6 +37,7 @@ class Frame:
     opus: bytes | None
     silence: bool
     session: int = 0
+    encrypted: bool = False
 
 
 class NoteKind(Enum):

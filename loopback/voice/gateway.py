@@ -67,7 +67,7 @@ class Connection:
         self._backend = backend
         self._request = request
         self._socket = socket
-        self._outbox, self._to_send = anyio.create_memory_object_stream[str | CloseError](math.inf)
+        self._outbox, self._to_send = anyio.create_memory_object_stream[str | bytes | CloseError](math.inf)
         self._closing: int | None = None
         self._last_heartbeat = anyio.current_time()
         self.session: VoiceSession | None = None
@@ -90,11 +90,11 @@ class Connection:
 
     def send(self, op: Op, data: object) -> None:
         """Send a message that has no number and is not replayed."""
-        self.send_text(json.dumps({"op": op, "d": data}))
+        self.send_message(json.dumps({"op": op, "d": data}))
 
-    def send_text(self, text: str) -> None:
+    def send_message(self, message: str | bytes) -> None:
         """Send a message; one to a connection that is closing is lost, as on any network."""
-        self._post(text)
+        self._post(message)
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with ``code`` after what was sent before. The first call counts."""
@@ -113,7 +113,7 @@ class Connection:
         self.silent = True
         self._reading.cancel()
 
-    def _post(self, item: str | CloseError) -> None:
+    def _post(self, item: str | bytes | CloseError) -> None:
         try:
             self._outbox.send_nowait(item)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
@@ -127,11 +127,13 @@ class Connection:
                 except (ClientConnectionResetError, ConnectionError):
                     return
 
-    async def _write_one(self, item: str | CloseError) -> None:
+    async def _write_one(self, item: str | bytes | CloseError) -> None:
         if self.silent:
             return
         if isinstance(item, CloseError):
             await self._socket.close(code=item.code, message=item.reason.encode()[:123])
+        elif isinstance(item, bytes):
+            await self._socket.send_bytes(item)
         else:
             await self._socket.send_str(item)
 
@@ -158,10 +160,7 @@ class Connection:
         return None
 
     def _handle(self, message: WSMessage) -> None:
-        if message.type is WSMsgType.BINARY:
-            # DAVE's binary messages (u8 op, body) will be told apart here; none belongs to version 0.
-            raise CloseError(CloseCode.UNKNOWN_OPCODE, "no binary message is known without DAVE")
-        op, data = _decode(message.data)
+        op, data = _split(message.data) if message.type is WSMsgType.BINARY else _decode(message.data)
         handler = _HANDLERS.get(op)
         if handler is None:
             raise CloseError(CloseCode.UNKNOWN_OPCODE, f"opcode {op}")
@@ -188,8 +187,8 @@ class Connection:
             return
         missed_from = int(data.get("seq_ack", -1))
         self.session = self._backend.resume(self, data)
-        for text in self.session.missed_after(missed_from):
-            self.send_text(text)
+        for message in self.session.missed_after(missed_from):
+            self.send_message(message)
         self.send(Op.RESUMED, None)
 
     def _opens(self, data: Payload) -> bool:
@@ -213,6 +212,26 @@ class Connection:
     def _speaking(self, data: Payload) -> None:
         self._backend.speaking(self._identified(), data)
 
+    def _key_package(self, body: bytes) -> None:
+        session = self._identified()
+        if session.audience is not None:
+            session.audience.call.take_key_package(session.user_id, body)
+
+    def _commit(self, body: bytes) -> None:
+        session = self._identified()
+        if session.audience is not None:
+            session.audience.call.take_commit(session.user_id, body)
+
+    def _transition_ready(self, data: Payload) -> None:
+        session = self._identified()
+        if session.audience is not None:
+            session.audience.call.take_ready(session.user_id, int(data["transition_id"]))
+
+    def _invalid_commit(self, data: Payload) -> None:
+        session = self._identified()
+        if session.audience is not None:
+            session.audience.call.take_invalid(session.user_id, int(data["transition_id"]))
+
     def _backend_version(self, data: Payload) -> None:
         self.send(Op.VOICE_BACKEND_VERSION, {"voice": "loopback", "rtc_worker": "loopback"})
 
@@ -220,7 +239,7 @@ class Connection:
         """Video, client state and the like: known to the protocol, of no use to a listener of music."""
 
 
-_HANDLERS: dict[int, Callable[[Connection, Payload], None]] = {
+_HANDLERS: dict[int, Callable[[Connection, Any], None]] = {
     Op.IDENTIFY: Connection._identify,
     Op.RESUME: Connection._resume,
     Op.HEARTBEAT: Connection._heartbeat,
@@ -231,9 +250,12 @@ _HANDLERS: dict[int, Callable[[Connection, Payload], None]] = {
     Op.SESSION_UPDATE: Connection._ignore,
     Op.MEDIA_SINK_WANTS: Connection._ignore,
     Op.CLIENT_PLATFORM: Connection._ignore,
-    Op.DAVE_TRANSITION_READY: Connection._ignore,
-    Op.DAVE_MLS_INVALID_COMMIT_WELCOME: Connection._ignore,
+    Op.DAVE_TRANSITION_READY: Connection._transition_ready,
+    Op.DAVE_MLS_INVALID_COMMIT_WELCOME: Connection._invalid_commit,
+    Op.DAVE_MLS_KEY_PACKAGE: Connection._key_package,
+    Op.DAVE_MLS_COMMIT_WELCOME: Connection._commit,
 }
+_BINARY = frozenset({Op.DAVE_MLS_KEY_PACKAGE, Op.DAVE_MLS_COMMIT_WELCOME})
 _BEFORE_IDENTIFY = frozenset({Op.IDENTIFY, Op.RESUME, Op.HEARTBEAT})
 
 
@@ -246,6 +268,13 @@ async def hang(request: web.Request, condition: Callable[[], bool] = lambda: Tru
         await anyio.sleep(HANG_POLL_S)
 
 
+def _split(message: bytes) -> tuple[int, bytes]:
+    """Opcode and body of a binary message. Raises :class:`CloseError` 4001."""
+    if not message or message[0] not in _BINARY:
+        raise CloseError(CloseCode.UNKNOWN_OPCODE, f"binary opcode {message[:1].hex()}")
+    return message[0], message[1:]
+
+
 def _decode(text: str) -> tuple[int, Payload]:
     """Opcode and data of a JSON message. Raises :class:`CloseError` 4002."""
     try:
@@ -253,6 +282,6 @@ def _decode(text: str) -> tuple[int, Payload]:
         op, data = message["op"], message.get("d")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CloseError(CloseCode.DECODE_ERROR, f"not a voice message: {error!r}") from error
-    if not isinstance(op, int) or not isinstance(data, dict | None):
+    if not isinstance(op, int) or not isinstance(data, dict | None) or op in _BINARY:
         raise CloseError(CloseCode.DECODE_ERROR, "op must be a number and d an object")
     return op, data or {}

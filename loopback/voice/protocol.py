@@ -7,7 +7,7 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes#voice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from loopback.voice.modes import MODES
 
@@ -17,7 +17,7 @@ SEQUENCE_MODULUS = 1 << 16
 
 
 class Op(IntEnum):
-    """Opcodes of JSON messages."""
+    """Opcodes. Messages are JSON, but for those of MLS from 25 to 30, which are binary."""
 
     IDENTIFY = 0
     SELECT_PROTOCOL = 1
@@ -36,7 +36,16 @@ class Op(IntEnum):
     MEDIA_SINK_WANTS = 15
     VOICE_BACKEND_VERSION = 16
     CLIENT_PLATFORM = 20
+    DAVE_PREPARE_TRANSITION = 21
+    DAVE_EXECUTE_TRANSITION = 22
     DAVE_TRANSITION_READY = 23
+    DAVE_PREPARE_EPOCH = 24
+    DAVE_MLS_EXTERNAL_SENDER = 25
+    DAVE_MLS_KEY_PACKAGE = 26
+    DAVE_MLS_PROPOSALS = 27
+    DAVE_MLS_COMMIT_WELCOME = 28
+    DAVE_MLS_ANNOUNCE_COMMIT_TRANSITION = 29
+    DAVE_MLS_WELCOME = 30
     DAVE_MLS_INVALID_COMMIT_WELCOME = 31
 
 
@@ -71,6 +80,19 @@ class CloseError(Exception):
         self.reason = reason
 
 
+class DavePolicy(Enum):
+    """What a voice server does with DAVE, the end-to-end encryption.
+
+    ``ON``: whoever supports it uses it, and one who does not brings the channel down to version 0, as
+    Discord did until March 2026. ``REQUIRED``: who does not support it is closed with 4017, as Discord does
+    since. ``OFF``: version 0 for everybody, as in stage channels.
+    """
+
+    OFF = "off"
+    ON = "on"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
     """What is assumed about the real voice servers, each value with its reason.
@@ -88,6 +110,11 @@ class VoiceSettings:
       that nobody disturbs is not known, and with none a client's own liveness check has the harder task.
     - ``servers``: how many voice servers there are, each with a name and a UDP port of its own; every new
       token of a guild is for the next one. Discord chooses by region and load: the nearest is often the same.
+    - ``dave``: end-to-end encryption; ``ON`` by default, so that clients without it can be tried too.
+    - ``dave_latency_ms``: from the voice server to a listener and back; people have 20-100, 0 keeps tests
+      quick.
+    - A session that waits for a RESUME stays in its group, and gets what it has missed by the replay; whether
+      Discord does so is not documented.
     """
 
     heartbeat_interval_ms: float = 13750.0
@@ -101,6 +128,8 @@ class VoiceSettings:
     keep_alive_echo: bool = True
     rtcp_interval_s: float | None = None
     servers: int = 3
+    dave: DavePolicy = DavePolicy.ON
+    dave_latency_ms: float = 0.0
 
     @property
     def heartbeat_deadline_s(self) -> float:

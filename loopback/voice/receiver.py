@@ -157,6 +157,8 @@ class VoiceReceiver:
         if frame.opus is not None and address != session.address:
             self._rebind(session, address, arrival_ns)
         self._listener_of(session.guild_id).record(frame)
+        if session.audience is not None:
+            session.audience.record(frame)
 
     def _open(
         self, session: VoiceSession, cipher: SessionCipher, header: RtpHeader, data: bytes, arrival_ns: int
@@ -169,6 +171,11 @@ class VoiceReceiver:
         except UndecryptableError as error:
             nonce, opus = int.from_bytes(data[-4:], "big"), None
             self._listener_of(session.guild_id).note(NoteKind.UNDECRYPTABLE, str(error), arrival_ns)
+        encrypted = False
+        if opus is not None and session.audience is not None:
+            opus, encrypted = session.audience.open(session.user_id, opus)
+            if opus is None:
+                self._listener_of(session.guild_id).note(NoteKind.UNDECRYPTABLE, "end to end", arrival_ns)
         return Frame(
             arrival_ns=arrival_ns,
             sequence=header.sequence,
@@ -178,6 +185,7 @@ class VoiceReceiver:
             opus=opus,
             silence=opus == SILENCE_FRAME,
             session=session.number,
+            encrypted=encrypted,
         )
 
     def _rebind(self, session: VoiceSession, address: Address, arrival_ns: int) -> None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import anyio
 from aiohttp import web
 
+from loopback.dave.calls import Calls
 from loopback.listening.listener import Listener, NoteKind, SocketHealth
 from loopback.voice.conditions import Opening, VoiceConditions
 from loopback.voice.gateway import Connection, Payload, hang
-from loopback.voice.protocol import GATEWAY_VERSION, CloseCode, CloseError, Op, VoiceSettings
+from loopback.voice.protocol import GATEWAY_VERSION, CloseCode, CloseError, DavePolicy, Op, VoiceSettings
 from loopback.voice.receiver import VoiceReceiver
 from loopback.voice.rtcp import RtcpReports
 from loopback.voice.session import Sessions, VoiceSession
@@ -64,6 +65,7 @@ class VoiceServer:
             for server in range(self.settings.servers)
         ]
         self._sockets = AsyncExitStack()
+        self.calls = Calls(latency_s=self.settings.dave_latency_ms / 1000)
         self._listeners: dict[int, Listener] = {}
         self._listener_limit = listener_limit
         self._session_numbers: dict[int, int] = {}
@@ -87,11 +89,22 @@ class VoiceServer:
             await self._end_connections()
         finally:
             self._rtcp.stop()
+            self.calls.close()
             await self._sockets.aclose()
 
-    def issue(self, guild_id: int, channel_id: int, user_id: int, session_id: str) -> str:
-        """A voice token for a VOICE_SERVER_UPDATE; it replaces an earlier one of that guild and user."""
-        return self._sessions.issue(guild_id, channel_id, user_id, session_id).token
+    def issue(
+        self, guild_id: int, channel_id: int, user_id: int, session_id: str, *, dave: bool = True
+    ) -> str:
+        """A voice token for a VOICE_SERVER_UPDATE; it replaces an earlier one of that guild and user.
+
+        ``dave``: the channel is one that is encrypted end to end; stage channels are not.
+        """
+        former = self._sessions.credential(guild_id, user_id)
+        dave = dave and self.settings.dave is not DavePolicy.OFF
+        credential = self._sessions.issue(guild_id, channel_id, user_id, session_id, dave=dave)
+        if dave and (former is None or former.channel_id != channel_id):
+            self.calls.go(guild_id, (channel_id, credential.server))
+        return credential.token
 
     def endpoint(self, guild_id: int, user_id: int) -> str:
         """Where the user's token is good, `host:port` as VOICE_SERVER_UPDATE states it. Raises KeyError.
@@ -133,16 +146,30 @@ class VoiceServer:
             self._listeners[guild_id] = Listener(guild_id, health=self._health, limit=self._listener_limit)
         return self._listeners[guild_id]
 
-    def user_joined(self, guild_id: int, user_id: int) -> None:
-        """Another user has come into the voice channel: sessions of the guild are told (op 11)."""
+    def ears(self, guild_id: int, user_id: int) -> Listener:
+        """What one user hears of the bot, from now on and whenever in its channel, with DAVE.
+
+        The guild's own listener hears what the user hears who has been there longest.
+        """
+        listener = Listener(guild_id, health=self._health, limit=self._listener_limit)
+        self.calls.listen(guild_id, user_id, listener)
+        return listener
+
+    def user_joined(self, guild_id: int, user_id: int, *, dave: bool = True) -> None:
+        """Another user has come into the voice channel: sessions of the guild are told (op 11).
+
+        ``dave``: the user's client supports end-to-end encryption.
+        """
         self._present.setdefault(guild_id, []).append(user_id)
         self._tell(guild_id, user_id, Op.CLIENTS_CONNECT, {"user_ids": [str(user_id)]})
+        self.calls.user_joined(guild_id, user_id, supports=dave)
 
     def user_left(self, guild_id: int, user_id: int) -> None:
         """Another user has left the voice channel: sessions of the guild are told (op 13)."""
         if user_id in self._present.get(guild_id, []):
             self._present[guild_id].remove(user_id)
             self._tell(guild_id, user_id, Op.CLIENT_DISCONNECT, {"user_id": str(user_id)})
+            self.calls.user_left(guild_id, user_id)
 
     def session(self, guild_id: int, user_id: int) -> VoiceSession | None:
         """The user's living session in the guild."""
@@ -266,6 +293,12 @@ class VoiceServer:
         if connection.server not in (None, session.server):
             raise CloseError(CloseCode.SESSION_INVALID, "the token is for another voice server")
         session.dave_version = int(data.get("max_dave_protocol_version", 0))
+        if (
+            self.settings.dave is DavePolicy.REQUIRED
+            and not session.supports_dave
+            and session.credential.dave
+        ):
+            raise CloseError(CloseCode.DAVE_REQUIRED, "end-to-end encryption is required")
         self.close(guild_id, user_id, CloseCode.SESSION_INVALID, keep_session=False, reason="replaced")
         session.connection = connection
         self._sessions.add(session)
@@ -297,24 +330,33 @@ class VoiceServer:
         if chosen["mode"] not in self.settings.modes:
             raise CloseError(CloseCode.UNKNOWN_ENCRYPTION_MODE, f"mode {chosen['mode']!r}")
         self._sessions.bind(session, (str(chosen["address"]), int(chosen["port"])))
+        if session.credential.dave:
+            place = session.credential.channel_id, session.server
+            session.audience = self.calls.go(session.guild_id, place)
         number = self._session_numbers[session.guild_id] = self._session_numbers.get(session.guild_id, 0) + 1
         session.describe(chosen["mode"], number)
         self.listener(session.guild_id).note(NoteKind.SESSION, chosen["mode"])
         return {
             "mode": session.mode,
             "secret_key": list(session.key),
-            "dave_protocol_version": 0,
+            "dave_protocol_version": self._dave_version(session),
             "audio_codec": "opus",
             "video_codec": None,
             "media_session_id": secrets.token_hex(16),
         }
 
+    def _dave_version(self, session: VoiceSession) -> int:
+        audience = session.audience
+        return 0 if audience is None else audience.call.version_for(supports=session.supports_dave)
+
     def described(self, session: VoiceSession) -> None:
-        """The session has its key: it is told who else is in the channel, and gets RTCP if there is any."""
+        """The session has its key: it is told who else is there, joins their call, and gets RTCP if any."""
         self._rtcp.start(session)
         others = [str(user_id) for user_id in self._present.get(session.guild_id, [])]
         if others:
             session.send_numbered(Op.CLIENTS_CONNECT, {"user_ids": others})
+        if session.audience is not None:
+            session.audience.call.join(session.user_id, session, supports=session.supports_dave)
 
     def speaking(self, session: VoiceSession, data: Payload) -> None:
         """Record who speaks and tell the others in the guild."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
+import struct
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -16,9 +17,13 @@ from loopback.voice.protocol import SEQUENCE_MODULUS, CloseCode, CloseError, Op,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loopback.dave.audience import Audience
     from loopback.voice.gateway import Connection
 
 Address = tuple[str, int]
+
+_BINARY_HEAD = struct.Struct(">HB")
+"""In front of a binary message: sequence number, opcode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Credential:
     token: str
     server: int = 0
     """Which of the voice servers it is good for, from 0."""
+    dave: bool = True
+    """Whether the channel is to be encrypted end to end; stage channels are not."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +49,9 @@ class VoiceSession:
     ssrc: int
     buffered_messages: int
     dave_version: int = 0
-    """The highest DAVE version the client has announced; version 0 is what it gets so far."""
+    """The highest DAVE version that the client has announced."""
+    audience: Audience | None = None
+    """Who listens, and with whom it shares its keys; None without DAVE."""
     connection: Connection | None = None
     orphaned_at: float | None = None
     address: Address | None = None
@@ -54,7 +63,7 @@ class VoiceSession:
     reports: int = 0
     """RTCP receiver reports that the server has sent to it."""
     sequence: int = -1
-    buffer: deque[tuple[int, str]] = field(default_factory=deque)
+    buffer: deque[tuple[int, str | bytes]] = field(default_factory=deque)
 
     @property
     def guild_id(self) -> int:
@@ -75,22 +84,33 @@ class VoiceSession:
         self.key = secrets.token_bytes(KEY_BYTES)
         self.cipher = SessionCipher(MODES[mode], self.key)
 
+    @property
+    def supports_dave(self) -> bool:
+        return self.dave_version > 0
+
     def send_numbered(self, op: Op, data: object) -> None:
-        """Send a message that a RESUME replays if it was missed."""
+        """Send a message that a RESUME replays if it was missed: bytes as a binary one, else JSON."""
         self.sequence = (self.sequence + 1) % SEQUENCE_MODULUS
-        text = json.dumps({"op": op, "d": data, "seq": self.sequence})
-        self.buffer.append((self.sequence, text))
+        message: str | bytes
+        if isinstance(data, bytes):
+            message = _BINARY_HEAD.pack(self.sequence, op) + data
+        else:
+            message = json.dumps({"op": op, "d": data, "seq": self.sequence})
+        self.buffer.append((self.sequence, message))
         while len(self.buffer) > self.buffered_messages:
             self.buffer.popleft()
         if self.connection is not None:
-            self.connection.send_text(text)
+            self.connection.send_message(message)
 
-    def missed_after(self, seq_ack: int) -> list[str]:
+    tell = send_numbered
+    """What the call says to a member, see :class:`loopback.dave.call.Port`."""
+
+    def missed_after(self, seq_ack: int) -> list[str | bytes]:
         """The numbered messages after ``seq_ack`` (-1: all). Raises :class:`CloseError` if some are gone."""
         missed = (self.sequence - seq_ack) % SEQUENCE_MODULUS if seq_ack >= 0 else self.sequence + 1
         if missed > len(self.buffer):
             raise CloseError(CloseCode.SESSION_INVALID, f"message {seq_ack} is not in the replay buffer")
-        return [text for _, text in itertools.islice(self.buffer, len(self.buffer) - missed, None)]
+        return [message for _, message in itertools.islice(self.buffer, len(self.buffer) - missed, None)]
 
 
 class Sessions:
@@ -110,7 +130,9 @@ class Sessions:
     def __iter__(self) -> Iterator[VoiceSession]:
         return iter(list(self._by_owner.values()))
 
-    def issue(self, guild_id: int, channel_id: int, user_id: int, session_id: str) -> Credential:
+    def issue(
+        self, guild_id: int, channel_id: int, user_id: int, session_id: str, *, dave: bool
+    ) -> Credential:
         """A new token; it replaces an earlier one of the same user in the same guild.
 
         The first is for server 0, each later one for the next server, so that a move is one.
@@ -118,7 +140,7 @@ class Sessions:
         server = self._last_server.get(guild_id, -1) + 1
         self._last_server[guild_id] = server
         token, server = secrets.token_hex(8), server % self._settings.servers
-        credential = Credential(guild_id, channel_id, user_id, session_id, token, server)
+        credential = Credential(guild_id, channel_id, user_id, session_id, token, server, dave)
         self._credentials[guild_id, user_id] = credential
         return credential
 
@@ -152,6 +174,8 @@ class Sessions:
             del self._by_owner[session.guild_id, session.user_id]
         self._by_ssrc.pop(session.ssrc, None)
         self._unbind(session)
+        if session.audience is not None:
+            session.audience.call.leave(session.user_id, session)
 
     def bind(self, session: VoiceSession, address: Address) -> None:
         """Packets of the session come from ``address`` from now on, and answers go there."""

@@ -86,7 +86,8 @@ def renew_voice_server(guild: Guild, state: VoiceState) -> None:
     """A fresh token and endpoint for the bot (VOICE_SERVER_UPDATE)."""
     world = guild.world
     assert state.channel_id is not None, "only somebody in a channel has a voice server"  # noqa: S101 - an invariant
-    token = world.voice.issue(guild.id, state.channel_id, state.user_id, state.session_id)
+    dave = not isinstance(guild.channels[state.channel_id], StageChannel)
+    token = world.voice.issue(guild.id, state.channel_id, state.user_id, state.session_id, dave=dave)
     endpoint = world.voice.endpoint(guild.id, state.user_id)
     data = {"token": token, "guild_id": str(guild.id), "endpoint": endpoint}
     world.dispatch(Event("VOICE_SERVER_UPDATE", data, guild.id, session_id=state.session_id))
@@ -156,7 +157,8 @@ def _tell_audience(guild: Guild) -> None:
         if place is not None and state.channel_id == place.channel_id and state.user_id != bot
     }
     for user_id in now - guild.audience:
-        guild.world.voice.user_joined(guild.id, user_id)
+        supports = guild.voice_states[user_id].member.user.supports_dave
+        guild.world.voice.user_joined(guild.id, user_id, dave=supports)
     for user_id in guild.audience - now:
         guild.world.voice.user_left(guild.id, user_id)
     guild.audience = now

@@ -21,6 +21,8 @@ class User:
     id: int
     name: str
     bot: bool = False
+    supports_dave: bool = field(default=True, kw_only=True)
+    """Whether the user's client can encrypt voice end to end."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.id}>"

@@ -104,6 +104,38 @@ async def test_the_stock_voice_client_is_heard() -> None:
     assert ear.tone_hz(ear.decode(frames)) == pytest.approx(440, abs=1)
 
 
+async def test_the_stock_client_is_heard_end_to_end_encrypted_while_listeners_come_and_go() -> None:
+    async with Loopback() as loopback:
+        guild = loopback.add_guild("Guild")
+        channel = guild.add_voice_channel("Music")
+        alice, carol = loopback.add_user("alice"), loopback.add_user("carol")
+        for user in (alice, carol):
+            guild.add_member(user)
+        await alice.join(channel)
+        async with logged_in(loopback) as client:
+            voice = await join(client, guild, channel.id)
+            async with asyncio.timeout(10):
+                while voice.voice_privacy_code is None:  # noqa: ASYNC110 - discord.py has no event for it
+                    await asyncio.sleep(0.01)
+            playing = asyncio.create_task(play(voice, tone(440, FRAMES)))
+            await guild.listener.wait_frames(10, timeout_s=10)
+            await carol.join(channel)
+            await guild.listener.wait_frames(40, timeout_s=10)
+            await carol.leave(guild)
+            await playing
+            codes = {
+                voice.voice_privacy_code,
+                loopback.voice.calls.participant(guild.id, alice.id).privacy_code,
+            }
+            frames = [frame for frame in guild.listener.frames if not frame.silence]
+            await voice.disconnect()
+
+    assert len(codes) == 1
+    assert len(frames) == FRAMES
+    assert all(frame.encrypted for frame in frames)
+    assert report(frames).undecryptable <= 2  # at each change of keys at most one is under way
+
+
 async def test_several_guilds_each_hear_their_own() -> None:
     tones = {"one": 300.0, "two": 500.0, "three": 800.0}
     async with Loopback() as loopback:
