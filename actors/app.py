@@ -33,12 +33,13 @@ from .logs_events import log_events
 from .media import Media
 from .network import make_connector
 from .promptness import be_prompt
+from .recovery import Watch
 from .rooms import Runner, StoreRoom
 from .shelf import Shelf
 from .steward import Steward
 from .store import Store
 from .verdict import Verdict
-from .voice import Clock, Links
+from .voice import Clock, Links, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,12 +86,19 @@ def build(settings: Settings, verdict: Verdict | None = None) -> House:
     """The rooms, none of which does anything yet. `verdict`: where the reason to end is said."""
     media = Media(allow_private=settings.allow_private_media, work_dir=settings.data_dir / "media")
     clock, holder = Clock(), ClientHolder()
+    watch = Watch(holder.current, lambda: [link.status().heartbeat_age_s for link in rooms.links.all()])
     rooms = Rooms(
         store=Store(settings.data_dir / "state.sqlite3"),
         shelf=Shelf(media),
         clock=clock,
-        links=Links(clock, lambda: make_connector(settings), client=holder.current),
+        links=Links(
+            clock,
+            lambda: make_connector(settings),
+            policy=RetryPolicy(stretch=watch.stretch),
+            client=holder.current,
+        ),
         port=LivePort(holder.current),
+        watch=watch,
     )
     return House(settings, media, rooms, holder, verdict or Verdict())
 

@@ -80,6 +80,7 @@ class Bot(commands.AutoShardedBot):
         self._guild_sync = settings.guild_sync
         self._setup = setup
         self._synced = False
+        self._shards_away: set[int] = set()
 
     async def setup_hook(self) -> None:
         """After the login, before the gateway."""
@@ -104,6 +105,25 @@ class Bot(commands.AutoShardedBot):
         if not self._synced:
             self._synced = True
             await self._sync()
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """discord.py connects again by itself; until then nothing can be asked of the shard's guilds."""
+        self._shards_away.add(shard_id)
+        log.info("gateway_disconnected", shard_id=shard_id)
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """A new session of the shard."""
+        self._shards_away.discard(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """The session of the shard goes on."""
+        self._shards_away.discard(shard_id)
+        log.info("gateway_resumed", shard_id=shard_id)
+
+    @property
+    def gateway_away(self) -> bool:
+        """Some shard is not connected."""
+        return bool(self._shards_away)
 
     async def on_error(self, event_method: str, /, *_args: object, **_kwargs: object) -> None:
         """A listener that fails is logged; the client goes on."""

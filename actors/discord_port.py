@@ -44,6 +44,14 @@ class Port(Protocol):
         """The channel, if it (still) exists."""
         ...
 
+    def present(self, guild_id: int) -> bool:
+        """Whether Discord is there to say what the guild is like; while it is not, nothing is known."""
+        ...
+
+    def bot_channel(self, guild_id: int) -> int | None:
+        """Where the bot is, as Discord says."""
+        ...
+
     def listeners(self, guild_id: int, channel_id: int) -> int:
         """How many people, bots not counted, are in a voice channel."""
         ...
@@ -87,6 +95,17 @@ class LivePort:
         guild = self._guild(guild_id)
         channel = None if guild is None else guild.get_channel(channel_id)
         return channel if isinstance(channel, discord.VoiceChannel | discord.StageChannel) else None
+
+    def present(self, guild_id: int) -> bool:
+        """A client is connected, and knows the guild."""
+        guild = self._guild(guild_id)
+        return guild is not None and not guild.unavailable
+
+    def bot_channel(self, guild_id: int) -> int | None:
+        """Where the bot is, as Discord says."""
+        guild = self._guild(guild_id)
+        voice = None if guild is None else guild.me.voice
+        return None if voice is None or voice.channel is None else voice.channel.id
 
     def listeners(self, guild_id: int, channel_id: int) -> int:
         """People in the channel; somebody whom the cache does not know counts as a person."""

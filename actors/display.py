@@ -18,8 +18,9 @@ from supervision import Actor, SupervisionError, handles
 from . import embeds
 from .discord_port import PostError, Trouble
 from .keeping import load, save
-from .messages import GetNowPlaying, Notice, NowPlaying, Phase, Show, Tick
+from .messages import GetNowPlaying, Notice, NowPlaying, Phase, Show, Tick, TroubleNews
 from .pace import about
+from .trouble_message import TroubleMessage
 
 if TYPE_CHECKING:
     from .discord_port import Port
@@ -68,6 +69,8 @@ class Display(Actor):
         state = await load(self.ctx, "display")
         if state is not None and state.get("message_id"):
             self._place = Place(state["channel_id"], state["message_id"], state["entry_id"])
+        self._trouble = TroubleMessage(self.ctx, self._port)
+        await self._trouble.restore()
         self.ctx.start_timer("refresh", EDIT_GAP_S, Tick())
 
     @handles(Show)
@@ -91,17 +94,35 @@ class Display(Actor):
     async def notice(self, message: Notice) -> None:
         """Say it once; bounded."""
         channel_id = message.text_channel_id or self._now.text_channel_id
-        now = anyio.current_time()
-        flooded = len(self._notices) == NOTICES and now - self._notices[0] < NOTICES_PER_S
-        if channel_id is None or flooded:
-            log.info("notice_not_posted", guild_id=self._guild_id, text=message.text, flooded=flooded)
+        if channel_id is None or not self._may_post():
+            log.info("notice_not_posted", guild_id=self._guild_id, text=message.text)
             return
-        self._notices.append(now)
         try:
             with anyio.move_on_after(REQUEST_TIMEOUT_S):
                 await self._port.post(channel_id, text=embeds.plain(message.text, 500))
         except PostError as error:
             self._note(error, channel_id)
+
+    @handles(TroubleNews)
+    async def trouble(self, message: TroubleNews) -> None:
+        """Keep the incident's own message true."""
+        channel_id = message.text_channel_id or self._now.text_channel_id
+        if channel_id is None or (self._trouble.posts(message) and not self._may_post()):
+            log.info("trouble_not_posted", guild_id=self._guild_id, incident=message.incident.id)
+            return
+        try:
+            with anyio.move_on_after(REQUEST_TIMEOUT_S):
+                await self._trouble.show(message, channel_id)
+        except PostError as error:
+            self._note(error, channel_id)
+
+    def _may_post(self) -> bool:
+        """Whether one more message beside the now-playing one is no flood; it counts as posted."""
+        now = anyio.current_time()
+        if len(self._notices) == NOTICES and now - self._notices[0] < NOTICES_PER_S:
+            return False
+        self._notices.append(now)
+        return True
 
     def _refresh_in(self, gap_s: float) -> None:
         delay_s = max(0.0, self._edited_at + gap_s - anyio.current_time())

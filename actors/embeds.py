@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from .messages import LinkPhase, Phase
+from .messages import Phase
 from .queue import Loop
 
 if TYPE_CHECKING:
     from .media import Track
-    from .messages import NowPlaying, QueueView, VoiceReport
+    from .messages import NowPlaying, QueueView
 
 BAR_CELLS = 20
 TITLE_LENGTH = 100
@@ -34,7 +34,7 @@ _JOINER = "\u200d"
 COLOUR = discord.Colour.from_str("#3d7a8c")
 COLOUR_ENDED = discord.Colour.from_str("#7d8590")
 
-_PHASES = {
+PHASES = {
     Phase.PLAYING: "Now playing",
     Phase.PAUSED: "Paused",
     Phase.LOADING: "Loading",
@@ -101,9 +101,9 @@ def progress(now: NowPlaying) -> str:
 def now_playing(now: NowPlaying) -> discord.Embed:
     """The now-playing message."""
     if now.track is None:
-        return discord.Embed(title=_PHASES[Phase.IDLE], colour=COLOUR_ENDED)
+        return discord.Embed(title=PHASES[Phase.IDLE], colour=COLOUR_ENDED)
     embed = discord.Embed(
-        title=_PHASES[now.phase], description=f"{linked(now.track)}\n{progress(now)}", colour=COLOUR
+        title=PHASES[now.phase], description=f"{linked(now.track)}\n{progress(now)}", colour=COLOUR
     )
     if now.track.uploader:
         embed.add_field(name="By", value=plain(now.track.uploader))
@@ -141,25 +141,7 @@ def queue(view: QueueView) -> discord.Embed:
 def _current_line(now: NowPlaying) -> str:
     if now.track is None:
         return "Nothing is playing."
-    return f"**{_PHASES[now.phase]}:** {linked(now.track)} · {clock(now.position_s)} / {length_of(now.track)}"
-
-
-def voice(report: VoiceReport, now: NowPlaying | None) -> discord.Embed:
-    """The state of the voice connection in words."""
-    embed = discord.Embed(title="Voice connection", colour=COLOUR)
-    where = f" in <#{report.channel_id}>" if report.channel_id and report.phase is not LinkPhase.AWAY else ""
-    embed.description = f"The bot is {report.phase.value}{where}."
-    rows = {
-        "Round trip": None if report.latency_ms is None else f"{report.latency_ms:.0f} ms",
-        "Encryption": report.mode,
-        "Last close code": None if report.close_code is None else str(report.close_code),
-        "Last problem": None if report.problem is None else plain(report.problem, 300),
-        "Playback": None if now is None else _PHASES[now.phase],
-    }
-    for name, value in rows.items():
-        if value:
-            embed.add_field(name=name, value=value)
-    return embed
+    return f"**{PHASES[now.phase]}:** {linked(now.track)} · {clock(now.position_s)} / {length_of(now.track)}"
 
 
 def code_block(text: str, limit: int = 1990) -> str:

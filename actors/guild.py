@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from supervision import System
 
     from .discord_port import Port
+    from .recovery import Watch
     from .shelf import Shelf
     from .store import Store
     from .voice import Clock, Links
@@ -46,17 +47,19 @@ class Rooms:
     clock: Clock
     links: Links
     port: Port
+    watch: Watch
 
 
 def guild_spec(guild_id: int, rooms: Rooms) -> SupervisorSpec:
     """Persistence first, for the others load from it; display last, for it shows what the others do."""
     stream = lambda: rooms.clock.stream(guild_id)  # noqa: E731 - made anew for every incarnation
+    connection = lambda: Connection(guild_id, rooms.links, rooms.port, rooms.watch)  # noqa: E731
     news = MailboxSpec(capacity=32, overflow=Overflow.DROP_OLDEST)  # only the latest view counts
     many = MailboxSpec(capacity=256)
     return SupervisorSpec(
         children=(
             ChildSpec("persistence", lambda: Persistence(guild_id, rooms.store)),
-            ChildSpec("connection", lambda: Connection(guild_id, rooms.links, rooms.port), mailbox=many),
+            ChildSpec("connection", connection, mailbox=many),
             ChildSpec("preloader", lambda: Preloader(guild_id, rooms.shelf)),
             ChildSpec("player", lambda: Player(guild_id, stream), mailbox=many, start_timeout_s=15.0),
             ChildSpec("display", lambda: Display(guild_id, rooms.port), mailbox=news, start_timeout_s=15.0),

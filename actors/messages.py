@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .media import MediaError, Spool, Track
-    from .voice import Link, LinkEvent
+    from .recovery import Incident
+    from .voice import Cause, Fault, Link, LinkEvent, LinkStatus
 
 FRAME_MS = 20
 """One Opus frame, the unit of every position."""
@@ -274,19 +275,30 @@ class LinkPhase(Enum):
     JOINING = "connecting"
     READY = "connected"
     LOST = "reconnecting"
+    RESTING = "waiting for the next attempt to connect"
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceReport:
-    """The voice connection in a form to show. Latency in ms, if one was measured."""
+    """The voice connection in a form to show.
+
+    :ivar link: how the link itself stands, while there is one
+    :ivar attempt: number of the latest attempt to make one
+    :ivar problem: the latest thing that went wrong
+    :ivar next_at: when the next attempt is made (s since the epoch), if a pause runs
+    :ivar incident: what is being recovered from
+    :ivar past: incidents that are over, oldest first
+    """
 
     phase: LinkPhase
     channel_id: int | None = None
-    latency_ms: float | None = None
-    mode: str | None = None
+    link: LinkStatus | None = None
     close_code: int | None = None
     attempt: int = 0
     problem: str | None = None
+    next_at: float | None = None
+    incident: Incident | None = None
+    past: tuple[Incident, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +316,12 @@ class Leave(Request[VoiceReport]):
 
 @dataclass(frozen=True, slots=True)
 class Reconnect(Request[VoiceReport]):
-    """Dispose of the present link and connect anew: to the same channel, else to `fallback_id`."""
+    """Dispose of the present link and connect anew, whatever cooldown runs: to the channel where the bot was
+    last meant to be, else to the one where it is, else to `fallback_id`.
+    """
 
     fallback_id: int | None = None
+    text_channel_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +361,7 @@ class JoinFailed:
     attempt: int
     code: int | None
     reason: str
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,8 +370,21 @@ class AloneTimeout:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
-    """Time to connect again."""
+class PatienceOver:
+    """The voice connection has been away for too long to say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestOver:
+    """The cooldown after a failed series of attempts has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The main gateway has had time to say what the end of a link meant."""
+
+    code: int | None
+    reason: str
 
 
 # --- display ------------------------------------------------------------------------------------------------
@@ -373,6 +402,19 @@ class Notice:
     """Tell the text channel something once; without a channel, the one of the now-playing message."""
 
     text: str
+    text_channel_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleNews:
+    """How an incident of the voice connection stands; each has one message, which is kept true.
+
+    :ivar next_at: when the next attempt is made (s since the epoch), if a pause runs
+    """
+
+    incident: Incident
+    cause: Cause
+    next_at: float | None = None
     text_channel_id: int | None = None
 
 

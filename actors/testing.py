@@ -13,9 +13,19 @@ from actors.discord_port import PostError, Trouble
 from actors.guild import GUILDS, Rooms, ensure_guild, path_of
 from actors.media import MediaError, Track
 from actors.messages import LinkState
+from actors.recovery import Watch
 from actors.shelf import Shelf
 from actors.store import Store
-from actors.voice import Ended, LinkEvent, Started, StreamEvent, StreamStatus, VoiceError
+from actors.voice import (
+    DaveStatus,
+    Ended,
+    LinkEvent,
+    LinkStatus,
+    Started,
+    StreamEvent,
+    StreamStatus,
+    VoiceError,
+)
 from supervision import ChildSpec, DynamicSupervisorSpec, Ref, Request, SupervisorSpec, System, open_system
 
 if TYPE_CHECKING:
@@ -173,6 +183,27 @@ class FakeLink:
     mode: str | None = "aead_aes256_gcm_rtpsize"
     close_code: int | None = None
     close_reason: str | None = None
+    fault: voice.Fault | None = None
+
+    def status(self) -> LinkStatus:
+        return LinkStatus(
+            guild_id=GUILD_ID,
+            channel_id=self.channel_id,
+            state=self.state,
+            mode=self.mode,
+            endpoint="loopback1.discord.media:443",
+            latency_ms=self.latency_ms,
+            heartbeat_age_s=1.0,
+            keep_alive_ms=3.0,
+            close_code=self.close_code,
+            close_reason=self.close_reason,
+            failures=0,
+            next_attempt_s=None,
+            identifies=1,
+            resumes=0,
+            packets=0,
+            dave=DaveStatus(1, 2),
+        )
 
 
 class FakeLinks:
@@ -186,6 +217,9 @@ class FakeLinks:
         self.log: list[str] = []
         self.ends = 0
         """So many links that are made end before anybody is told of them."""
+
+    def link(self, _guild_id: int) -> FakeLink | None:
+        return self.living
 
     def claim(self, _guild_id: int, *, on_event: Callable[[LinkEvent], None]) -> FakeLink | None:
         if self.living is not None:
@@ -213,15 +247,24 @@ class FakeLinks:
         self.log.append("disconnect")
         link, self.living = self.living, None
         if link is not None:
-            link.on_event(voice.Closed(1000, "left on purpose"))
+            link.on_event(voice.Closed(1000, "left on purpose", voice.Fault.LEFT))
 
-    def lose(self, code: int | None, reason: str) -> None:
+    def lose(self, code: int | None, reason: str, fault: voice.Fault | None = None) -> None:
         """The link ends by itself."""
         link, self.living = self.living, None
         if link is None:
             raise RuntimeError("no link")
         link.state, link.close_code, link.close_reason = voice.LinkState.CLOSED, code, reason
-        link.on_event(voice.Closed(code, reason))
+        link.fault = fault
+        link.on_event(voice.Closed(code, reason, fault))
+
+
+@dataclass
+class FakeGateway:
+    """A main gateway that is well."""
+
+    gateway_away: bool = False
+    latency: float = 0.03
 
 
 class FakePort:
@@ -233,9 +276,18 @@ class FakePort:
         self.trouble: Trouble | None = None
         self.last = 0
         self.people = 1
+        self.there = True
+        self.bot_at: int | None = None
+        self.deleted: set[int] = set()
 
     def voice_channel(self, _guild_id: int, channel_id: int) -> Any:
-        return channel_id
+        return channel_id if self.there and channel_id not in self.deleted else None
+
+    def present(self, _guild_id: int) -> bool:
+        return self.there
+
+    def bot_channel(self, _guild_id: int) -> int | None:
+        return self.bot_at
 
     def listeners(self, _guild_id: int, _channel_id: int) -> int:
         return self.people
@@ -322,6 +374,7 @@ async def open_guild(folder: Path) -> AsyncIterator[Guild]:
         clock=cast("Any", clock),
         links=cast("Any", links),
         port=port,
+        watch=Watch(FakeGateway, tuple),
     )
     store.open()
     try:

@@ -5,11 +5,11 @@
 from discord import app_commands
 from discord.ext import commands
 
-from actors import embeds
-from actors.messages import GetNowPlaying, GetVoice, Leave, Reconnect, Stop
+from actors import embeds_voice
+from actors.messages import GetNowPlaying, GetVoice, Leave, LinkPhase, No, Reconnect, Stop
 from supervision import SupervisionError
 
-from .desk import Context, Desk, answer, command, guild_of
+from .desk import Context, Desk, answer, command, guild_of, rest
 from .places import check_control, check_may_join, user_channel
 
 
@@ -24,7 +24,9 @@ class VoiceConnection(commands.Cog):
         check_control(ctx)
         channel = user_channel(ctx)
         check_may_join(guild_of(ctx), channel)
-        await self.desk.arrive(ctx, await self.desk.join(ctx, channel))
+        report = await self.desk.arrive(ctx, await self.desk.join(ctx, channel))
+        if report.phase is LinkPhase.RESTING:
+            raise No(rest(report))
         await answer(ctx, f"Here I am, in {channel.mention}.")
 
     @command("leave")
@@ -41,7 +43,7 @@ class VoiceConnection(commands.Cog):
             now = await self.desk.ask(ctx, "player", GetNowPlaying())
         except SupervisionError:
             now = None  # the connection's state is worth showing without the player's
-        await answer(ctx, embed=embeds.voice(report, now))
+        await answer(ctx, embed=embeds_voice.status(report, now))
 
     @command("reconnect")
     @commands.has_permissions(administrator=True)
@@ -49,6 +51,8 @@ class VoiceConnection(commands.Cog):
     async def reconnect(self, ctx: Context) -> None:
         voice = getattr(ctx.author, "voice", None)
         fallback = voice.channel.id if voice is not None and voice.channel is not None else None
-        report = await self.desk.ask(ctx, "connection", Reconnect(fallback))
-        await self.desk.arrive(ctx, report)
+        report = await self.desk.ask(ctx, "connection", Reconnect(fallback, ctx.channel.id))
+        report = await self.desk.arrive(ctx, report)
+        if report.phase is LinkPhase.RESTING:
+            raise No(rest(report))
         await answer(ctx, f"Connected anew to <#{report.channel_id}>.")

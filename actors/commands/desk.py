@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import anyio
 from discord.ext import commands
 
+from actors.embeds_voice import when
 from actors.guild import ensure_guild, path_of
 from actors.messages import Done, Fate, GetFate, GetVoice, Join, LinkPhase, No, VoiceReport
 from supervision import ActorStopped, ChildNotFound
@@ -81,10 +82,10 @@ class Desk:
         """Be on the way to that channel when this returns."""
         return await self.ask(ctx, "connection", Join(channel.id, ctx.channel.id))
 
-    async def arrive(self, ctx: Context, report: VoiceReport) -> None:
-        """Wait until the connection that `report` is about is made.
+    async def arrive(self, ctx: Context, report: VoiceReport) -> VoiceReport:
+        """Wait until the connection that `report` is about is made, or rests after a series that failed.
 
-        :raises No: if it is not
+        :raises No: if it is not made
         """
         wanted = report.channel_id
         with anyio.move_on_after(JOIN_TIMEOUT_S):
@@ -96,6 +97,7 @@ class Desk:
         kept_away = report.channel_id != wanted and report.problem is not None
         if report.phase is LinkPhase.AWAY or kept_away:
             raise No(f"I could not connect to the voice channel: {report.problem or 'it was left again'}.")
+        return report
 
     async def fate(self, ctx: Context, track: Track, limit_s: float) -> Fate:
         """What becomes of a track that is to play now, or next, as far as it is known soon."""
@@ -121,6 +123,15 @@ def guild_of(ctx: Context) -> discord.Guild:
 async def answer(ctx: Context, text: str | None = None, *, embed: discord.Embed | None = None) -> None:
     """Answer a command, text or slash (there: the deferred answer)."""
     await (ctx.send(text) if embed is None else ctx.send(text, embed=embed))
+
+
+def rest(report: VoiceReport) -> str:
+    """What is said of a connection that waits for its next attempt."""
+    soon = "soon" if report.next_at is None else when(report.next_at)
+    return (
+        f"The voice connection has failed; the next attempt is {soon}. "
+        "An administrator can try at once with `reconnect`."
+    )
 
 
 def done(text: str, result: Done) -> str:

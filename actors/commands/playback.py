@@ -30,7 +30,7 @@ from actors.messages import (
 )
 from actors.queue import Loop
 
-from .desk import FATE_S, TITLE_S, Context, Desk, answer, command, done, guild_of
+from .desk import FATE_S, TITLE_S, Context, Desk, answer, command, done, guild_of, rest
 from .parse import parse_position, parse_query
 from .places import bot_channel, check_control, check_may_join, user_channel
 
@@ -64,13 +64,14 @@ class Playback(commands.Cog):
             if was_away:
                 await self._go_if_idle(ctx, report)
             raise
-        await self.desk.arrive(ctx, report)
+        report = await self.desk.arrive(ctx, report)
         result = await self.desk.ask(ctx, "player", Enqueue(tracks, ctx.channel.id))
         fate = await self.desk.fate(ctx, tracks[0], TITLE_S if result.position else FATE_S)
         title = embeds.plain(fate.title or tracks[0].title)
         if fate.problem is not None:
             raise No(f"**{title}** cannot be played: {embeds.plain(fate.problem, 300)}")
-        await answer(ctx, done(_queued(title, result), result))
+        text = done(_queued(title, result), result)
+        await answer(ctx, f"{text} {rest(report)}" if report.phase is LinkPhase.RESTING else text)
 
     async def _go_if_idle(self, ctx: Context, report: VoiceReport) -> None:
         """The bot came for a track that cannot be had, and nothing else plays."""

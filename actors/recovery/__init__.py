@@ -9,6 +9,7 @@ from __future__ import annotations
 from actors.recovery.incidents import CLOSURES, INCIDENTS, Closure, Incident, Outcome, Timeline
 from actors.recovery.machine import Recovery, State, step
 from actors.recovery.policy import POLICY, RecoveryPolicy
+from actors.recovery.saved import from_plain, to_plain
 from actors.recovery.watch import Alert, Watch
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "State",
     "Timeline",
     "Watch",
+    "from_plain",
     "step",
+    "to_plain",
 ]

@@ -409,7 +409,7 @@ async def test_a_kick_keeps_the_queue_and_is_told(scene: Scene) -> None:
     await scene.slash("play", query=scene.url("low"))
     await scene.hears(300.0, 25)
     scene.guild.disconnect(scene.discord.bot)
-    await scene.text.wait_message(lambda each: "Disconnected" in each.content, 10.0)
+    await scene.text.wait_message(lambda each: "Disconnected" in str(each.embeds), 10.0)
     await scene.slash("join")
     await scene.hears(300.0, 25)
 

@@ -1,0 +1,277 @@
+"""The part of the connection actor that follows the link: its predecessor's, and its own."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import structlog
+
+from supervision import SupervisionError, handles
+
+from . import voice
+from .keeping import load
+from .messages import (
+    AloneTimeout,
+    Joined,
+    JoinFailed,
+    LinkChanged,
+    LinkPhase,
+    PatienceOver,
+    ReportLink,
+    RestOver,
+    Verdict,
+    VoiceStates,
+)
+from .recovering import BOOT, Recovering, now
+from .recovery import Recovery, State, events as happens, from_plain
+from .recovery.effects import Timer
+from .voice import Fault, cause_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervision import ExitReason, Ref
+
+    from .voice import Cause, Link, LinkEvent
+
+ALONE_S = 300.0
+"""The bot leaves a channel where nobody listened for this long."""
+
+VERDICT_S = 0.5
+"""A kick and a deleted channel look alike until the main gateway has said all."""
+
+_PHASES = {
+    voice.LinkState.CONNECTING: LinkPhase.JOINING,
+    voice.LinkState.READY: LinkPhase.READY,
+    voice.LinkState.RECONNECTING: LinkPhase.LOST,
+    voice.LinkState.CLOSED: LinkPhase.AWAY,
+}
+_UNHEARD = {
+    True: "I am in the audience of the stage, unheard. I have raised my hand: a moderator can let me speak.",
+    False: "I am in the audience of the stage, unheard: the permission “Mute Members” is missing there.",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Connecting(Recovering):
+    """Follows what the link says of itself."""
+
+    _alone_timer = False
+
+    async def on_start(self) -> None:
+        """Claim the link of a predecessor; go on with the join, or the pause, that it was killed in."""
+        state = await load(self.ctx, "connection") or {}
+        self._home, self._text_channel_id = state.get("home_id"), state.get("text_channel_id")
+        before, self._timeline = from_plain(state.get("recovery"))
+        self._listen = _events_to(self.ctx.lookup(self.ctx.path))
+        self._link = self._links.claim(self._guild_id, on_event=self._listen)
+        if self._link is not None:
+            self._target = self._home = self._link.channel_id
+            await self._adopt(self._link, before)
+        elif state.get("boot") == BOOT and state.get("channel_id") is not None:
+            self._target = state["channel_id"]
+            await self._go_on(before)
+        self._report()
+
+    async def on_stop(self, _reason: ExitReason) -> None:
+        """The link plays on for the successor."""
+        self._watch.settled(self._guild_id)
+        self._links.release(self._guild_id)
+
+    # --- the successor of a killed connection ---------------------------------------------------------------
+
+    async def _adopt(self, link: Link, before: Recovery) -> None:
+        """The link lives, whatever it is doing."""
+        self._phase = _PHASES.get(link.state, LinkPhase.LOST)
+        idle = before.state is State.IDLE
+        self._recovery = Recovery(State.STABLE, now()) if idle else before
+        if link.state is voice.LinkState.READY:
+            await self._advance(happens.Back(now()))
+        elif before.state is not State.RETRYING:
+            await self._broken(cause_of(link.close_code, link.fault), frames_leave=False)
+        self._set_patience()
+        self._look_around()
+
+    async def _go_on(self, before: Recovery) -> None:
+        """There is no link: what was wanted is still wanted."""
+        self._recovery = before
+        if before.resting and before.next_at is not None:
+            self._phase = LinkPhase.RESTING
+            self.ctx.start_timer(Timer.REST, max(before.next_at - now(), 0.0), RestOver())
+        elif before.state is State.RETRYING and self._target is not None:
+            self._set_patience()
+            self._connect(self._target)
+        else:  # the link has died together with the predecessor
+            await self._advance(happens.Over(now(), cause_of(None, Fault.INTERNAL), _new_id()))
+
+    def _set_patience(self) -> None:
+        incident = self._recovery.incident
+        if incident is not None and incident.silent_since is not None and not self._recovery.told:
+            left_s = incident.silent_since + self.policy.tell_after_s - now()
+            self.ctx.start_timer(Timer.PATIENCE, max(left_s, 0.0), PatienceOver())
+
+    # --- what the link says ---------------------------------------------------------------------------------
+
+    @handles(Joined)
+    async def joined(self, message: Joined) -> None:
+        """Attempts other than the last one do not count; what nobody wants any more is left again."""
+        if message.attempt != self._attempt:
+            if self._target is None:
+                await self._links.disconnect(self._guild_id)
+            return
+        self._pending = False
+        self._problem = None
+        link = message.link
+        if link.state is voice.LinkState.CLOSED:  # since then, and its event did not count
+            await self._advance(happens.Back(now()))  # it was there
+            await self._closed(link.close_code, link.close_reason or "closed", link.fault)
+        else:
+            await self._arrived(link)
+
+    @handles(JoinFailed)
+    async def join_failed(self, message: JoinFailed) -> None:
+        """An attempt failed for good; the link that it was to replace may still be there."""
+        if message.attempt != self._attempt:
+            return
+        self._pending = False
+        log.warning("join_failed", **self._who(), close_code=message.code, reason=message.reason)
+        self._code, self._problem = message.code, message.reason
+        living = self._links.claim(self._guild_id, on_event=self._listen)
+        if living is not None:  # a move that failed: the bot is where it was
+            await self._arrived(living)
+        else:
+            await self._over(message.code, message.fault)
+
+    @handles(LinkChanged)
+    async def link_changed(self, message: LinkChanged) -> None:
+        """What the link says of itself; while an attempt or a leave is under way, that ends otherwise."""
+        counts = not self._pending and self._phase is not LinkPhase.AWAY
+        match message.event:
+            case voice.Unheard(hand_raised=raised):
+                self._notice(_UNHEARD[raised])
+            case voice.Failed(code=code, reason=reason, fault=fault):
+                self._problem = reason
+                await self._advance(happens.Failed(now(), cause_of(code, fault)))
+            case voice.Waiting(delay_s=delay_s):
+                await self._advance(happens.Pausing(now(), delay_s))
+            case voice.Ready() if counts:
+                self._enter(LinkPhase.READY)
+                await self._advance(happens.Back(now()))
+            case voice.Lost(code=code, reason=reason, resumable=resumable, fault=fault) if counts:
+                self._code, self._problem = code, reason
+                self._enter(LinkPhase.LOST, frames_leave=resumable)
+                await self._broken(cause_of(code, fault), frames_leave=resumable)
+            case voice.Moved(channel_id=channel_id) if counts:
+                await self._aim(channel_id)
+                self._look_around()
+            case voice.Closed(code=code, reason=reason, fault=fault) if counts:
+                await self._closed(code, reason, fault)
+
+    @handles(Verdict)
+    async def verdict(self, message: Verdict) -> None:
+        """The bot was put out of its channel: by whom?"""
+        gone = self._target is not None and self._port.voice_channel(self._guild_id, self._target) is None
+        deleted = gone and self._port.present(self._guild_id)
+        await self._over(message.code, Fault.CHANNEL_DELETED if deleted else Fault.KICKED)
+
+    @handles(ReportLink)
+    async def report_link(self, _message: ReportLink) -> None:
+        """The player has (re)started."""
+        self._report()
+
+    async def _arrived(self, link: Link) -> None:
+        self._link = link
+        self._enter(_PHASES.get(link.state, LinkPhase.LOST))
+        await self._aim(link.channel_id)
+        await self._advance(happens.Back(now()))
+        if link.state is not voice.LinkState.READY:  # it was, a moment ago
+            await self._broken(cause_of(link.close_code, link.fault), frames_leave=False)
+        self._look_around()
+
+    async def _closed(self, code: int | None, reason: str, fault: Fault | None) -> None:
+        """The link has ended by itself."""
+        self._link = None
+        self._code, self._problem = code, reason
+        if fault is Fault.KICKED:
+            self._enter(LinkPhase.AWAY)
+            self.ctx.start_timer("verdict", VERDICT_S, Verdict(code, reason))
+        else:
+            await self._over(code, fault)
+
+    async def _over(self, code: int | None, fault: Fault | None) -> None:
+        self._link = None
+        waited_for = self._target is not None and self._listeners(self._target) != 0
+        cause, stretch = cause_of(code, fault), self._watch.stretch()
+        await self._advance(happens.Over(now(), cause, _new_id(), waited_for, stretch))
+
+    async def _broken(self, cause: Cause, *, frames_leave: bool) -> None:
+        await self._advance(happens.Broken(now(), cause, frames_leave, _new_id()))
+
+    # --- who is there ---------------------------------------------------------------------------------------
+
+    @handles(VoiceStates)
+    async def voice_states(self, _message: VoiceStates) -> None:
+        """Somebody came or went."""
+        self._look_around()
+
+    @handles(AloneTimeout)
+    async def alone_timeout(self, _message: AloneTimeout) -> None:
+        """Nobody came back."""
+        self._alone_timer = False
+        if self._alone():
+            await self._go_away()
+            self._notice("Left the voice channel: nobody was there. The queue is kept.")
+
+    def _alone(self) -> bool:
+        if self._phase is LinkPhase.AWAY or self._target is None:
+            return False
+        return self._listeners(self._target) == 0
+
+    def _listeners(self, channel_id: int) -> int | None:
+        """People in the channel; None while that cannot be known."""
+        if not self._port.present(self._guild_id):
+            return None
+        return self._port.listeners(self._guild_id, channel_id)
+
+    def _look_around(self) -> None:
+        """Nobody there: the time runs; it does not begin anew with every bot that comes and goes."""
+        if not self._alone():
+            self.ctx.cancel_timer("alone")
+            self._alone_timer = False
+        elif not self._alone_timer:
+            self.ctx.start_timer("alone", ALONE_S, AloneTimeout())
+            self._alone_timer = True
+
+    async def _go_away(self) -> None:
+        """Leave on purpose."""
+        self._attempt += 1
+        self._pending = False
+        self._phase = LinkPhase.AWAY
+        await self._aim(None)
+        await self._advance(happens.Left(now()))
+        self._cancel_timers()
+        await self._links.disconnect(self._guild_id)
+        self._link = None
+        self._enter(LinkPhase.AWAY)
+        self._look_around()
+
+
+def _new_id() -> str:
+    """Of an incident: what its log lines have in common."""
+    return secrets.token_hex(4)
+
+
+def _events_to(connection: Ref) -> Callable[[LinkEvent], None]:
+    """The link's events as messages; called in the link's task, so it only tells and never fails."""
+
+    def on_event(event: LinkEvent) -> None:
+        try:
+            connection.tell(LinkChanged(event))
+        except SupervisionError as error:
+            log.warning(
+                "link_event_lost", path=connection.path, link_event=type(event).__name__, error=str(error)
+            )
+
+    return on_event
