@@ -41,7 +41,8 @@ class Interval(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GapReport:
-    """Counts in frames of 20 ms, times in ms. It begins with the last frame of music before the mark.
+    """Counts in frames of 20 ms, times in ms. It begins with the last frame of music before the mark, and
+    with the last packet of any kind.
 
     - `longest_gap_ms`: between two frames of music, by arrival; `beyond_ms`: the same without the forced
       holes; `open_ms`: from the last one to the moment of this report.
@@ -86,9 +87,9 @@ def heard_since(
     """
     now_ns = time.time_ns()
     first = max(0, mark.frames - listener.forgotten)
-    packets = listener.frames[first:]
+    packets = listener.frames[max(0, first - 1) :]
     before = next((one for one in reversed(listener.frames[:first]) if _is_music(one)), None)
-    music = [one for one in (before, *packets) if one is not None and _is_music(one)]
+    music = [one for one in (before, *listener.frames[first:]) if one is not None and _is_music(one)]
     read = places(music)
     lost, repeated, out_of_order = _order(_settled(read))
     return GapReport(
