@@ -103,6 +103,8 @@ class ActorProcess(Process):
         await actor.on_start()
         if self.is_late:
             raise self.too_late()
+        if self.cell.process is not self:
+            await checkpoint_if_cancelled()  # it was passed by: its place is another's
         self.soft.deadline = math.inf
 
     def _make(self) -> Actor:

@@ -165,9 +165,9 @@ class Process(ABC):
         if parent is not None and parent.soft.cancel_called:
             self.soft.cancel()  # it was spawned just before: nothing begins to start under one who stops
         if self.soft.cancel_called:
-            return self._planned()
+            return self.planned()
         failed = await self._contain(self.live, self.soft)
-        return self.fault or failed or self._planned()
+        return self.fault or failed or self.planned()
 
     async def _clean_up(self, reason: ExitReason) -> ExitReason:
         hard, failed = self.hard, None
@@ -178,7 +178,8 @@ class Process(ABC):
             self.report_overdue()
         return failed or reason
 
-    def _planned(self) -> ExitReason:
+    def planned(self) -> ExitReason:
+        """Its reason if nothing else happens any more."""
         if self.fault is not None:
             return self.fault
         if self.is_late:

@@ -203,7 +203,7 @@ class SupervisorProcess(Process):
         await self._decide(cell, process)
 
     async def _decide(self, cell: Cell, process: Process) -> None:
-        reason = process.reason or Shutdown()
+        reason = process.reason or process.planned()
         if cell.leaving is not None:
             self.retire(cell, reason)
         elif cell.starter is not None:

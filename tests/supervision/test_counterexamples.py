@@ -9,16 +9,18 @@ from supervision import (
     Backoff,
     ChildExited,
     ChildSpec,
+    ChildStarted,
     ChildStopped,
     DeadLetter,
     Intensity,
+    Restart,
     RestartScheduled,
     ShutdownTimeout,
     Strategy,
     SupervisorSpec,
     open_system,
 )
-from supervision.testing import Crash, Echo, Hang, Stage
+from supervision.testing import Crash, Echo, Hang, Puppet, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +97,39 @@ async def test_commands_are_heard_between_the_tries_of_a_group(stage: Stage) -> 
         await system.terminate_child("", "a")
         await anyio.sleep(20)
         assert stage.tries == {"a": 2, "b": 5}
+
+
+class Stubborn(Puppet):
+    """Starts in a shield of its own."""
+
+    async def on_start(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await super().on_start()
+
+
+async def test_who_was_passed_by_does_not_come_up_any_more(stage: Stage) -> None:
+    """Its start was done long after it had been given up: the stopped child was running again."""
+    spec = SupervisorSpec((ChildSpec("a", lambda: Stubborn(stage)),))
+    async with open_system(spec) as system, system.subscribe() as events:
+        stage.start_delays_s = {"a": 30}
+        await system.kill("a")
+        await anyio.sleep(1)
+        await system.terminate_child("", "a")
+        await anyio.sleep(100)
+        row = system.tree().find("a")
+        assert row is not None
+        assert row.state == "stopped"
+        system.stop()
+        assert not [event async for event in events if isinstance(event, ChildStarted)]
+
+
+async def test_an_overdue_start_that_cannot_be_cancelled_is_a_failure(stage: Stage) -> None:
+    """A transient child was given up as if it had been asked to stop."""
+    child = ChildSpec("a", lambda: Stubborn(stage), restart=Restart.TRANSIENT)
+    async with open_system(SupervisorSpec((child,), intensity=Intensity(1000))) as system:
+        stage.start_delays_s = {"a": 30}
+        await system.kill("a")
+        await anyio.sleep(20)
+        stage.start_delays_s = {"a": 0}
+        await anyio.sleep(60)
+        assert await system.lookup("a").ask(Echo(1)) == 1

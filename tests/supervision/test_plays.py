@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from itertools import product
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
-from supervision import Restart, Strategy
+from supervision import Strategy
 from tests.supervision.reference.loops import EAGER, VIRTUAL, fit_for
 from tests.supervision.reference.performance import perform
-from tests.supervision.reference.plays import BEAT, Branch, Leaf, Play, Step, random_play
+from tests.supervision.reference.plays import BEAT, Branch, Leaf, Play, Step, case, cases, random_play
 from tests.supervision.reference.rules import Foretold, foretell
 from tests.supervision.reference.timeline import Ambiguous, Line
 
@@ -57,16 +56,18 @@ def test_a_hundred_fixed_plays_go_as_the_rules_say(loop: str) -> None:
         assert perform(play, VIRTUAL[loop]()) == foretell(play).lines, f"seed {seed}"
 
 
-def test_the_fixed_plays_meet_every_case() -> None:
-    """Every strategy, restart type and reason of an end: nothing of the tables is left untried."""
-    met: Counter[tuple[str, str, str]] = sum(
-        (foretell(random_play(Random(seed), steps=40)).met for seed in range(100)),  # noqa: S311 - see above
-        Counter(),
-    )
+@pytest.mark.parametrize("loop", LOOPS)
+def test_every_case_of_the_tables_goes_as_the_rules_say(loop: str) -> None:
+    """Every strategy, restart type and reason, each of them met."""
+    met: Counter[tuple[str, str, str]] = Counter()
+    for strategy, restart, reason in cases():
+        play = case(strategy, restart, reason)
+        expected = foretell(play)
+        assert perform(play, VIRTUAL[loop]()) == expected.lines, (strategy, restart, reason)
+        met += expected.met
 
-    strategies = [*(strategy.value for strategy in Strategy), "dynamic"]
-    restarts = [restart.value for restart in Restart]
-    assert set(met) >= set(product(strategies, restarts, ["crashed", "killed", "normal"]))
+    assert {each[0] for each in met} == {*(strategy.value for strategy in Strategy), "dynamic"}
+    assert len(met) == 4 * 3 * 4
 
 
 def in_order(lines: list[Line]) -> dict[tuple[str, str], list[str]]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
-from .plays import NEVER, Leaf, own
+from .plays import Leaf, own
 from .timeline import Cut, Life, Wait
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class ChildLife(ABC):
     :ivar left: behind, by a supervisor that waits no longer; cuts the cleanup too
     :ivar fault: why it was told to end, if that was a failure; the first one counts
     :ivar error: of a failed start
+    :ivar due_at: when the start has to be done
     """
 
     def __init__(self, world: World, place: Place) -> None:
@@ -46,6 +47,7 @@ class ChildLife(ABC):
         self.fault: str | None = None
         self.reason: str | None = None
         self.error: str | None = None
+        self.due_at: int | None = None
         place.incarnation += 1
         place.state = "starting"
         place.life = self
@@ -114,8 +116,24 @@ class ChildLife(ABC):
         except Cut as cut:
             if self.left:
                 raise
-            failed = "killed" if cut.native and not self.told else None
-        return self.fault or failed or ("shutdown" if self.told else "normal")
+            failed = "killed" if cut.native and not (self.told or self.is_late) else None
+        return self.fault or failed or self.planned()
+
+    def planned(self) -> str:
+        """The reason if nothing else happens any more."""
+        if self.fault:
+            return self.fault
+        if self.is_late:
+            self.error = "StartTimeout"
+            return "crashed"
+        return "shutdown" if self.told else "normal"
+
+    @property
+    def is_late(self) -> bool:
+        """The time for the start was over before it was done, and before anybody ended it."""
+        if self.ready or self.fault or self.due_at is None:
+            return False
+        return self.world.now >= self.due_at and (self.stop_at is None or self.stop_at >= self.due_at)
 
     def _clean_up(self, reason: str) -> Reason:
         """Put away; foreign code can cut that, and then it is the reason."""
@@ -163,15 +181,22 @@ class ActorLife(ChildLife):
 
     def _come_up(self) -> Life:
         world, path = self.world, self.place.path
-        limit = self.spec.start_limit + own(path, "start limit")
-        takes = NEVER if path in world.slow else self.spec.starts_in + own(path, "start")
-        yield Wait(path, world.now + min(takes, limit))
-        if takes > limit:
+        self.due_at = world.now + self.spec.start_limit + own(path, "start limit")
+        done_at = world.now + self.spec.starts_in + own(path, "start") + world.slow[path]
+        if self.spec.stubborn:
+            yield Wait(path, done_at, shield=True)
+        else:
+            yield Wait(path, min(done_at, self.due_at))
+        if self.world.now < done_at:
             raise Failure("StartTimeout")
         if world.weak[path] > 0:
             world.weak[path] -= 1
             raise Failure("PuppetError")
         world.note(path, "play", "start")
+        if self.is_late:
+            raise Failure("StartTimeout")
+        if self.left:
+            raise Cut  # nobody waits for it any more
         self.up()
 
     def _handle(self, message: Message) -> Life:

@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from supervision import (
     Backoff,
     ChildAdded,
+    ChildDeleted,
     ChildExited,
     ChildSpec,
     ChildStarted,
@@ -33,7 +35,7 @@ from supervision import (
 )
 from supervision.testing import Crash, Echo, Hang, Puppet, PuppetError, Quit, Stage, virtual_backend
 
-from .plays import NEVER, TICK_S, Branch, Leaf, Play, Step, backoff, join, newcomer, own, walk
+from .plays import TICK_S, Branch, Leaf, Play, Step, backoff, join, newcomer, own, walk
 from .rules import ordered
 from .timeline import Line
 
@@ -64,6 +66,7 @@ def _word(reason: ExitReason) -> str:
 #: How the reference writes what the kernel tells its observers.
 WRITTEN: dict[type[Event], Callable[[Any, float], str]] = {
     ChildAdded: lambda event, tick_s: "added",
+    ChildDeleted: lambda event, tick_s: "deleted",
     ChildStarted: lambda event, tick_s: f"started {event.incarnation}",
     ChildExited: lambda event, tick_s: f"exited {event.incarnation} {_word(event.reason)} {event.started}",
     ChildStopped: lambda event, tick_s: f"stopped {_word(event.reason)} {event.removed}",
@@ -88,7 +91,13 @@ class Tape(EventStream):
 
 
 class Performer(Puppet):
-    """A puppet whose echoes are written down."""
+    """A puppet whose echoes are written down, and who may start in a shield of its own."""
+
+    stage: Performance
+
+    async def on_start(self) -> None:
+        with anyio.CancelScope(shield=self.ctx.path in self.stage.stubborn):
+            await super().on_start()
 
     @handles(Echo)
     async def echo(self, message: Echo) -> object:
@@ -105,10 +114,10 @@ class Performance(Stage):
         self.tick_s = tick_s
         self.lines: list[Line] = []
         self.begin_s = 0.0
+        self.stubborn: set[str] = set()
+        self.slow_s: dict[str, float] = {}
         self.failing_starts.update(dict(play.weak))
-        for path, child in walk(play.root):
-            if isinstance(child, Leaf):
-                self._furnish(path, child)
+        self._furnish("", play.root)
 
     def __call__(self) -> Puppet:
         return Performer(self)
@@ -120,9 +129,19 @@ class Performance(Stage):
         at = round((anyio.current_time() - self.begin_s) / self.tick_s)
         self.lines.append(Line(at, path, stream, text))
 
-    def _furnish(self, path: str, leaf: Leaf) -> None:
+    def _furnish(self, path: str, child: Leaf | Branch) -> None:
+        if isinstance(child, Leaf):
+            self._furnish_leaf(path, child)
+            return
+        for below, each in walk(child, path):
+            if isinstance(each, Leaf):
+                self._furnish_leaf(below, each)
+
+    def _furnish_leaf(self, path: str, leaf: Leaf) -> None:
         self.start_delays_s[path] = (leaf.starts_in + own(path, "start")) * self.tick_s
         self.stop_delays_s[path] = (leaf.stops_in + own(path, "stop")) * self.tick_s
+        if leaf.stubborn:
+            self.stubborn.add(path)
 
     # the tree
 
@@ -130,7 +149,8 @@ class Performance(Stage):
         tick_s = self.tick_s
         pause = Backoff(self._waits(path), child.healthy_after * tick_s, child.immediate)
         if isinstance(child, Branch):
-            return ChildSpec(child.id, self._floor(child, path), child.restart, backoff=pause)
+            floor = self._floor(child, path)
+            return ChildSpec(child.id, floor, child.restart, backoff=pause, significant=child.significant)
         return ChildSpec(
             child.id,
             self,
@@ -139,14 +159,17 @@ class Performance(Stage):
             shutdown_timeout_s=(child.stop_limit + own(path, "stop limit")) * tick_s,
             mailbox=MailboxSpec(child.capacity),
             backoff=pause,
+            significant=child.significant,
         )
 
     def _floor(self, branch: Branch, path: str) -> SupervisorSpec | DynamicSupervisorSpec:
         intensity = Intensity(branch.restarts, branch.period * self.tick_s)
         if branch.strategy is None:
-            return DynamicSupervisorSpec(intensity, ordered_shutdown=branch.ordered)
+            return DynamicSupervisorSpec(
+                intensity, ordered_shutdown=branch.ordered, auto_shutdown=branch.auto_shutdown
+            )
         children = tuple(self._spec(child, join(path, child.id)) for child in branch.children)
-        return SupervisorSpec(children, branch.strategy, intensity)
+        return SupervisorSpec(children, branch.strategy, intensity, branch.auto_shutdown)
 
     def _waits(self, path: str) -> Callable[[RetryCallState], float]:
         return lambda state: backoff(path, state.attempt_number) * self.tick_s
@@ -180,10 +203,18 @@ class Performance(Stage):
     async def _play(self, system: System, visitors: anyio.abc.TaskGroup) -> None:
         begin_s = anyio.current_time()
         for number, step in enumerate(self.play.steps):
-            await anyio.sleep_until(begin_s + step.at * self.tick_s)
+            if await self._ends_before(system, begin_s + step.at * self.tick_s):
+                return
             self._look(system.tree())
             self._act(system, visitors, number, step)
-        await anyio.sleep_until(begin_s + self.play.end_at * self.tick_s)
+        await self._ends_before(system, begin_s + self.play.end_at * self.tick_s)
+
+    @staticmethod
+    async def _ends_before(system: System, deadline: float) -> bool:
+        with anyio.CancelScope(deadline=deadline):
+            await system.wait()
+            return True
+        return False
 
     async def _end(self, system: System, scope: anyio.CancelScope) -> None:
         match self.play.cause:
@@ -192,12 +223,12 @@ class Performance(Stage):
                 await system.wait()
             case "scope":
                 scope.cancel()
-                await anyio.sleep_forever()
+                await checkpoint()
             case "native":
                 if (task := _task()) is None:
                     return
                 task.cancel()
-                await anyio.sleep_forever()
+                await checkpoint()
             case "error":
                 raise PlayError
 
@@ -216,7 +247,7 @@ class Performance(Stage):
             case "weak":
                 self.failing_starts[step.path] += step.length
             case "slow":
-                self._dawdle(step.path)
+                self._dawdle(step.path, step.length * self.tick_s)
             case "foreign":
                 cancel_natively(step.path or "play")
             case "tell" | "crash" | "quit" | "hang" | "stuck":
@@ -224,10 +255,10 @@ class Performance(Stage):
             case _:
                 visitors.start_soon(self._visit, system, number, step)
 
-    def _dawdle(self, path: str) -> None:
-        delay_s = self.start_delays_s.get(path, 0.0)
-        slow_s = NEVER * self.tick_s
-        self.start_delays_s[path] = delay_s - slow_s if delay_s > slow_s else delay_s + slow_s
+    def _dawdle(self, path: str, more_s: float) -> None:
+        if path in self.start_delays_s:
+            more_s = -self.slow_s.pop(path) if path in self.slow_s else self.slow_s.setdefault(path, more_s)
+            self.start_delays_s[path] += more_s
 
     def _tell(self, system: System, number: int, step: Step) -> None:
         length_s = step.length * self.tick_s
@@ -260,11 +291,16 @@ class Performance(Stage):
                 await system.kill(step.path)
             case "terminate":
                 await system.terminate_child(parent, name)
+            case "delete":
+                await system.delete_child(parent, name)
+            case "restart":
+                await system.restart_child(parent, name)
+                return "started"
             case "start":
-                leaf = newcomer(step.length)
-                path = join(step.path, leaf.id)
-                self._furnish(path, leaf)
-                await system.start_child(step.path, self._spec(leaf, path))
+                child = newcomer(step.length)
+                path = join(step.path, child.id)
+                self._furnish(path, child)
+                await system.start_child(step.path, self._spec(child, path))
                 return "started"
         return "done"
 

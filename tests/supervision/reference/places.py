@@ -37,17 +37,16 @@ class Place:
     """What stays of a child when its incarnation is replaced.
 
     :ivar life: the present incarnation
-    :ivar lingering: an incarnation that could not be stopped in time
     :ivar failures: in a row
     :ivar leaving: who waits for its end for good
     :ivar starter: who waits for its start
+    :ivar kept: it stays in the tree, stopped, if that start fails
     """
 
     spec: Leaf | Branch
     path: str
     parent: SupervisorLife | None
     life: ChildLife | None = None
-    lingering: ChildLife | None = None
     state: str = "starting"
     incarnation: int = 0
     failures: int = 0
@@ -55,6 +54,7 @@ class Place:
     mailbox: list[Message] = field(default_factory=list)
     leaving: list[Message] = field(default_factory=list)
     starter: Message | None = None
+    kept: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -89,7 +89,7 @@ class World(Timeline):
     """A system, seen from outside.
 
     :ivar weak: path -> number of starts from now on that fail
-    :ivar slow: paths whose start takes for ever
+    :ivar slow: path -> ticks that a start takes more
     :ivar met: (strategy, restart type, reason) of every end that a supervisor decided on
     :ivar alive: incarnations that have not ended
     """
@@ -98,7 +98,7 @@ class World(Timeline):
         super().__init__()
         self.places: dict[str, Place] = {}
         self.weak = Counter(dict(play.weak))
-        self.slow: set[str] = set()
+        self.slow: Counter[str] = Counter()
         self.met: Counter[tuple[str, str, str]] = Counter()
         self.alive: list[ChildLife] = []
         self.over = False

@@ -8,10 +8,11 @@ leave open, the order of unrelated things at one instant, does not come up.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from supervision import Restart, Strategy
+from supervision import AutoShutdown, Restart, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 TICK_S: Final = 2.0**-28
 #: The unit in which plays are written, 0.25 s.
 BEAT: Final = 2**26
-#: Longer than any play.
-NEVER: Final = 4000 * BEAT
-
 ENDS = ("leave", "stop", "scope", "native", "error")
 
 
@@ -41,6 +39,7 @@ class Leaf:
     :ivar stop_limit: ticks that a stop may take
     :ivar immediate: the first restart comes without delay
     :ivar healthy_after: ticks of life after which failures are forgotten
+    :ivar stubborn: its start is in a shield of its own
     """
 
     id: str
@@ -52,6 +51,8 @@ class Leaf:
     capacity: int = 4
     immediate: bool = True
     healthy_after: int = 120 * BEAT
+    significant: bool = False
+    stubborn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Branch:
     ordered: bool = False
     immediate: bool = True
     healthy_after: int = 120 * BEAT
+    significant: bool = False
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +118,44 @@ def walk(branch: Branch, base: str = "") -> Iterator[tuple[str, Leaf | Branch]]:
             yield from walk(child, path)
 
 
-def newcomer(number: int) -> Leaf:
-    """The child that a step ``start`` brings in under that number."""
+def newcomer(number: int) -> Leaf | Branch:
+    """The child that a step ``start`` brings in under that number: some are floors that end by themselves."""
     restart = list(Restart)[number % 3]
+    if number % 4 == 3:
+        worker = Leaf("x", Restart.TRANSIENT, significant=True)
+        return Branch(f"n{number}", (worker,), restart=restart, auto_shutdown=AutoShutdown.ANY_SIGNIFICANT)
     return Leaf(f"n{number}", restart, starts_in=BEAT // 64, stops_in=BEAT // 64, immediate=number % 2 == 0)
 
 
 def backoff(path: str, attempt: int) -> int:
     """Ticks to wait before that attempt (1 or more) of a restart."""
     return (BEAT << min(attempt, 4)) // 2 + own(path, "backoff", attempt)
+
+
+#: The order that makes a child end for that reason; one that ends with shutdown is a floor that ends itself.
+ENDINGS: Final = {"crashed": "crash", "killed": "kill", "normal": "quit", "shutdown": "quit"}
+
+
+def case(strategy: Strategy | None, restart: Restart, reason: str) -> Play:
+    """A child of that restart type, between two others, that ends for that reason, twice."""
+    number = next(
+        number
+        for number in range(12)
+        if list(Restart)[number % 3] is restart and (number % 4 == 3) == (reason == "shutdown")
+    )
+    middle = newcomer(number)
+    path = f"{middle.id}/x" if reason == "shutdown" else middle.id
+    children: tuple[Leaf | Branch, ...] = (Leaf("a"), middle, Leaf("z", stops_in=BEAT))
+    ends = [(10 * BEAT, ENDINGS[reason], path), (20 * BEAT, ENDINGS[reason], path)]
+    if strategy is None:
+        children, ends = (), [(BEAT, "start", ""), *ends]
+    steps = tuple(Step(at + own(at), order, path, number) for at, order, path in ends)
+    return Play(Branch("play", children, strategy), steps)
+
+
+def cases() -> Iterator[tuple[Strategy | None, Restart, str]]:
+    """Every strategy (None: dynamic), restart type and reason."""
+    return product((*Strategy, None), Restart, ENDINGS)
 
 
 def random_play(chance: Random, *, steps: int = 25) -> Play:
@@ -138,7 +170,9 @@ def random_play(chance: Random, *, steps: int = 25) -> Play:
         step = _step(chance, at, number, paths, hosts)
         script.append(step)
         if step.order == "start":
-            paths += 3 * [join(step.path, f"n{step.length}")]
+            child = newcomer(step.length)
+            path = join(step.path, child.id)
+            paths += 2 * [path, *([join(path, "x")] if isinstance(child, Branch) else [path])]
     weak = tuple((path, 1) for path in paths if chance.random() < 0.01)
     cause, end_at = chance.choice(ENDS), at + chance.choice((0, BEAT, 60 * BEAT)) + own("end")
     return Play(root, tuple(script), end_at, cause, weak)
@@ -146,7 +180,8 @@ def random_play(chance: Random, *, steps: int = 25) -> Play:
 
 ORDERS = (
     "ask", "ask", "tell", "crash", "crash", "crash", "quit", "quit", "hang", "stuck", "kill", "kill",
-    "foreign", "foreign", "terminate", "start", "start", "weak", "slow",
+    "foreign", "foreign", "terminate", "terminate", "restart", "restart", "delete", "start", "start", "weak",
+    "slow",
 )  # fmt: skip
 
 
@@ -159,8 +194,14 @@ def _step(chance: Random, at: int, number: int, paths: list[str], hosts: list[st
     return Step(at, order, path, chance.choice((BEAT, 6 * BEAT, 50 * BEAT)) + own("length", number))
 
 
-def _children(chance: Random, depth: int) -> tuple[Leaf | Branch, ...]:
-    return tuple(_child(chance, each, depth) for each in "abcd"[: chance.randint(0 if depth < 3 else 1, 4)])
+def _children(chance: Random, depth: int, auto_shutdown: AutoShutdown) -> tuple[Leaf | Branch, ...]:
+    children = [_child(chance, each, depth) for each in "abcd"[: chance.randint(0 if depth < 3 else 1, 4)]]
+    if auto_shutdown is AutoShutdown.NEVER:
+        return tuple(children)
+    return tuple(
+        replace(child, significant=child.restart is not Restart.PERMANENT and chance.random() < 0.7)
+        for child in children
+    )
 
 
 def _child(chance: Random, name: str, depth: int) -> Leaf | Branch:
@@ -175,6 +216,7 @@ def _child(chance: Random, name: str, depth: int) -> Leaf | Branch:
         starts_in=chance.choice((0, 0, 0, BEAT, 6 * BEAT)),
         stops_in=chance.choice((0, 0, 0, BEAT, 6 * BEAT, 30 * BEAT)),
         capacity=chance.choice((1, 4)),
+        stubborn=chance.random() < 0.15,
         immediate=immediate,
         healthy_after=healthy_after,
     )
@@ -182,10 +224,12 @@ def _child(chance: Random, name: str, depth: int) -> Leaf | Branch:
 
 def _branch(chance: Random, name: str, depth: int) -> Branch:
     strategy = chance.choice((*Strategy, *Strategy, None))
+    auto_shutdown = chance.choice((*AutoShutdown, AutoShutdown.NEVER))
     return Branch(
         name,
-        _children(chance, depth) if strategy else (),
+        _children(chance, depth, auto_shutdown) if strategy else (),
         strategy,
+        auto_shutdown=auto_shutdown,
         restarts=chance.choice((0, 1, 3, 100)),
         period=chance.choice((4, 40)) * BEAT,
         ordered=chance.random() < 0.5,

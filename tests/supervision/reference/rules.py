@@ -97,14 +97,14 @@ class Script:
             case "weak":
                 world.weak[step.path] += step.length
             case "slow":
-                world.slow ^= {step.path}
+                world.slow[step.path] = 0 if world.slow[step.path] else step.length
             case "foreign":
                 for life in world.alive:
                     if life.place.path == step.path:
                         life.task.native = True
             case "kill":
                 world.spawn(self._kill(number, step))
-            case "start" | "terminate":
+            case "start" | "terminate" | "restart" | "delete":
                 world.spawn(self._command(number, step))
             case _:
                 world.spawn(self._tell(number, step))
@@ -143,7 +143,7 @@ class Script:
         if life is None:
             message.answer("ActorStopped")
         elif not isinstance(life, SupervisorLife):
-            message.answer("NotAnActor")
+            message.answer("NotASupervisor")
         elif life.closing or life.ended:
             message.answer("ActorStopped")
         else:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final
 
-from supervision import Restart, Strategy
+from supervision import AutoShutdown, Restart, Strategy
 
 from .lives import ActorLife, ChildLife, Failure, Reason
 from .places import Message, Place, World
-from .plays import Branch, Leaf, backoff, join, newcomer
+from .plays import Branch, Leaf, backoff, join, newcomer, own
 from .timeline import Cut, Life, Wait
 
 #: After which ends a child comes back.
@@ -36,6 +36,7 @@ class SupervisorLife(ChildLife):
     :ivar desk: what waits for a decision
     :ivar alarms: what is to be done at which tick: (tick, places to start) or (tick, life to be given up)
     :ivar failed_at: ticks of the failures that count
+    :ivar left_behind: id -> an incarnation that could not be stopped in time
     """
 
     def __init__(self, world: World, place: Place, spec: Branch) -> None:
@@ -45,6 +46,7 @@ class SupervisorLife(ChildLife):
         self.desk: list[ChildLife | Message] = []
         self.alarms: list[tuple[int, list[Place] | ChildLife]] = []
         self.failed_at: list[int] = []
+        self.left_behind: dict[str, ChildLife] = {}
 
     def live(self) -> Life:
         for spec in self.spec.children:
@@ -79,17 +81,30 @@ class SupervisorLife(ChildLife):
     def _do(self, due: list[Place] | ChildLife) -> Life:
         if isinstance(due, list):
             yield from self._restart(due)
-        elif due.place.life is due and not due.ended:
+        elif due.place.life is due and not due.ended and not self._has_time(due):
             yield from self._pass_by(due)
             if not due.ended:
                 due.place.life = None
                 yield from self._on_end(due.place, due)
 
+    def _has_time(self, life: ChildLife) -> bool:
+        """It came up in time, and if it is leaving it has not had its time for that."""
+        if not life.ready:
+            return False
+        limit = life.place.stop_limit
+        if not life.place.leaving or life.stop_at is None or limit is None:
+            return True
+        return self.world.now < life.stop_at + limit
+
     # starting
 
     def _add(self, spec: Leaf | Branch) -> Place:
         place = Place(spec, join(self.place.path, spec.id), self)
-        self.children.append(place)
+        old = next((each for each in self.children if each.spec.id == spec.id), None)
+        if old is None:
+            self.children.append(place)
+        else:
+            self.children[self.children.index(old)] = place
         self.world.places[place.path] = place
         self.world.event(place.path, "added")
         return place
@@ -99,24 +114,38 @@ class SupervisorLife(ChildLife):
             return SupervisorLife(self.world, place, place.spec)
         return ActorLife(self.world, place, place.spec)
 
+    def _start_alone(self, place: Place) -> None:
+        life, patience = self._start(place), _patience(place)
+        if patience is not None:
+            self.alarms.append((self.world.now + patience, life))
+
     def _start_and_wait(self, place: Place) -> Starting:
-        life = self._start(place)
-        yield Wait(place.path, condition=lambda: life.ready or life.ended)
+        life, patience = self._start(place), _patience(place)
+        until = None if patience is None else self.world.now + patience
+        yield Wait(place.path, until, lambda: life.ready or life.ended)
         if not life.ready:
-            place.life = None
+            yield from self._put_down(place)
         return life
+
+    def _lingering(self, name: str) -> ChildLife | None:
+        life = self.left_behind.get(name)
+        return None if life is None or life.ended else life
 
     # a child has ended
 
     def _on_end(self, place: Place, life: ChildLife) -> Life:
-        reason = life.reason or "shutdown"
+        reason = life.reason or life.planned()
         if place.leaving:
             self._retire(place, reason)
         elif place.starter is not None:
             place.starter.answer(life.error or "StartFailed")
-            self._forget(place, reason)
+            if place.kept:
+                self.world.close(place, reason, removed=False)
+            else:
+                self._forget(place, reason)
         elif not self._comes_back(place, reason):
             self._retire(place, reason)
+            self._end_with(place)
         else:
             yield from self._recover(place, life)
 
@@ -124,6 +153,13 @@ class SupervisorLife(ChildLife):
         strategy = self.spec.strategy.value if self.spec.strategy else "dynamic"
         self.world.met[strategy, place.spec.restart.value, reason] += 1
         return reason in COMES_BACK[place.spec.restart]
+
+    def _end_with(self, place: Place) -> None:
+        """A significant child that ended by itself ends its supervisor, or the last of them does."""
+        left = [each for each in self.children if each.spec.significant and not each.is_over]
+        last = self.spec.auto_shutdown is AutoShutdown.ALL_SIGNIFICANT and not left
+        if place.spec.significant and (last or self.spec.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT):
+            self.stop()
 
     def _recover(self, failed: Place, life: ChildLife) -> Life:
         """Count it, stop those who share its fate in reverse, start them again after a delay."""
@@ -150,11 +186,11 @@ class SupervisorLife(ChildLife):
         An old incarnation that lingers, or a start that fails, counts as a failure more.
         """
         for place in places:
-            if place.lingering is not None and not place.lingering.ended:
-                yield from self._recover(place, place.lingering)
+            if (old := self._lingering(place.spec.id)) is not None:
+                yield from self._recover(place, old)
                 return
         if len(places) == 1:
-            self._start(places[0])
+            self._start_alone(places[0])
             return
         for place in places:
             life = yield from self._start_and_wait(place)
@@ -235,7 +271,7 @@ class SupervisorLife(ChildLife):
         life.told = life.left = True
         yield from self._outwait(life, self.world.now)
         if not life.ended:
-            life.place.lingering = life
+            self.left_behind[life.place.spec.id] = life
 
     def _retire(self, place: Place, reason: str) -> None:
         """It does not come back. Children of a static supervisor stay in the tree, unless temporary."""
@@ -263,23 +299,41 @@ class SupervisorLife(ChildLife):
         name = f"n{number}" if command.order == "start" else command.path.rpartition("/")[2]
         place = next((each for each in self.children if each.spec.id == name), None)
         if command.order == "start":
-            self._take_on(command, place, newcomer(number))
+            self._take_on(command, newcomer(number))
         elif place is None:
             command.answer("ChildNotFound")
-        elif place.is_over:
-            command.answer("done")
-        else:
+        elif command.order == "terminate":
             self._dismiss(command, place)
+        elif not place.is_over:
+            command.answer("ChildRestarting" if place.state == "backoff" else "ChildRunning")
+        elif command.order == "delete":
+            self._delete(command, place)
+        elif self._lingering(name) is not None:
+            command.answer("StartFailed")
+        else:
+            self._take_back(command, place)
 
-    def _take_on(self, command: Message, present: Place | None, spec: Leaf) -> None:
-        if present is not None:
-            command.answer("ChildExists")
-            return
+    def _take_on(self, command: Message, spec: Leaf | Branch) -> None:
         place = self._add(spec)
         place.starter = command
-        self._start(place)
+        self._start_alone(place)
+
+    def _take_back(self, command: Message, old: Place) -> None:
+        place = self._add(old.spec)
+        place.incarnation, place.kept, place.starter = old.incarnation, True, command
+        self._start_alone(place)
+
+    def _delete(self, command: Message, place: Place) -> None:
+        self.children.remove(place)
+        if self.world.places.get(place.path) is place:
+            del self.world.places[place.path]
+        self.world.event(place.path, "deleted")
+        command.answer("done")
 
     def _dismiss(self, command: Message, place: Place) -> None:
+        if place.is_over:
+            command.answer("done")
+            return
         place.leaving.append(command)
         if place.life is None:
             self._drop_restarts([place])
@@ -292,3 +346,10 @@ class SupervisorLife(ChildLife):
 
 def _whose(what: list[Place] | ChildLife) -> str:
     return what[0].path if isinstance(what, list) else what.place.path
+
+
+def _patience(place: Place) -> int | None:
+    """Ticks after which a start is given up though it cannot be cancelled."""
+    if isinstance(place.spec, Branch) or place.stop_limit is None:
+        return None
+    return place.spec.start_limit + own(place.path, "start limit") + place.stop_limit
