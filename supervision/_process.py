@@ -165,9 +165,9 @@ class Process(ABC):
         if parent is not None and parent.soft.cancel_called:
             self.soft.cancel()  # it was spawned just before: nothing begins to start under one who stops
         if self.soft.cancel_called:
-            return self.planned()
+            return self._planned()
         failed = await self._contain(self.live, self.soft)
-        return self.fault or failed or self.planned()
+        return self.fault or failed or self._planned()
 
     async def _clean_up(self, reason: ExitReason) -> ExitReason:
         hard, failed = self.hard, None
@@ -178,13 +178,17 @@ class Process(ABC):
             self.report_overdue()
         return failed or reason
 
-    def planned(self) -> ExitReason:
-        """Its reason if nothing else happens any more."""
+    def _planned(self) -> ExitReason:
+        if self.fault is None and self.is_late:
+            self.start_error = self.too_late()
+        return self.outlook()
+
+    def outlook(self) -> ExitReason:
+        """Why it will have ended if nothing else happens to it."""
         if self.fault is not None:
             return self.fault
         if self.is_late:
-            self.start_error = self.too_late()
-            return crashed(self.start_error)
+            return crashed(self.start_error or self.too_late())
         return Shutdown() if self.soft.cancel_called else Normal()
 
     @property

@@ -203,7 +203,7 @@ class SupervisorProcess(Process):
         await self._decide(cell, process)
 
     async def _decide(self, cell: Cell, process: Process) -> None:
-        reason = process.reason or process.planned()
+        reason = process.reason or process.outlook()
         if cell.leaving is not None:
             self.retire(cell, reason)
         elif cell.starter is not None:

@@ -117,16 +117,17 @@ class ChildLife(ABC):
             if self.left:
                 raise
             failed = "killed" if cut.native and not (self.told or self.is_late) else None
-        return self.fault or failed or self.planned()
+        return self.fault or failed or self._planned()
 
-    def planned(self) -> str:
-        """The reason if nothing else happens any more."""
-        if self.fault:
-            return self.fault
+    def _planned(self) -> str:
+        self.error = "StartTimeout" if self.is_late else None
+        return self.outlook()
+
+    def outlook(self) -> str:
+        """Why it will have ended if nothing else happens to it."""
         if self.is_late:
-            self.error = "StartTimeout"
             return "crashed"
-        return "shutdown" if self.told else "normal"
+        return self.fault or ("shutdown" if self.told else "normal")
 
     @property
     def is_late(self) -> bool:

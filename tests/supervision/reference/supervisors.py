@@ -134,7 +134,7 @@ class SupervisorLife(ChildLife):
     # a child has ended
 
     def _on_end(self, place: Place, life: ChildLife) -> Life:
-        reason = life.reason or life.planned()
+        reason = life.reason or life.outlook()
         if place.leaving:
             self._retire(place, reason)
         elif place.starter is not None:
