@@ -97,6 +97,8 @@ class Loopback:
         site = web.TCPSite(runner, self.settings.host, self.settings.port, ssl_context=context)
         await site.start()
         self._port = runner.addresses[0][1]
+        if self.settings.numeric_voice_endpoint:
+            self.voice.address = self.address
 
     async def _close_connectors(self) -> None:
         for connector in self._connectors:

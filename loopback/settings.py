@@ -47,6 +47,11 @@ class LoopbackSettings:
     voice_server_on_rejoin: VoiceServerOnRejoin = "if_unconnected"
     """Whether op 4 for the current channel brings a VOICE_SERVER_UPDATE (assumption, facts/discord.md 8)."""
 
+    numeric_voice_endpoint: bool = False
+    """Whether voice servers are stated by address instead of by name: for clients that resolve names by
+    themselves.
+    """
+
     close_voice_on_move: bool = False
     """Whether moving the bot closes its voice websocket with 4014 at once, or leaves that to the new
     IDENTIFY.

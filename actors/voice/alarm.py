@@ -43,6 +43,7 @@ class Alarm:
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._setting = _Setting()
+        self._due: int | None = None
         self._descriptor = _create() if exact else None
         if self._descriptor is not None:
             self._loop.add_reader(self._descriptor, self._expired)
@@ -54,11 +55,13 @@ class Alarm:
             delay_s = max(when - time.monotonic_ns(), 0) / _NS
             self._handle = self._loop.call_at(self._loop.time() + delay_s, self._ring)
         else:
-            self._arm(self._descriptor, max(when, 1))  # 0 would disarm it
+            self._due = max(when, 1)  # 0 would disarm it
+            self._arm(self._descriptor, self._due)
 
     def cancel(self) -> None:
         """Do not ring."""
         if self._descriptor is not None:
+            self._due = None
             self._arm(self._descriptor, 0)
         elif self._handle is not None:
             self._handle.cancel()
@@ -79,12 +82,20 @@ class Alarm:
             raise OSError(number, os.strerror(number))
 
     def _expired(self) -> None:
-        assert self._descriptor is not None  # noqa: S101 - the reader is removed with it
-        try:
-            os.read(self._descriptor, 8)
-        except BlockingIOError:
-            return  # set anew between the expiry and this call
+        if self._due is None or time.monotonic_ns() < self._due:
+            return  # set anew, or cancelled, between the expiry and this call
+        self._due = None
         self._ring()
+        if self._due is None and self._descriptor is not None:
+            self._settle(self._descriptor)  # setting it anew has done so
+
+    @staticmethod
+    def _settle(descriptor: int) -> None:
+        """Take the expiry off the descriptor, which would else be ready again at once."""
+        try:
+            os.read(descriptor, 8)
+        except BlockingIOError:
+            pass
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

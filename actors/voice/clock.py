@@ -1,7 +1,7 @@
 """The one sender: a clock with 20 slots of 1 ms that ticks every stream once in 20 ms.
 
-A stream that plays sits in one slot; slots are filled evenly, so 1,000 streams leave as 50 packets each
-millisecond instead of 1,000 at once. Deadlines are absolute (origin + slot + 20 ms x n), so nothing drifts.
+A stream that plays sits in one slot. A few streams share few slots, as each slot is a wake-up of the process;
+many are spread evenly, so 1,000 streams leave as 50 packets each millisecond instead of 1,000 at once. Deadlines are absolute (origin + slot + 20 ms x n), so nothing drifts.
 Streams that do not play are in no slot and cost nothing; with no stream in any slot the clock sleeps.
 
 `Grid` is the pure part (what is due at a time), `Clock` drives it by one alarm, set anew for each slot, which
@@ -21,6 +21,8 @@ from actors.voice.alarm import Alarm
 from actors.voice.stream import FRAME_NS, Stream
 
 SLOTS: Final = 20
+#: A slot takes so many streams before another one is opened: they leave within half a millisecond.
+COMPANY: Final = 16
 _SLOT_NS: Final = FRAME_NS // SLOTS
 #: A slot that is late sends at most this many frames of a stream at once, and ...
 BURST_FRAMES: Final = 2
@@ -54,9 +56,9 @@ class Grid:
         return tuple(len(slot.streams) for slot in self._slots)
 
     def insert(self, stream: Stream, now: int) -> int:
-        """Put a stream into the emptiest slot (of equals, the one due first); returns when it is due."""
+        """Put a stream into a slot; returns when it is due."""
         if stream.slot is None:
-            index = min(range(SLOTS), key=lambda i: (len(self._slots[i].streams), self._next_due(i, now)))
+            index = self._choose(now)
             slot = self._slots[index]
             if not slot.streams:
                 slot.due = slot.visit = self._next_due(index, now)
@@ -64,6 +66,14 @@ class Grid:
             slot.streams[stream] = None
             stream.slot = index
         return self._slots[stream.slot].visit
+
+    def _choose(self, now: int) -> int:
+        """The fullest slot that has room; else the emptiest. Of equals, the one due first."""
+        sizes = [len(slot.streams) for slot in self._slots]
+        shared = [index for index, size in enumerate(sizes) if 0 < size < COMPANY]
+        if shared:
+            return min(shared, key=lambda index: (-sizes[index], self._next_due(index, now)))
+        return min(range(SLOTS), key=lambda index: (sizes[index], self._next_due(index, now)))
 
     def remove(self, stream: Stream) -> None:
         """Take a stream out of its slot, if it has one."""

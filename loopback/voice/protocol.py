@@ -115,6 +115,7 @@ class VoiceSettings:
       quick.
     - A session that waits for a RESUME stays in its group, and gets what it has missed by the replay; whether
       Discord does so is not documented.
+    - ``udp_address``: where clients are told to send their UDP, if another process receives it (a bench).
     """
 
     heartbeat_interval_ms: float = 13750.0
@@ -130,6 +131,7 @@ class VoiceSettings:
     servers: int = 3
     dave: DavePolicy = DavePolicy.ON
     dave_latency_ms: float = 0.0
+    udp_address: tuple[str, int] | None = None
 
     @property
     def heartbeat_deadline_s(self) -> float:

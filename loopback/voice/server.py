@@ -72,6 +72,8 @@ class VoiceServer:
         self._present: dict[int, list[int]] = {}
         self._connections: set[Connection] = set()
         self._accepting = False
+        self.address: str | None = None
+        """`host:port` to state instead of names, for clients that resolve names by themselves."""
 
     async def __aenter__(self) -> VoiceServer:
         async with AsyncExitStack() as stack:
@@ -114,6 +116,8 @@ class VoiceServer:
         credential = self._sessions.credential(guild_id, user_id)
         if credential is None:
             raise KeyError(guild_id)
+        if self.address is not None:
+            return self.address
         return f"loopback{credential.server + 1}-{guild_id}.discord.media:443"
 
     def server_of(self, guild_id: int, user_id: int) -> int | None:
@@ -319,7 +323,7 @@ class VoiceServer:
 
     def ready(self, session: VoiceSession) -> Payload:
         """The data of READY: where to send UDP, as whom, and in which modes."""
-        ip, port = self._receivers[session.server].address
+        ip, port = self.settings.udp_address or self._receivers[session.server].address
         return {"ssrc": session.ssrc, "ip": ip, "port": port, "modes": list(self.settings.modes)}
 
     def select_protocol(self, session: VoiceSession, data: Payload) -> Payload:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.voice.clock import SLOTS, Grid
+from actors.voice.clock import COMPANY, SLOTS, Grid
 from actors.voice.events import Ended, Rewound, Started, StreamEvent
 from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE
@@ -331,26 +331,35 @@ def test_a_frame_that_did_not_leave_is_sent_again_and_no_other_in_its_place() ->
 # --- many streams ---
 
 
-def test_streams_are_spread_evenly_over_the_slots() -> None:
-    world = World(53)
-    for number in range(53):
+def test_a_few_streams_share_a_slot() -> None:
+    world = World(COMPANY + 1)
+    for number in range(COMPANY + 1):
         world.play(Source("a", 1000), stream=number)
-    assert sorted(world.grid.occupancy()) == [2] * 7 + [3] * 13
+    assert sorted(world.grid.occupancy())[-3:] == [0, 1, COMPANY]
+    world.run(20 * MS)
+    assert len({wire.sent[0][0] for wire in world.wires}) == 2
+
+
+def test_many_streams_are_spread_evenly_over_the_slots() -> None:
+    world = World(SLOTS * COMPANY + 13)
+    for number in range(SLOTS * COMPANY + 13):
+        world.play(Source("a", 1000), stream=number)
+    assert sorted(world.grid.occupancy()) == [COMPANY] * 7 + [COMPANY + 1] * 13
     world.run(20 * MS)
     starts = {wire.sent[0][0] for wire in world.wires}
     assert starts == {MS * number for number in range(1, SLOTS + 1)}
 
 
 def test_a_slot_that_was_left_is_filled_again() -> None:
-    world = World(40)
-    for number in range(40):
+    world = World(2 * COMPANY)
+    for number in range(2 * COMPANY):
         world.play(Source("a", 10_000), stream=number)
-    for number in range(0, 40, 2):
+    for number in range(0, 2 * COMPANY, 2):
         world.streams[number].stop()
     world.run(200 * MS)
-    for number in range(0, 40, 2):
+    for number in range(0, 2 * COMPANY, 2):
         world.play(Source("b", 10_000), stream=number)
-    assert set(world.grid.occupancy()) == {2}
+    assert sorted(world.grid.occupancy())[-3:] == [0, COMPANY, COMPANY]
 
 
 # --- whatever the clock and the commands do ---
