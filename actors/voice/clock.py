@@ -1,8 +1,9 @@
 """The one sender: a clock with 20 slots of 1 ms that ticks every stream once in 20 ms.
 
 A stream that plays sits in one slot. A few streams share few slots, as each slot is a wake-up of the process;
-many are spread evenly, so 1,000 streams leave as 50 packets each millisecond instead of 1,000 at once. Deadlines are absolute (origin + slot + 20 ms x n), so nothing drifts.
-Streams that do not play are in no slot and cost nothing; with no stream in any slot the clock sleeps.
+many are spread evenly, so 1,000 streams leave as 50 packets each millisecond instead of 1,000 at once.
+Deadlines are absolute (origin + slot + 20 ms x n), so nothing drifts. Streams that do not play are in no slot
+and cost nothing; with no stream in any slot the clock sleeps.
 
 `Grid` is the pure part (what is due at a time), `Clock` drives it by one alarm, set anew for each slot, which
 costs a fraction of a task that sleeps.

@@ -1,4 +1,4 @@
-"""The players of the voice bench, each a process of its own: how it is started, and how it is made to play."""
+"""The players of the voice bench, each a process of its own: how it is started, how it is made to play."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Files:
 
 def write_files(folder: Path) -> Files:
     """Made once for all runs."""
-    packets = encode_pattern()
+    pattern = encode_pattern()
     files = Files(folder / "frames.bin", folder / "pattern.ogg", folder / "pattern.webm")
-    write_frames(files.frames, packets)
-    write_file(files.ogg, packets, TRACK_S)
-    write_file(files.webm, packets, TRACK_S)
+    write_frames(files.frames, pattern)
+    write_file(files.ogg, pattern, TRACK_S)
+    write_file(files.webm, pattern, TRACK_S)
     return files
 
 

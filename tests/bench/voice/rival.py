@@ -1,4 +1,4 @@
-"""The rivals of the voice bench: plain discord.py players that join every guild and play the pattern for ever.
+"""The rivals of the voice bench: plain discord.py players that join every guild and play for ever.
 
 Run as `python -m tests.bench.voice.rival stock|songbird`, with the bot's own variables for the embedded
 Discord and BENCH_FRAMES (`stock`: Opus frames from memory, its cheapest source) or BENCH_OGG (`songbird`: the
@@ -69,7 +69,7 @@ class Memory(discord.AudioSource):
 
 async def play_stock(channel: discord.VoiceChannel, frames: list[bytes]) -> None:
     """Join and play, as discord.py's own guide has it."""
-    client = await channel.connect(timeout=CONNECT_S)
+    client: discord.VoiceClient = await channel.connect(timeout=CONNECT_S)
     client.play(Memory(frames))
 
 

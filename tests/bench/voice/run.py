@@ -85,7 +85,7 @@ class SinkProcess:
 @asynccontextmanager
 async def open_sink() -> AsyncIterator[SinkProcess]:
     """The receiver, not on the player's core."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - nothing is measured yet
         [sys.executable, "-m", "tests.bench.voice.sink"], stdout=subprocess.PIPE, cwd=ROOT
     )
     _pin(process.pid, others=True)
@@ -158,7 +158,7 @@ async def _measure(
         dave=dave,
         cpu_s=cpu / streams / lasted_s * 60,
         core_percent=cpu / lasted_s * 100,
-        threads=len(list(Path(f"/proc/{process.pid}/task").iterdir())),
+        threads=_threads(process.pid),
         mib_per_stream=(total_mib - idle_mib) / streams,
         mib_total=total_mib,
         joined_s=joined_s,
@@ -209,6 +209,10 @@ def _cpu_s(pid: int) -> float:
         fields = _stat(each)
         total += (int(fields[11]) + int(fields[12])) / _TICKS  # utime, stime: proc(5)
     return total
+
+
+def _threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def _memory_mib(pid: int) -> float:

@@ -73,7 +73,7 @@ class Batches:
                 self.control[index].ctypes.data,
                 CONTROL_BYTES,
             )
-        raw = np.frombuffer(self._messages, np.uint8).reshape(BATCH, ctypes.sizeof(_Message))
+        raw = np.frombuffer(memoryview(self._messages), np.uint8).reshape(BATCH, ctypes.sizeof(_Message))
         words = raw.view(np.uint64)
         self._control_lengths = words[:, _Message.control_length.offset // 8]
         self.lengths = raw.view(np.uint32)[:, _Message.length.offset // 4]

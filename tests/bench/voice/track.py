@@ -20,7 +20,7 @@ PATTERN_S: Final = 10
 _LENGTH = struct.Struct("!H")
 
 
-def encode_pattern() -> list[av.Packet]:
+def encode_pattern() -> list[bytes]:
     """Ten seconds of noise below a tone: sound that needs its bits, so that frames are about 320 bytes."""
     codec = av.CodecContext.create("libopus", "w")
     assert isinstance(codec, AudioCodecContext)
@@ -28,20 +28,20 @@ def encode_pattern() -> list[av.Packet]:
     codec.bit_rate = BITS_PER_S
     codec.options = {"vbr": "off", "compression_level": "0"}
     random = np.random.default_rng(1)
-    packets: list[av.Packet] = []
+    frames: list[bytes] = []
     for number in range(PATTERN_S * RATE // FRAME_SAMPLES):
         at = np.arange(number * FRAME_SAMPLES, (number + 1) * FRAME_SAMPLES)
         tone = 6000 * np.sin(at * (2 * np.pi * 440 / RATE))
         sound = (tone[:, None] + random.normal(0, 1500, (FRAME_SAMPLES, 2))).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout="stereo")
         frame.sample_rate, frame.pts = RATE, number * FRAME_SAMPLES
-        packets += codec.encode(frame)
-    return packets
+        frames += [bytes(packet) for packet in codec.encode(frame)]
+    return frames
 
 
-def write_frames(path: Path, packets: list[av.Packet]) -> None:
+def write_frames(path: Path, frames: list[bytes]) -> None:
     """The frames for players that take Opus from memory: `u16 length + payload` each."""
-    path.write_bytes(b"".join(_LENGTH.pack(packet.size) + bytes(packet) for packet in packets))
+    path.write_bytes(b"".join(_LENGTH.pack(len(frame)) + frame for frame in frames))
 
 
 def read_frames(path: str) -> list[bytes]:
@@ -57,7 +57,7 @@ def read_frames(path: str) -> list[bytes]:
     return frames
 
 
-def write_file(path: Path, packets: list[av.Packet], seconds: int) -> None:
+def write_file(path: Path, frames: list[bytes], seconds: int) -> None:
     """A file of that length, its ending says of which kind: the pattern again and again, copied."""
     with av.open(os.fspath(path), "w") as container:
         stream = container.add_stream("libopus", rate=RATE)
@@ -65,7 +65,7 @@ def write_file(path: Path, packets: list[av.Packet], seconds: int) -> None:
         stream.layout = av.AudioLayout("stereo")
         container.start_encoding()
         for number in range(seconds * RATE // FRAME_SAMPLES):
-            packet = av.Packet(bytes(packets[number % len(packets)]))
+            packet = av.Packet(frames[number % len(frames)])
             packet.stream, packet.time_base = stream, stream.time_base or packet.time_base
             packet.pts = packet.dts = round(number * 0.02 / float(packet.time_base or 1))
             packet.duration = round(0.02 / float(packet.time_base or 1))
