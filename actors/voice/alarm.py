@@ -86,14 +86,18 @@ class Alarm:
             return  # set anew, or cancelled, between the expiry and this call
         self._due = None
         self._ring()
-        if self._due is None and self._descriptor is not None:
-            self._settle(self._descriptor)  # setting it anew has done so
+        if not self._is_set():
+            self._settle()  # setting it anew has done so
 
-    @staticmethod
-    def _settle(descriptor: int) -> None:
+    def _is_set(self) -> bool:
+        return self._due is not None
+
+    def _settle(self) -> None:
         """Take the expiry off the descriptor, which would else be ready again at once."""
+        if self._descriptor is None:
+            return  # closed meanwhile
         try:
-            os.read(descriptor, 8)
+            os.read(self._descriptor, 8)
         except BlockingIOError:
             pass
 

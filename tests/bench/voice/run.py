@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from loopback.world.user import ScriptedUser
 
 GUILDS_PER_SHARD: Final = 50  # joins are spread, so that the send limit of a shard is not what is measured
-JOIN_S: Final = 240.0
+JOIN_S: Final = 60.0
 SETTLE_S: Final = 4.0
 PLAYER_CORE: Final = 0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
