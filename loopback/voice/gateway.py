@@ -201,8 +201,8 @@ class Connection:
 
     def _heartbeat(self, data: Payload) -> None:
         self._last_heartbeat = anyio.current_time()
-        # Before version 8 the nonce stood alone, without seq_ack.
-        self.send(Op.HEARTBEAT_ACK, {"t": data["t"]})
+        nonce = data["t"]
+        self.send(Op.HEARTBEAT_ACK, nonce if data.get("bare") else {"t": nonce})
 
     def _select_protocol(self, data: Payload) -> None:
         session = self._identified()
@@ -283,5 +283,8 @@ def _decode(text: str) -> tuple[int, Payload]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CloseError(CloseCode.DECODE_ERROR, f"not a voice message: {error!r}") from error
     if not isinstance(op, int) or not isinstance(data, dict | None) or op in _BINARY:
+    if op == Op.HEARTBEAT and type(data) is int:  # before version 8 the nonce stood alone, without seq_ack
+        data = {"t": data, "bare": True}
+    if not isinstance(op, int) or not isinstance(data, dict | None):
         raise CloseError(CloseCode.DECODE_ERROR, "op must be a number and d an object")
     return op, data or {}

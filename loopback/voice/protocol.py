@@ -108,6 +108,8 @@ class VoiceSettings:
     - ``keep_alive_echo``: whether keep-alives come back; discord.py and the browser clients rely on it.
     - ``rtcp_interval_s``: how often the server sends RTCP unasked, None = never. What Discord sends to a bot
       that nobody disturbs is not known, and with none a client's own liveness check has the harder task.
+    - ``versions``: of the voice gateway; others are refused, as Discord does with old ones. For a sender
+      version 4 differs in its heartbeats only.
     - ``servers``: how many voice servers there are, each with a name and a UDP port of its own; every new
       token of a guild is for the next one. Discord chooses by region and load: the nearest is often the same.
     - ``dave``: end-to-end encryption; ``ON`` by default, so that clients without it can be tried too.
@@ -131,6 +133,7 @@ class VoiceSettings:
     servers: int = 3
     dave: DavePolicy = DavePolicy.ON
     dave_latency_ms: float = 0.0
+    versions: frozenset[str] = frozenset({str(GATEWAY_VERSION)})
     udp_address: tuple[str, int] | None = None
 
     @property

@@ -221,7 +221,7 @@ class VoiceServer:
     def _refusal(self, request: web.Request) -> CloseError | None:
         if not self._accepting:
             return CloseError(CloseCode.GOING_AWAY, "the server stops")
-        if request.query.get("v") != str(GATEWAY_VERSION):
+        if request.query.get("v") not in self.settings.versions:
             return CloseError(CloseCode.BAD_REQUEST, f"only version {GATEWAY_VERSION} is spoken here")
         return None
 

@@ -75,7 +75,7 @@ async def play_stock(channel: discord.VoiceChannel, frames: list[bytes]) -> None
 
 async def play_songbird(channel: discord.VoiceChannel, ogg: bytes) -> None:
     """Join and play, as the engine's own guide has it."""
-    from discord.ext import songbird  # type: ignore[import-not-found,unused-ignore]  # of the bench only
+    from discord.ext import songbird  # of the bench only
 
     client: Any = await channel.connect(cls=songbird.SongbirdClient, timeout=CONNECT_S)
     await client.queue.enqueue(songbird.Track(songbird.RawBufferSource(io.BytesIO(ogg))))

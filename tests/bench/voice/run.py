@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from loopback.world.user import ScriptedUser
 
 GUILDS_PER_SHARD: Final = 50  # joins are spread, so that the send limit of a shard is not what is measured
-JOIN_S: Final = 60.0
+VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
+JOIN_S: Final = 240.0
 SETTLE_S: Final = 4.0
 PLAYER_CORE: Final = 0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -107,7 +108,7 @@ async def run(
     shards = -(-streams // GUILDS_PER_SHARD)
     settings = LoopbackSettings(recommended_shards=shards, numeric_voice_endpoint=True, rate_limits=False)
     async with open_sink() as sink:
-        voice = VoiceServer(settings=VoiceSettings(udp_address=("127.0.0.1", sink.port)))
+        voice = VoiceServer(settings=VoiceSettings(udp_address=("127.0.0.1", sink.port), versions=VERSIONS))
         async with Loopback(settings, voice=voice) as discord, MediaServer(files.webm.parent) as media:
             stage = await _furnish(discord, media, streams, files, folder, sink.port)
             with (folder / f"{player.name}.log").open("wb") as log:
