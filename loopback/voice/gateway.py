@@ -201,8 +201,10 @@ class Connection:
 
     def _heartbeat(self, data: Payload) -> None:
         self._last_heartbeat = anyio.current_time()
-        nonce = data["t"]
-        self.send(Op.HEARTBEAT_ACK, nonce if data.get("bare") else {"t": nonce})
+        nonce, bare = data["t"], data.get("bare", False)
+        if bare and "4" not in self._backend.settings.versions:
+            raise CloseError(CloseCode.DECODE_ERROR, "a heartbeat is an object")
+        self.send(Op.HEARTBEAT_ACK, nonce if bare else {"t": nonce})
 
     def _select_protocol(self, data: Payload) -> None:
         session = self._identified()
