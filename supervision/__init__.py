@@ -31,6 +31,7 @@ from ._errors import (
     RestartIntensityExceeded as RestartIntensityExceeded,
     StartFailed as StartFailed,
     StartTimeout as StartTimeout,
+    StashFull as StashFull,
     SupervisionError as SupervisionError,
     TooManyChildren as TooManyChildren,
 )
@@ -128,6 +129,7 @@ __all__ = [
     "ShutdownTimeout",
     "StartFailed",
     "StartTimeout",
+    "StashFull",
     "Strategy",
     "SupervisionError",
     "SupervisorSpec",

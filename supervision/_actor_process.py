@@ -17,10 +17,10 @@ from ._errors import ActorCrashed, ActorStopped, Refusal
 from ._exit import Crashed, ExitReason, Killed, Normal
 from ._gate import Gate
 from ._job import Job
-from ._mailbox import NOTHING
 from ._native import task_id
 from ._process import Process
 from ._slot import Ask
+from ._stash import NOTHING, Aside
 from ._terminated import Terminated
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ActorProcess(Process):
     """
 
     __slots__ = (
-        "_alarms", "_idle", "_timers", "actor", "box", "in_hand", "jobs", "since", "stopping",
+        "_alarms", "_idle", "_private", "_timers", "actor", "box", "in_hand", "jobs", "since", "stopping",
         "task_id", "waits_for", "watches",
     )  # fmt: skip
 
@@ -65,6 +65,7 @@ class ActorProcess(Process):
         self.task_id = 0
         self.stopping = False
         self._idle: Gate | None = None
+        self._private: tuple[object, int] | None = None  # the latest from no mailbox, and when
         self._timers: dict[Hashable, int] = {}
         self._alarms: list[tuple[float, int, Hashable, object]] = []
 
@@ -75,7 +76,8 @@ class ActorProcess(Process):
     @property
     def message_in_hand(self) -> object:
         """What is handled, without its envelope; None if nothing is."""
-        return self.in_hand.message if type(self.in_hand) is Ask else self.in_hand
+        item = self.in_hand.item if type(self.in_hand) is Aside else self.in_hand
+        return item.message if type(item) is Ask else item
 
     # called from outside
 
@@ -162,13 +164,18 @@ class ActorProcess(Process):
             self.report_overdue()
 
     def release(self, reason: ExitReason) -> None:
-        if type(self.in_hand) is Ask:
-            self.in_hand.fail(_verdict(self.cell.path, reason))
+        item = self.in_hand
+        if type(item) is Aside and isinstance(reason, Crashed | Killed):
+            item = item.item  # to put a message aside does not save it from its own failure
+            self.box.drop_stashed(item)
+        if type(item) is Ask:
+            item.fail(_verdict(self.cell.path, reason))
+        self.box.unstash_all()
         for path in self.watches:
             if (cell := self.system.find(path)) is not None:
                 cell.watchers.pop(self, None)
         self.watches.clear()
-        self.actor = self.in_hand = self.waits_for = None
+        self.actor = self.in_hand = self.waits_for = self._private = None
 
     # what waits for this actor: system messages, due timers, user messages
 
@@ -181,12 +188,14 @@ class ActorProcess(Process):
             watcher, message = notice
             if watcher is self and message.path in self.watches:
                 self.watches.discard(message.path)
+                self._private = message, box.handed
                 return message
         due = self._due_timer()
         if due is not NOTHING:
+            self._private = due, box.handed
             return due
         item = box.pop()
-        box.urgent = bool(self._alarms) or box.has_senders
+        box.urgent = bool(self._alarms) or box.needs_care
         return item
 
     def _due_timer(self) -> object:
@@ -236,6 +245,15 @@ class ActorProcess(Process):
         self.jobs.discard(job)
         if self._idle is not None and not self.jobs:
             self._idle.open()
+
+    def stash(self) -> None:
+        item = self.in_hand
+        if self.task_id != task_id() or item is None or type(item) is Aside:
+            raise RuntimeError(f"{self.cell.path} has no message in hand that it could put aside")
+        if self._private is not None and self._private[0] is item and self._private[1] == self.box.handed:
+            raise RuntimeError("timers and notices are of this incarnation and cannot be put aside")
+        self.box.stash(item)
+        self.in_hand = Aside(item)
 
     def stop_self(self) -> None:
         self.stopping = True

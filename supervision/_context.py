@@ -86,6 +86,20 @@ class Context:
         """After this no :class:`Terminated` of it arrives."""
         self._process.unwatch(ref.path)
 
+    def stash(self) -> None:
+        """Put the message in hand aside, until :meth:`unstash_all`. Who asked waits on, until its timeout.
+
+        What the handler returns then answers nobody. A restart gives all that is aside back.
+
+        :raises StashFull: as many are there as :attr:`MailboxSpec.stash` allows
+        :raises RuntimeError: there is none in hand, or it is a timer's or a notice of this incarnation
+        """
+        self._process.stash()
+
+    def unstash_all(self) -> None:
+        """All that is aside is handled next, in the order in which it came, before the mailbox."""
+        self._process.box.unstash_all()
+
     def stop(self) -> None:
         """End normally after the current message."""
         self._process.stop_self()

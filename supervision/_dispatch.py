@@ -26,14 +26,18 @@ def learn(actor: type[Actor], kind: type) -> Handler:
 
 async def _answer(actor: Actor, ask: Ask) -> None:
     """The handler of requests: that of the message inside, for whoever still waits."""
-    if not actor.ctx._process.box.take(ask):
+    process = actor.ctx._process
+    if not process.box.take(ask):
         return
     actor_class, kind = type(actor), type(ask.message)
     handler = actor_class._handlers.get(kind) or learn(actor_class, kind)
     try:
-        ask.succeed(await handler(actor, ask.message))
+        answer = await handler(actor, ask.message)
     except Refusal as refusal:
         ask.fail(refusal.with_traceback(None))  # frames would keep this incarnation alive
+    else:
+        if process.in_hand is ask:  # else it was put aside
+            ask.succeed(answer)
 
 
 def _of(actor: type[Actor], kind: type) -> Handler:

@@ -19,6 +19,10 @@ class MessageDropped(SupervisionError):  # noqa: N818
     """The mailbox dropped this request to make room, or a newer one with its key replaced it."""
 
 
+class StashFull(SupervisionError):  # noqa: N818
+    """The actor has put as many messages aside as its mailbox spec allows."""
+
+
 class ActorStopped(SupervisionError):  # noqa: N818
     """No such actor lives at that path: never started, ended, or below a supervisor that is down."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import checkpoint
 
@@ -13,14 +13,12 @@ from ._errors import ActorStopped, MailboxFull, MessageDropped
 from ._native import Waiter, new_waiter, wait, wake
 from ._slot import Ask
 from ._spec import MailboxSpec, Overflow
+from ._stash import NOTHING, Stash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._terminated import Terminated
-
-#: What :meth:`Mailbox.pop` returns when nothing waits.
-NOTHING: Final = object()
 
 
 class Mailbox:
@@ -28,7 +26,7 @@ class Mailbox:
 
     Events only wake, a message stays here until :meth:`pop` takes it synchronously, so no
     cancellation of any kind can lose one. At every instant
-    ``accepted == handed + depth + dropped + skipped + dead``.
+    ``accepted == handed + depth + aside + dropped + skipped + dead``.
 
     :ivar handed: given to the actor
     :ivar dropped: lost to the overflow policy
@@ -43,7 +41,7 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_abandoned", "_on_overflow", "_peak", "_senders", "_spec",
+        "_abandoned", "_on_overflow", "_peak", "_senders", "_spec", "_stash",
         "capacity", "closed", "dead", "dropped", "full_episode", "handed", "mark", "path", "queue",
         "refused", "skipped", "system", "urgent", "waker",
     )  # fmt: skip
@@ -60,6 +58,7 @@ class Mailbox:
         self.system: deque[tuple[object, Terminated]] | None = None
         self._senders: deque[Waiter] | None = None
         self.waker: Waiter | None = None
+        self._stash: Stash | None = None
         self._peak = 0
         self.mark = 0
 
@@ -76,7 +75,13 @@ class Mailbox:
     @property
     def accepted(self) -> int:
         """User messages taken in."""
-        return self.handed + len(self.queue) + self.dropped + self.skipped + self.dead
+        gone = self.handed + self.dropped + self.skipped + self.dead
+        return gone + len(self.queue) + self.aside
+
+    @property
+    def aside(self) -> int:
+        """User messages in the stash, given back ones included."""
+        return 0 if self._stash is None else len(self._stash)
 
     def put(self, item: object) -> None:
         """Take a message in, by the policy; never waits.
@@ -123,29 +128,59 @@ class Mailbox:
         self.urge()
 
     def pop(self) -> object:
-        """The next user message, or :data:`NOTHING`; senders that wait are served."""
+        """The next user message, or :data:`NOTHING`: first what the stash gave back."""
+        item = NOTHING if self._stash is None else self._stash.pop()
+        if item is NOTHING:
+            item = self._pop_queue()
+        if item is not NOTHING:
+            self.handed += 1
+        return item
+
+    def _pop_queue(self) -> object:
         if not self.queue:
             self.full_episode = False
             return NOTHING
         item = self.queue.popleft()
-        self.handed += 1
         if self._senders:
-            self._wake_sender()
+            self._wake_sender()  # there is room
         return item
 
+    def stash(self, item: object) -> None:
+        """The actor puts aside what was handed to it.
+
+        :raises StashFull: as many are there as may be
+        """
+        if self._stash is None:
+            self._stash = Stash(self._spec.stash, self.path)
+        self._stash.put(item)
+        self.handed -= 1
+
+    def unstash_all(self) -> None:
+        """What is aside comes next, in its order, before all that waits here."""
+        if self._stash is not None:
+            self._stash.give_back()
+            self.urge()
+
+    def drop_stashed(self, item: object) -> None:
+        """Its own handler failed after it had put it aside: it counts as handed out."""
+        if self._stash is not None:
+            self._stash.discard(item)
+            self.handed += 1
+
     @property
-    def has_senders(self) -> bool:
-        """Whether somebody waits for room."""
-        return bool(self._senders)
+    def needs_care(self) -> bool:
+        """Whether taking a message is more than taking the first of the queue."""
+        return bool(self._senders) or (self._stash is not None and self._stash.has_returned)
 
     def take(self, ask: Ask) -> bool:
         """A request is about to run: whether somebody still waits for it. If not it is skipped."""
-        if ask.abandoned:
+        wanted = not (ask.abandoned or ask.is_open)
+        if not wanted:
             self.handed -= 1
             self.skipped += 1
-            self._abandoned -= 1
+            self._abandoned -= ask.abandoned and not ask.taken  # in the stash it is not counted
         ask.taken = True
-        return not ask.abandoned
+        return wanted
 
     def pop_system(self) -> tuple[object, Terminated] | None:
         """The next message of the kernel with the incarnation it is for."""
@@ -178,7 +213,8 @@ class Mailbox:
     def close(self) -> list[object]:
         """End: nothing is taken in any more. Returns what was left, in order; waiting senders fail."""
         self.closed = True
-        rest = list(self.queue)
+        rest = [] if self._stash is None else self._stash.drain()
+        rest += self.queue
         self.queue.clear()
         self.dead += len(rest)
         self.mark = 0

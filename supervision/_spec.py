@@ -64,11 +64,13 @@ class MailboxSpec:
 
     :ivar capacity: messages that may wait; the one in hand does not count
     :ivar key: for :attr:`Overflow.CONFLATE`: the key of a message, ``None`` for "never conflated"
+    :ivar stash: messages that the actor may put aside, on top of the capacity
     """
 
     capacity: int = 64
     overflow: Overflow = Overflow.REJECT
     key: Callable[[object], Hashable | None] | None = None
+    stash: int = 64
 
     def __post_init__(self) -> None:
         if self.capacity < 1:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from supervision import ActorStopped, MailboxFull, MailboxSpec, Overflow
-from supervision._mailbox import NOTHING, Mailbox, make_mailbox
+from supervision._mailbox import Mailbox, make_mailbox
 from supervision._slot import Ask
+from supervision._stash import NOTHING
 
 pytestmark = pytest.mark.anyio
 
