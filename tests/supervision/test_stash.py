@@ -109,7 +109,7 @@ async def test_what_is_aside_comes_before_what_waits() -> None:
         ref.tell(Open())
         ref.tell(Pass(4))
     assert passed == [1, 2, 3, 4]
-    assert answers == [1, 2]
+    assert sorted(answers) == [1, 2]  # trio wakes them in any order
 
 
 async def test_a_full_stash_is_an_error() -> None:
