@@ -6,7 +6,6 @@ admin.
 
 from __future__ import annotations
 
-import gc
 import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from supervision import (
     Intensity,
     SupervisorSpec,
     open_system,
+    quiet_collector,
 )
 
 from .admin import Admin, AdminSocketBusyError
@@ -38,13 +38,14 @@ from .rooms import Runner, StoreRoom
 from .shelf import Shelf
 from .steward import Steward
 from .store import Store
+from .sweeping import COLLECTOR, sweep_in_silence
 from .verdict import Verdict
 from .voice import Clock, Links, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from supervision import System
+    from supervision import Collector, System
 
     from .settings import Settings
 
@@ -177,15 +178,19 @@ async def run(settings: Settings) -> int:
 async def _live(settings: Settings, verdict: Verdict) -> str | None:
     """Until somebody ends it, which may be while it starts; the problem, if there is one."""
     async with open_bot(settings, verdict) as bot:
-        gc.collect()
-        gc.freeze()  # a full collection of what stays anyway costs more than a frame lasts
-        log.info("bot_started")
-        async with anyio.create_task_group() as watchers:
-            watchers.start_soon(log_events, bot.system)
-            watchers.start_soon(_end_on_escalation, bot.system, verdict)
-            await verdict.wait()
-            watchers.cancel_scope.cancel()
+        with quiet_collector(COLLECTOR) as collector:  # a full collection costs more than a frame lasts
+            await _watch(bot, verdict, collector)
         return verdict.problem
+
+
+async def _watch(bot: OpenBot, verdict: Verdict, collector: Collector) -> None:
+    log.info("bot_started")
+    async with anyio.create_task_group() as watchers:
+        watchers.start_soon(log_events, bot.system)
+        watchers.start_soon(sweep_in_silence, collector, lambda: bot.house.rooms.clock.status().playing)
+        watchers.start_soon(_end_on_escalation, bot.system, verdict)
+        await verdict.wait()
+        watchers.cancel_scope.cancel()
 
 
 async def _end_on_signals(verdict: Verdict, ready: anyio.Event) -> None:

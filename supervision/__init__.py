@@ -9,6 +9,11 @@ from __future__ import annotations
 from ._actor import Actor as Actor, Request as Request, handles as handles
 from ._backoff import Backoff as Backoff
 from ._children import ChildCount as ChildCount, ChildInfo as ChildInfo
+from ._collector import (
+    Collector as Collector,
+    CollectorSettings as CollectorSettings,
+    quiet_collector as quiet_collector,
+)
 from ._context import Context as Context
 from ._errors import (
     ActorCrashed as ActorCrashed,
@@ -96,6 +101,8 @@ __all__ = [
     "ChildSpec",
     "ChildStarted",
     "ChildStopped",
+    "Collector",
+    "CollectorSettings",
     "Context",
     "Crashed",
     "DeadLetter",
@@ -140,5 +147,6 @@ __all__ = [
     "TreeNode",
     "handles",
     "open_system",
+    "quiet_collector",
     "run_foreign",
 ]

@@ -91,8 +91,6 @@ class Cell:
         watchers, self.watchers = self.watchers, {}
         for watcher in watchers:
             watcher.notify(self.path, reason)
-        if removed:
-            self.system.forget(self)
         self.system.events.publish(ChildStopped(self.path, reason, removed))
 
     def _drain(self, reason: ExitReason) -> None:

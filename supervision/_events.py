@@ -63,7 +63,7 @@ class RestartScheduled(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChildStopped(Event):
-    """A child has ended for good; ``removed`` if its supervisor has forgotten it."""
+    """A child has ended for good; ``removed`` if its supervisor has forgotten it, and all below it."""
 
     reason: ExitReason
     removed: bool

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from ._cell import Cell, State
 from ._errors import StartTimeout
@@ -159,6 +160,16 @@ class Process(ABC):
             if scope.cancel_called:
                 break
         return gate.is_open
+
+    async def give_way(self) -> None:
+        """Let others run, shielded; a native cancel meanwhile becomes a kill of this process."""
+        try:
+            with anyio.CancelScope(shield=True):
+                await checkpoint()
+        except anyio.get_cancelled_exc_class():
+            if absorb_cancel() is None:
+                raise
+            self.fail(Killed("foreign code"))
 
     async def _attempt(self) -> ExitReason:
         parent = self.cell.parent

@@ -6,6 +6,8 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from anyio.lowlevel import checkpoint
+
 from ._actor_process import ActorProcess
 from ._alarms import Alarm, Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
@@ -18,6 +20,7 @@ from ._recovery import Recovery
 from ._slot import Slot
 from ._spec import ChildSpec, DynamicSupervisorSpec, Restart, SupervisorSpec
 from ._strategy import AUTO_SHUTDOWN, comes_back
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,15 +74,15 @@ class SupervisorProcess(Process):
 
         :raises ActorStopped: if it is stopping
         """
-        if self.closing or self.ended.is_open:
+        if self.closing:
             raise ActorStopped(f"the supervisor {self.cell.path!r} is stopping")
         slot = Slot()
         self._post(Command(slot, act))
         return slot
 
     def _post(self, item: Ended | Command) -> None:
-        if self.ended.is_open:
-            return
+        if self.closing:
+            return  # nothing is decided any more
         self._inbox.append(item)
         if self._waker is not None:
             wake(self._waker)
@@ -99,7 +102,10 @@ class SupervisorProcess(Process):
         """All that is to be decided, first what came and then what is due: ends of children may have
         come while a group was started. Who was told to stop decides nothing more.
         """
+        turns = Turns()
         while not self.soft.cancel_called:
+            if turns.are_over:
+                await checkpoint()
             if self._inbox:
                 await self._handle(self._inbox.popleft())
             elif (alarm := self.alarms.pop_due(self.system.now())) is not None:
@@ -109,21 +115,30 @@ class SupervisorProcess(Process):
 
     async def put_away(self, reason: ExitReason) -> None:
         self.alarms.clear()
-        cells = list(reversed(self.children.values()))
         if isinstance(self.spec, DynamicSupervisorSpec) and not self.spec.ordered_shutdown:
-            for cell in cells:
-                if cell.process is not None and not cell.process.ended.is_open:
-                    cell.process.stop()
-        for cell in cells:
+            await self._announce_the_end()
+        turns = Turns()
+        while self.children:
+            cell = next(reversed(self.children.values()))
             ended = await self.put_down(cell)
-            cell.close(ended or Shutdown(), removed=True)
+            self.forget(cell, ended or Shutdown())
+            if turns.are_over:
+                await self.give_way()
+
+    async def _announce_the_end(self) -> None:
+        """Tell the children in reverse order, and do not wait for them."""
+        turns = Turns()
+        for cell in reversed(tuple(self.children.values())):
+            if cell.process is not None and not cell.process.ended.is_open:
+                cell.process.stop()
+            if turns.are_over:
+                await self.give_way()
 
     def release(self, reason: ExitReason) -> None:
         for item in self._inbox:
             if isinstance(item, Command):
                 item.slot.fail(ActorStopped(f"the supervisor {self.cell.path!r} has ended"))
         self._inbox.clear()
-        self.children.clear()
 
     async def _handle(self, item: Ended | Command) -> None:
         if isinstance(item, Ended):
@@ -252,7 +267,8 @@ class SupervisorProcess(Process):
     def forget(self, cell: Cell, reason: ExitReason) -> None:
         """It has ended, and its place is gone."""
         self.children.pop(cell.spec.id, None)
-        cell.close(reason, removed=True)
+        self.system.forget(cell)
+        cell.close(reason, removed=True)  # unless it had stopped before, and stayed in the tree
 
     async def _lose_patience(self, cell: Cell, process: Process) -> None:
         """It should have come up by now, or ended if it is leaving."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from anyio.lowlevel import checkpoint
 
 from ._actor_process import ActorProcess
 from ._supervisor import SupervisorProcess
 from ._tree import TreeNode
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._cell import Cell
     from ._process import Process
-
-#: Rows made in a row before other tasks get their turn: well below a millisecond.
-ROWS_A_TURN: Final = 64
 
 
 def tree_of(cell: Cell, name: str) -> TreeNode:
@@ -28,16 +26,14 @@ def tree_of(cell: Cell, name: str) -> TreeNode:
 class Survey:
     """All of it, bit by bit: each row is of one instant, different rows may be of different ones."""
 
-    __slots__ = ("_credit",)
+    __slots__ = ("_turns",)
 
     def __init__(self) -> None:
-        self._credit = ROWS_A_TURN
+        self._turns = Turns()
 
     async def of(self, cell: Cell, name: str) -> TreeNode:
         children = [await self.of(child, child.spec.id) for child in _children(cell)]
-        self._credit -= 1
-        if not self._credit:
-            self._credit = ROWS_A_TURN
+        if self._turns.are_over:
             await checkpoint()
         return _row(cell, name, tuple(children))
 

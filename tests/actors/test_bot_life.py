@@ -101,7 +101,6 @@ async def test_a_signal_while_the_bot_starts_is_not_lost(
             yield bot
 
     monkeypatch.setattr(app, "open_bot", interrupted)
-    monkeypatch.setattr("gc.freeze", lambda: None)
     async with Loopback() as discord:
         host, _, port = discord.address.partition(":")
         settings = Settings(

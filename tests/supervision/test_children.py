@@ -92,6 +92,17 @@ async def test_terminate_child_ends_it_for_good(stage: Stage, floor: bool) -> No
             await system.terminate_child("d", "x")
 
 
+async def test_nothing_of_a_floor_that_has_gone_is_kept(stage: Stage) -> None:
+    """Not even of a child that had stopped before."""
+    floor = SupervisorSpec((ChildSpec("y", stage, restart=Restart.TRANSIENT),))
+    async with open_system(DYNAMIC) as system:
+        await system.start_child("d", ChildSpec("x", floor))
+        await system.lookup("d/x/y").ask(Quit())
+        await anyio.sleep(1)
+        await system.terminate_child("d", "x")
+        assert system.find("d/x/y") is None
+
+
 async def test_terminate_child_is_bounded(stage: Stage) -> None:
     """A child that cannot be stopped is left behind after its timeout; others are served meanwhile."""
     async with open_system(DYNAMIC) as system:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count, product
 
 import anyio
@@ -27,6 +28,14 @@ from supervision._intensity import Window
 from supervision.testing import Crash, Echo, Hang, Quit, Stage
 
 pytestmark = pytest.mark.anyio
+
+
+def cancel_natively(name: str) -> None:
+    """Cancel the asyncio task of that name, as foreign code may; there is no such thing on trio."""
+    for task in asyncio.all_tasks() if asyncio._get_running_loop() else ():
+        if task.get_name() == name:
+            task.cancel()
+
 
 #: Whether the child that ended comes back, by restart type: after (crash, kill, normal end).
 COMES_BACK = {
@@ -272,6 +281,38 @@ async def test_thousands_of_dynamic_children(stage: Stage) -> None:
         await system.wait()
         assert anyio.current_time() - begin == pytest.approx(1)
     assert len(stage.of("stop")) == 2000
+
+
+@pytest.mark.parametrize("native", [False, True])
+async def test_a_crowd_starts_and_stops_by_turns(stage: Stage, native: bool) -> None:
+    """Others run many times meanwhile, and a native cancel of the supervisor amid its stop spoils nothing."""
+    turns, count = 0, 500
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take_turns)
+        async with open_system(SupervisorSpec((ChildSpec("d", DynamicSupervisorSpec()),))) as system:
+            before = turns
+            async with anyio.create_task_group() as starters:
+                for number in range(count):
+                    starters.start_soon(system.start_child, "d", ChildSpec(str(number), stage))
+            assert turns - before > count / 50
+            before = turns
+            system.stop()
+            for _ in range(10):
+                await checkpoint()
+            if native:
+                cancel_natively("d")
+            await system.wait()
+            assert turns - before > count / 50
+        group.cancel_scope.cancel()
+    assert sorted(stage.of("stop")) == sorted(stage.of("start"))
+    assert len(stage.of("stop")) == count
 
 
 async def test_dynamic_children_may_stop_in_order(stage: Stage) -> None:

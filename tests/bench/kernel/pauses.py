@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from supervision import open_system
+from supervision import open_system, quiet_collector
 from tests.bench.kernel import subject
 from tests.bench.kernel.loops import Seat, run_on, seated
 
@@ -76,18 +76,19 @@ def measure_pauses(loop: str, count: int) -> Mapping[str, float]:
 
 
 async def _phases(count: int, seat: Seat) -> Mapping[str, float]:
-    metronome = Metronome()
-    seat.tasks.start_soon(metronome.run)
-    await anyio.sleep(1.0 * count / 10_000)
-    pauses = await metronome.read(NOTHING)
-    async with open_system(subject.crowd()) as system:
-        await _start(system, count)
-        pauses |= await metronome.read(START)
-        await system.survey()
-        pauses |= await metronome.read(SURVEY)
-        system.tree()
-        pauses |= await metronome.read(TREE)
-    return pauses | await metronome.read(STOP)
+    with quiet_collector():
+        metronome = Metronome()
+        seat.tasks.start_soon(metronome.run)
+        await anyio.sleep(1.0 * count / 10_000)
+        pauses = await metronome.read(NOTHING)
+        async with open_system(subject.crowd()) as system:
+            await _start(system, count)
+            pauses |= await metronome.read(START)
+            await system.survey()
+            pauses |= await metronome.read(SURVEY)
+            system.tree()
+            pauses |= await metronome.read(TREE)
+        return pauses | await metronome.read(STOP)
 
 
 async def _start(system: System, count: int) -> None:

@@ -238,7 +238,7 @@ class SupervisorLife(ChildLife):
                 if place.life is not None and not place.life.ended:
                     place.life.stop()
         for place in down:
-            self.world.close(place, (yield from self._put_down(place)), removed=True)
+            self._forget(place, (yield from self._put_down(place)))
 
     def _put_down(self, place: Place) -> Reason:
         """Stop a child and wait for its end, or for its limit."""

@@ -1,0 +1,34 @@
+"""The heap is swept while nobody listens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from actors.sweeping import SWEEP_EVERY_S, sweep_in_silence
+from supervision import Collector, CollectorSettings
+from supervision.testing import virtual_backend
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return virtual_backend("asyncio")
+
+
+async def test_it_is_swept_each_hour_unless_a_stream_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps: list[float] = []
+    collector = Collector(CollectorSettings())
+
+    def sweep() -> float:
+        sweeps.append(anyio.current_time())
+        return 1.0
+
+    monkeypatch.setattr(collector, "sweep", sweep)
+    playing = iter([0, 2, 0])
+    with anyio.move_on_after(3.5 * SWEEP_EVERY_S):
+        await sweep_in_silence(collector, lambda: next(playing))
+    assert sweeps == [SWEEP_EVERY_S, 3 * SWEEP_EVERY_S]
