@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BURST = 64
 #: Room in every bounded mailbox: more than a producer is ever ahead.
 ROOM = 64 * BURST
+#: What everybody is asked for.
+ANSWER = 1
 
 
 class Tally:
@@ -35,7 +37,7 @@ class Peer:
     :ivar send: the same of a library whose tell must be awaited
     :ivar ask: sends a request and returns with its answer
     :ivar message: what is told
-    :ivar request: what is asked
+    :ivar request: what is asked; the answer is :data:`ANSWER`
     :ivar settle: returns when that many were handled, if looking at the tally would not do
     :ivar share: a slow one does only this part of the operations
     """
@@ -45,8 +47,8 @@ class Peer:
     tell: Callable[[Any], object] | None = None
     send: Callable[[Any], Awaitable[object]] | None = None
     ask: Callable[[Any], Awaitable[object]] | None = None
-    message: object = None
-    request: object = None
+    message: object = 1
+    request: object = 1
     settle: Callable[[int], Awaitable[object]] | None = None
     share: float = 1.0
 
@@ -74,12 +76,14 @@ async def one_by_one(peer: Peer, count: int) -> float:
 
 async def asks(peer: Peer, count: int) -> float:
     """Seconds for that many requests with their answers, one after the other."""
-    ask, request = peer.ask, peer.request
+    ask, request, answer = peer.ask, peer.request, None
     assert ask is not None
     started = perf_counter()
     for _ in range(count):
-        await ask(request)
-    return perf_counter() - started
+        answer = await ask(request)
+    seconds = perf_counter() - started
+    assert answer == ANSWER, peer.name
+    return seconds
 
 
 async def _put(peer: Peer, count: int) -> None:

@@ -47,7 +47,7 @@ async def _open_pykka(seat: Seat) -> Peer:
     async def settle(_count: int) -> object:
         return ref.ask(None)
 
-    return Peer("pykka", tally, tell=ref.tell, ask=ask, message=1, settle=settle, share=_SHARE)
+    return Peer("pykka", tally, tell=ref.tell, ask=ask, settle=settle, share=_SHARE)
 
 
 def pykka_counter() -> Any:
@@ -74,7 +74,7 @@ async def _open_fauxtp(seat: Seat) -> Peer:
 
     tally = Tally()
     pid = await fauxtp_counter().start(tally, task_group=seat.tasks)
-    return Peer("fauxtp", tally, send=partial(cast, pid), ask=partial(call, pid), message=1, share=_SHARE)
+    return Peer("fauxtp", tally, send=partial(cast, pid), ask=partial(call, pid), share=_SHARE)
 
 
 def fauxtp_counter() -> Any:
@@ -115,7 +115,7 @@ async def _open_papyra(seat: Seat) -> Peer:
     tally = Tally()
     system = await seat.exits.enter_async_context(ActorSystem())
     ref = system.spawn(partial(papyra_counter(), tally), mailbox_capacity=ROOM)
-    return Peer("papyra", tally, send=ref.tell, ask=ref.ask, message=1, share=_SHARE)
+    return Peer("papyra", tally, send=ref.tell, ask=ref.ask, share=_SHARE)
 
 
 def papyra_counter() -> Any:

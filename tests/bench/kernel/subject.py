@@ -18,7 +18,7 @@ from supervision import (
     handles,
     open_system,
 )
-from tests.bench.kernel.peers import ROOM, Peer, Tally
+from tests.bench.kernel.peers import ANSWER, ROOM, Peer, Tally
 
 if TYPE_CHECKING:
     from supervision import Ref
@@ -65,7 +65,7 @@ class Handler(Actor):
 
     @handles(Ping)
     async def ping(self, message: Ping) -> int:
-        return 1
+        return ANSWER
 
     @handles(Crash)
     async def crash(self, message: Crash) -> None:
