@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench-kernel lock clean
+.PHONY: help demo test lint format bench-kernel bench-voice lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 
 bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to other libraries (two minutes)
 	@$(BIN)/python -m tests.bench.kernel
+
+bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engine, 1 to 1,000 streams (a quarter of an hour)
+	@$(BIN)/python -m tests.bench.voice $(BENCH)
 
 # The previous lock stays beside the new one: the baseline to roll back to.
 lock: $(READY)  ## renew requirements.lock, keeping the old one as requirements.previous.lock

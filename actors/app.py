@@ -31,7 +31,7 @@ from .discord_port import LivePort
 from .guild import GUILDS, Rooms, ensure_guild
 from .logs_events import log_events
 from .media import Media
-from .network import make_connector
+from .network import make_connector, slim_tls
 from .promptness import be_prompt
 from .recovery import Watch
 from .rooms import Runner, StoreRoom
@@ -157,6 +157,7 @@ async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncI
 async def run(settings: Settings) -> int:
     """Run until a signal (0: stopped on purpose) or until it cannot go on (1: failed, one line says why)."""
     be_prompt()
+    slim_tls()
     async with anyio.create_task_group() as watchers:
         ready, verdict = anyio.Event(), Verdict()
         watchers.start_soon(_end_on_signals, verdict, ready)

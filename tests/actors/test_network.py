@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import tracemalloc
+from asyncio import sslproto
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +14,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from actors.network import Resolver, is_discord, make_connector, make_ssl_context
+from actors.network import (
+    TLS_BUFFER_BYTES,
+    Resolver,
+    is_discord,
+    make_connector,
+    make_ssl_context,
+    slim_tls,
+)
 from actors.settings import Address, Settings
 from loopback.certificates import Certificates, make_certificates
 
@@ -135,3 +145,17 @@ def test_where_the_system_trusts_nobody_certifi_steps_in(monkeypatch: pytest.Mon
     assert context.cert_store_stats()["x509_ca"] > 50
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+async def test_a_tls_connection_has_a_small_receive_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sslproto.SSLProtocol, "max_size", sslproto.SSLProtocol.max_size)
+    context = ssl.create_default_context()
+    slim_tls()
+    tracemalloc.start()
+    try:
+        protocol = sslproto.SSLProtocol(asyncio.get_running_loop(), asyncio.Protocol(), context, None)  # type: ignore[arg-type]  # waited for by nobody
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    protocol._app_transport._closed = True  # it was never connected, and would complain
+    assert peak < 2 * TLS_BUFFER_BYTES

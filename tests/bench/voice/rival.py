@@ -94,6 +94,9 @@ class Player(discord.AutoShardedClient):
         super().__init__(intents=intents, connector=connector, guild_ready_timeout=0.3)
         self._kind = kind
         self._joining = asyncio.Semaphore(JOINS_AT_ONCE)
+        self._frames = read_frames(os.environ["BENCH_FRAMES"])
+        with open(os.environ["BENCH_OGG"], "rb") as file:  # noqa: PTH123 - before anything runs
+            self._ogg = file.read()
         self._joined: asyncio.Future[list[None]] | None = None
 
     async def on_ready(self) -> None:
@@ -105,13 +108,12 @@ class Player(discord.AutoShardedClient):
             await self._joined
 
     async def _join(self, guild: discord.Guild) -> None:
+        channel = guild.voice_channels[0]
         async with self._joining:
             if self._kind == "stock":
-                await play_stock(guild.voice_channels[0], read_frames(os.environ["BENCH_FRAMES"]))
+                await play_stock(channel, self._frames)
             else:
-                with open(os.environ["BENCH_OGG"], "rb") as file:  # noqa: ASYNC230,PTH123 - before it plays
-                    ogg = file.read()
-                await play_songbird(guild.voice_channels[0], ogg)
+                await play_songbird(channel, self._ogg)
 
 
 async def main(kind: str) -> None:

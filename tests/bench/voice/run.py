@@ -17,7 +17,7 @@ import numpy as np
 
 from loopback import Loopback, LoopbackSettings
 from loopback.media_server import MediaServer
-from loopback.voice.protocol import VoiceSettings
+from loopback.voice.protocol import DavePolicy, VoiceSettings
 from loopback.voice.server import VoiceServer
 from tests.bench.voice.measure import Arrivals, arrivals
 from tests.bench.voice.players import ROOT, Files, Player, Stage
@@ -108,7 +108,13 @@ async def run(
     shards = -(-streams // GUILDS_PER_SHARD)
     settings = LoopbackSettings(recommended_shards=shards, numeric_voice_endpoint=True, rate_limits=False)
     async with open_sink() as sink:
-        voice = VoiceServer(settings=VoiceSettings(udp_address=("127.0.0.1", sink.port), versions=VERSIONS))
+        voice = VoiceServer(
+            settings=VoiceSettings(
+                udp_address=("127.0.0.1", sink.port),
+                versions=VERSIONS,
+                dave=DavePolicy.ON if dave else DavePolicy.OFF,
+            )
+        )
         async with Loopback(settings, voice=voice) as discord, MediaServer(files.webm.parent) as media:
             stage = await _furnish(discord, media, streams, files, folder, sink.port)
             with (folder / f"{player.name}.log").open("wb") as log:
