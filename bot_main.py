@@ -106,11 +106,17 @@ def tree(*, json: Annotated[bool, Parameter(negative="")] = False, config: Confi
 
 
 @app.command
-def doctor(*, config: Config = None) -> int:
-    """Check everything that the bot needs, and say what is missing and what to do about it."""
+def doctor(*, live: tuple[int, int] | None = None, config: Config = None) -> int:
+    """Check everything that the bot needs, and say what is missing and what to do about it.
+
+    Parameters
+    ----------
+    live
+        Ids of a guild and of a voice channel: join, play for 30 s, and report what the voice server does.
+    """
     from actors.doctor import run_doctor
 
-    return run_doctor(_settings(config))
+    return run_doctor(_settings(config), live)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

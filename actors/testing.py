@@ -203,6 +203,7 @@ class FakeLink:
             resumes=0,
             packets=0,
             dave=DaveStatus(1, 2),
+            rtcp_in=0,
         )
 
 

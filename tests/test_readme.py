@@ -9,6 +9,7 @@ import pytest
 
 from actors.commands import COMMANDS, commands_table
 from actors.doctor.remote import PERMISSIONS
+from actors.recovery.tables import causes_table, policy_table
 from actors.settings import SETTINGS, settings_table
 from bot_main import app
 
@@ -16,7 +17,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
 
 def table_under(heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading, row by row, without the line between head and body."""
+    """The cells of all tables below a heading, row by row, without the lines between head and body."""
     section = README.split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
     return [cells(row) for row in rows if set(row) - set("|-: ")]
@@ -38,6 +39,11 @@ def test_the_table_of_commands_equals_the_code() -> None:
 def test_the_table_of_settings_equals_the_code() -> None:
     assert table_under("## Settings") == rows(settings_table())
     assert len(table_under("## Settings")) == len(SETTINGS) + 1
+
+
+def test_the_tables_of_the_recovery_policy_equal_the_code() -> None:
+    told = table_under("## When the voice connection has trouble")
+    assert told == rows(policy_table()) + rows(causes_table())
 
 
 def test_the_invite_link_asks_for_the_permissions_that_the_doctor_checks() -> None:

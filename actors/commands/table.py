@@ -37,8 +37,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("volume", "<0-200>", LISTENERS, "Set the volume in percent"),
     Command("loop", "<off|track|queue>", LISTENERS, "Repeat nothing, the current track, or the whole queue"),
     Command("shuffle", "", LISTENERS, "Put what waits into a random order"),
-    Command("voicestatus", "", ANYBODY, "Show how the voice connection stands"),
-    Command("reconnect", "", ADMINISTRATORS, "Dispose of the voice connection and make a new one"),
+    Command(
+        "voicestatus",
+        "",
+        ANYBODY,
+        "Show the voice connection: state, latency, incidents, next attempt",
+    ),
+    Command("reconnect", "", ADMINISTRATORS, "Make a new voice connection at once, whatever cooldown runs"),
     Command("tree", "", ANYBODY, "Show the supervision tree of this guild"),
 )
 

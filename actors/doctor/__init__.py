@@ -23,8 +23,20 @@ async def examine(settings: Settings) -> list[Finding]:
     return [*check_machine(settings), *check_parts(), *await check_discord(settings)]
 
 
-def run_doctor(settings: Settings) -> int:
-    """Print a table of all findings; 0 if nothing keeps the bot from playing, else 1."""
-    findings = anyio.run(partial(examine, settings))
+async def _examine(settings: Settings, live: tuple[int, int] | None) -> list[Finding]:
+    if live is None:
+        return await examine(settings)
+    from actors.doctor.live import Place, examine_live  # discord.py and PyAV take a second to import
+
+    settings.require_token()
+    return await examine_live(settings, Place(*live))
+
+
+def run_doctor(settings: Settings, live: tuple[int, int] | None = None) -> int:
+    """Print a table of all findings; 0 if nothing keeps the bot from playing, else 1.
+
+    :param live: ids of a guild and of a voice channel of it, to be tried instead of the machine
+    """
+    findings = anyio.run(partial(_examine, settings, live))
     print_report(findings)
     return int(any(finding.level is Level.FAIL for finding in findings))

@@ -31,6 +31,9 @@ SHARES: Final = ((0.5, 3.0), (0.2, 2.0))
 AWAY: Final = 2.0
 """The factor while the main gateway is not connected."""
 
+STRETCHES: Final = (AWAY, *(factor for _, factor in (*SLOW_S, *SHARES)))
+"""All factors that there are."""
+
 OVERDUE_S: Final = 12.0
 """A voice heartbeat that was acknowledged so long ago counts as missed; they are sent every 5 s at most."""
 

@@ -46,7 +46,6 @@ class Fault(Enum):
     UNREACHABLE = "unreachable"
     UDP_HOLE = "udp_hole"
     UDP_BLOCKED = "udp_blocked"
-    REFUSED = "refused"
     NO_ANSWER = "no_answer"
     GATEWAY_AWAY = "gateway_away"
     TIMEOUT = "timeout"

@@ -73,8 +73,6 @@ _FAULTS: Final = (
           "policy: keep-alives are not answered, though they were before: another server, if it lasts"),
     Cause(Fault.UDP_BLOCKED, "the voice server does not answer over UDP", _S, _REJOIN,
           "If it lasts, a firewall at the bot's end may forbid UDP.", "Discord: IP Discovery"),
-    Cause(Fault.REFUSED, "the voice server refused the session", _S, _REJOIN, _REGION,
-          "policy: a close during the handshake; each step falls back to the next"),
     Cause(Fault.NO_ANSWER, "Discord did not answer the request to join", _S, _REJOIN, _REGION,
           "measured: op 4 is ignored in silence when it is not possible"),
     Cause(Fault.GATEWAY_AWAY, "the connection to Discord is away", _S, _REJOIN, _WAIT,

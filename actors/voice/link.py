@@ -125,6 +125,7 @@ class Link:
             resumes=self._resumes,
             packets=session.transport.sent if session else 0,
             dave=session.dave.status() if session else DaveStatus(),
+            rtcp_in=session.udp.rtcp if session else 0,
         )
 
     async def wait(self, *states: LinkState, timeout_s: float) -> bool:
@@ -156,6 +157,11 @@ class Link:
         self._failures = 0
         if self._next_attempt is not None:
             self._scope.cancel()
+
+    def cut(self) -> None:
+        """Cut the voice websocket, as a network would do it: to see whether the session can be resumed."""
+        if self._gateway is not None:
+            self._gateway.cut()
 
     def close(self, code: int | None, reason: str, fault: Fault | None = None) -> None:
         """End the link, without leaving the channel; returns at once."""

@@ -41,6 +41,7 @@ class LinkStatus:
     :ivar keep_alive_ms: round trip of the latest UDP keep-alive that was answered, None if none ever was:
         then a black hole cannot be noticed
     :ivar dave: end-to-end encryption of the session
+    :ivar rtcp_in: RTCP packets that the voice server has sent in this session
     :ivar heartbeat_age_s: seconds since the last acknowledged heartbeat
     """
 
@@ -60,6 +61,7 @@ class LinkStatus:
     resumes: int
     packets: int
     dave: DaveStatus
+    rtcp_in: int
 
 
 #: The step that carries out what the table of causes says.

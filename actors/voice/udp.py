@@ -22,6 +22,8 @@ _RESPONSE: Final = 2
 _REST_LENGTH: Final = 70
 #: Datagrams taken from the socket in one go, so that a flood cannot hold the loop.
 _DRAIN: Final = 64
+_RTCP_LEAST: Final = 8
+_RTCP_TYPES: Final = range(192, 224)
 #: Pauses in s after each discovery request: a lost datagram costs little, the end of a black hole is noticed
 #: soon, and a dead server is given up after 4.5 s.
 _DISCOVERY_PAUSES_S: Final = (0.1, *(0.2,) * 22)
@@ -32,6 +34,7 @@ class VoiceSocket:
 
     :ivar pulse: its keep-alives
     :ivar received: datagrams that came in
+    :ivar rtcp: of these, RTCP packets (RFC 5761, section 4: told from RTP by their second byte)
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -51,6 +54,7 @@ class VoiceSocket:
         self._answered = anyio.Event()
         self._address: tuple[str, int] | None = None
         self.received = 0
+        self.rtcp = 0
         self.send = self._socket.send  # bound once: called for every packet
         self.pulse = Pulse(self.send)
 
@@ -93,6 +97,8 @@ class VoiceSocket:
 
     def _take(self, datagram: bytes) -> None:
         self.received += 1
+        if len(datagram) >= _RTCP_LEAST and datagram[0] >> 6 == 2 and datagram[1] in _RTCP_TYPES:
+            self.rtcp += 1
         if len(datagram) == KEEP_ALIVE_SIZE:
             self.pulse.echo(datagram)
         elif len(datagram) == _DISCOVERY.size and self._address is None:
