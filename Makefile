@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench-kernel bench-voice lock clean
+.PHONY: help demo test lint format bench-faults bench-kernel bench-voice lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: $(READY)  ## put imports and layout in order
 $(BENCH_READY): $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --require-hashes --requirement requirements-bench.lock
 	@touch $@
+
+bench-faults: $(READY)  ## what each voice fault costs a listener, with stock discord.py as the baseline (half an hour)
+	@$(BIN)/python -m tests.bench.faults
 
 bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to other libraries (two minutes)
 	@$(BIN)/python -m tests.bench.kernel

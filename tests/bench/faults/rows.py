@@ -13,6 +13,7 @@ from loopback.faults import Direction
 if TYPE_CHECKING:
     from loopback import Guild, Loopback
     from loopback.faults import GuildFaults
+    from loopback.faults.gateway import GatewayFaults
     from loopback.listening.since import GapReport
 
 HOLE_S: Final = 5.0
@@ -157,3 +158,19 @@ GUILD_ROWS: Final = (
     UNDISTURBED,
 )
 """Faults of one guild: they can be inflicted on as many guilds side by side."""
+
+
+def _gateway(inflict: Callable[[GatewayFaults], object]) -> Inflict:
+    async def at_once(victim: Victim) -> None:
+        inflict(victim.discord.faults.gateway)
+
+    return at_once
+
+
+GATEWAY_ROWS: Final = (
+    Row("main gateway closed", _gateway(lambda gateway: gateway.close(4000)), 60, 0, contiguous=True),
+    Row("main gateway reset", _gateway(lambda gateway: gateway.reset()), 60, 0, contiguous=True),
+    Row("op 7", _gateway(lambda gateway: gateway.reconnect()), 60, 0, contiguous=True),
+    Row("op 9", _gateway(lambda gateway: gateway.invalidate(resumable=False)), 60, 0),
+)
+"""Faults of the main gateway: they meet every guild of a bot, so each has a bot to itself."""

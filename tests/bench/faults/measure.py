@@ -1,0 +1,85 @@
+"""One run of the table: a player, one set of conditions, every fault; what the listeners heard."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from loopback import Loopback, LoopbackSettings
+from loopback.listening.places import by_number
+from loopback.listening.since import GapReport, heard_since
+from loopback.voice.protocol import VoiceSettings
+from tests.bench.faults.rows import GATEWAY_ROWS, GUILD_ROWS, Row, Victim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.bench.faults.players import Player
+
+GATEWAY_LATENCY_MS: Final = 25.0
+"""Discord's own is 20 to 30 ms, and clients behave otherwise without any."""
+RTCP_S: Final = 1.0
+STAGGER_S: Final = 0.13
+"""Between two faults: a handshake takes some tens of milliseconds, and is not to meet others."""
+GATEWAY_LISTEN_S: Final = 12.0
+"""A client may wait for 5 s after op 9; nothing of a main gateway takes longer to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the table is measured under. `rtcp`: the server sends RTCP; `dave`: somebody listens end to end."""
+
+    rtcp: bool = False
+    dave: bool = False
+
+    def __str__(self) -> str:
+        return f"RTCP {'on' if self.rtcp else 'off'}, DAVE {'on' if self.dave else 'off'}"
+
+
+async def run(
+    player: Player,
+    conditions: Conditions,
+    listen_s: float,
+    wanted: Callable[[Row], bool] = lambda _row: True,
+) -> dict[Row, GapReport]:
+    """All wanted rows: those of single guilds side by side, those of the gateway one after the other."""
+    heard: dict[Row, GapReport] = {}
+    alone_s = min(listen_s, GATEWAY_LISTEN_S)
+    for rows, for_s in [(GUILD_ROWS, listen_s), *(((row,), alone_s) for row in GATEWAY_ROWS)]:
+        chosen = [row for row in rows if wanted(row) and (player.ours or not row.ours)]
+        if chosen:
+            heard |= await _suffer(player, conditions, chosen, for_s)
+    return heard
+
+
+async def _suffer(
+    player: Player, conditions: Conditions, rows: Sequence[Row], listen_s: float
+) -> dict[Row, GapReport]:
+    """A guild for each row; every fault is listened to for `listen_s` from the last one on."""
+    voice = VoiceSettings(rtcp_interval_s=RTCP_S if conditions.rtcp else None)
+    settings = LoopbackSettings(gateway_latency_ms=GATEWAY_LATENCY_MS, voice=voice)
+    async with Loopback(settings) as discord:
+        guilds = {row: discord.add_guild(row.name) for row in rows}
+        channels = {guild: guild.add_voice_channel("Music") for guild in guilds.values()}
+        if conditions.dave:
+            listener = discord.add_user("listener")
+            for guild, channel in channels.items():
+                guild.add_member(listener)
+                await listener.join(channel)
+        with tempfile.TemporaryDirectory(prefix="ostinato-faults-") as folder:
+            async with player.playing(discord, channels, Path(folder)) as kill:
+                marks = {row: guild.listener.mark() for row, guild in guilds.items()}
+                async with anyio.create_task_group() as tasks:
+                    for row, guild in guilds.items():
+                        await anyio.sleep(STAGGER_S)
+                        tasks.start_soon(row.inflict, Victim(discord, guild, partial(kill, guild)))
+                    await anyio.sleep(listen_s)
+                return {
+                    row: heard_since(guild.listener, marks[row], places=by_number)
+                    for row, guild in guilds.items()
+                }
