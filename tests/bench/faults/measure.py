@@ -32,7 +32,7 @@ GATEWAY_LISTEN_S: Final = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What the table is measured under. `rtcp`: the server sends RTCP; `dave`: somebody listens end to end."""
+    """What the table is measured under: RTCP from the server, somebody who listens end to end (DAVE)."""
 
     rtcp: bool = False
     dave: bool = False
