@@ -20,6 +20,7 @@ from .messages import (
     PatienceOver,
     ReportLink,
     RestOver,
+    Silenced,
     Verdict,
     VoiceStates,
 )
@@ -50,6 +51,10 @@ _PHASES = {
 _UNHEARD = {
     True: "I am in the audience of the stage, unheard. I have raised my hand: a moderator can let me speak.",
     False: "I am in the audience of the stage, unheard: the permission “Mute Members” is missing there.",
+}
+_SILENCED = {
+    True: "I have been muted on this server: nobody hears me until a moderator lets me speak again.",
+    False: "I may not speak in this channel any more, so nobody hears me: the permission “Speak” is missing.",
 }
 
 log = structlog.get_logger(__name__)
@@ -215,6 +220,11 @@ class Connecting(Recovering):
     async def voice_states(self, _message: VoiceStates) -> None:
         """Somebody came or went."""
         self._look_around()
+
+    @handles(Silenced)
+    async def silenced(self, message: Silenced) -> None:
+        """The music goes on leaving, for nobody."""
+        self._notice(_SILENCED[message.muted])
 
     @handles(AloneTimeout)
     async def alone_timeout(self, _message: AloneTimeout) -> None:

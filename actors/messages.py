@@ -340,6 +340,15 @@ class VoiceStates:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """Discord said that the bot may not be heard in its channel; `muted` by a moderator, else for want of a
+    permission.
+    """
+
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LinkChanged:
     """What the voice link said of itself."""
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import discord
 import structlog
 from discord.ext import commands
 
 from actors.guild import forget_guild, path_of
-from actors.messages import VoiceStates
+from actors.messages import Silenced, VoiceStates
 from supervision import SupervisionError
 
 if TYPE_CHECKING:
-    import discord
-
     from .desk import Desk
 
 log = structlog.get_logger(__name__)
+
+
+def silence(before: discord.VoiceState, after: discord.VoiceState) -> Silenced | None:
+    """Whether somebody who could be heard no longer is. In a stage channel that is the link's own concern."""
+    if isinstance(after.channel, discord.StageChannel):
+        return None
+    muted = after.mute and not before.mute
+    return Silenced(muted) if muted or (after.suppress and not before.suppress) else None
 
 
 class Events(commands.Cog):
@@ -29,13 +36,17 @@ class Events(commands.Cog):
     async def on_voice_state_update(
         self, member: discord.Member, before: discord.VoiceState, after: discord.VoiceState
     ) -> None:
-        """Somebody joined, left or moved; mutes and the like are no news."""
-        if before.channel == after.channel:
-            return
+        """Somebody joined, left or moved, or the bot itself was silenced; other mutes are no news."""
+        if before.channel != after.channel:
+            self._tell(member.guild.id, VoiceStates())
+        elif member == member.guild.me and (silenced := silence(before, after)) is not None:
+            self._tell(member.guild.id, silenced)
+
+    def _tell(self, guild_id: int, message: object) -> None:
         try:
-            self.desk.system.lookup(path_of(member.guild.id, "connection")).tell(VoiceStates())
+            self.desk.system.lookup(path_of(guild_id, "connection")).tell(message)
         except SupervisionError:
-            log.debug("no_tree", guild_id=member.guild.id)  # a guild that never asked for music
+            log.debug("no_tree", guild_id=guild_id)  # a guild that never asked for music
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:

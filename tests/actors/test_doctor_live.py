@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-PLAY_S = 1.5
+PLAY_S = 1.0
 
 
 class Scene:
