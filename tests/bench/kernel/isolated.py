@@ -24,9 +24,9 @@ def fresh_bytes(loop: str, way: str, count: int) -> float:
     return float(_fresh("memory", loop, way, str(count)))
 
 
-def fresh_pauses(loop: str, count: int) -> Mapping[str, float]:
+def fresh_pauses(loop: str, count: int, *, tuned: bool) -> Mapping[str, float]:
     """:func:`measure_pauses` in a process of its own."""
-    pauses: Mapping[str, float] = json.loads(_fresh("pauses", loop, str(count)))
+    pauses: Mapping[str, float] = json.loads(_fresh("tuned" if tuned else "untuned", loop, str(count)))
     return pauses
 
 
@@ -41,7 +41,7 @@ def _answer(what: str, loop: str, *rest: str) -> object:
     if what == "memory":
         way, count = rest
         return measure_bytes(loop, way, int(count))
-    return measure_pauses(loop, int(rest[0]))
+    return measure_pauses(loop, int(rest[0]), tuned=what == "tuned")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 A metronome wants to wake each millisecond; a pause is how much later than that it woke. The machine itself
 is late too, so the same is measured with nothing going on, and beside each pause stands the most processor
 time that the loop took between two beats: the rest of the pause others on the machine had. In a fresh
-process, for the collector's work grows with all that lives in one.
+process, for the collector's work grows with all that lives in one; with the collector as the kernel offers
+to set it, and once without.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Final
@@ -61,34 +63,43 @@ class Metronome:
         return pauses
 
 
+def untuned(phase: str) -> str:
+    """The row of a phase with Python's own collector settings."""
+    return f"without quiet_collector: {phase.removeprefix('kernel: ')}"
+
+
 def in_processor_time(phase: str) -> str:
     """The row beside that of a phase."""
     return f"{phase}, processor time"
 
 
-#: The rows, in seconds.
+#: The rows of a run with the kernel's collector settings.
 ROWS: Final = tuple(row for phase in PHASES for row in (phase, in_processor_time(phase)))
 
 
-def measure_pauses(loop: str, count: int) -> Mapping[str, float]:
-    """The worst of each phase, by row, in seconds. Run it in a process of its own."""
-    return run_on(loop, partial(seated, loop, partial(_phases, count)))
+def measure_pauses(loop: str, count: int, *, tuned: bool) -> Mapping[str, float]:
+    """The worst of each phase, by row, in seconds. Run it in a process of its own.
+
+    :param tuned: with the collector as the kernel offers to set it
+    """
+    with quiet_collector() if tuned else nullcontext():
+        pauses = run_on(loop, partial(seated, loop, partial(_phases, count)))
+    return pauses if tuned else {untuned(phase): pauses[phase] for phase in (START, SURVEY, STOP)}
 
 
 async def _phases(count: int, seat: Seat) -> Mapping[str, float]:
-    with quiet_collector():
-        metronome = Metronome()
-        seat.tasks.start_soon(metronome.run)
-        await anyio.sleep(1.0 * count / 10_000)
-        pauses = await metronome.read(NOTHING)
-        async with open_system(subject.crowd()) as system:
-            await _start(system, count)
-            pauses |= await metronome.read(START)
-            await system.survey()
-            pauses |= await metronome.read(SURVEY)
-            system.tree()
-            pauses |= await metronome.read(TREE)
-        return pauses | await metronome.read(STOP)
+    metronome = Metronome()
+    seat.tasks.start_soon(metronome.run)
+    await anyio.sleep(1.0 * count / 10_000)
+    pauses = await metronome.read(NOTHING)
+    async with open_system(subject.crowd()) as system:
+        await _start(system, count)
+        pauses |= await metronome.read(START)
+        await system.survey()
+        pauses |= await metronome.read(SURVEY)
+        system.tree()
+        pauses |= await metronome.read(TREE)
+    return pauses | await metronome.read(STOP)
 
 
 async def _start(system: System, count: int) -> None:
