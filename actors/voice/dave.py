@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import anyio.to_thread
 import davey
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _TRANSITION = struct.Struct(">H")
 _LAST_TRANSITION: Final = 0xFFFF
 _NEW_GROUP: Final = 1  # the epoch whose announcement makes a group anew
 _INITIAL: Final = 0  # the transition that is executed as soon as it is announced
+_MOST_RECOVERIES: Final = (
+    5  # in a row; a server that only sends what cannot be applied is not answered for ever
+)
 _MOST_MEMBERS: Final = 10_000  # of whom anything is remembered
 #: What davey and the reading of a message raise over one that is malformed, or does not fit the group.
 _REFUSALS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error)
@@ -58,6 +62,9 @@ class Op(IntEnum):
     MLS_WELCOME = 30
     MLS_INVALID_COMMIT_WELCOME = 31
 
+
+#: Who is there and who is not: nothing to reckon.
+_QUICK: Final = frozenset({Op.CLIENTS_CONNECT, Op.CLIENT_DISCONNECT, Op.PREPARE_TRANSITION})
 
 #: An answer to the voice gateway: opcode, and the body of a binary message or the data of a JSON one.
 Answer: TypeAlias = tuple[Op, bytes | dict[str, Any]]
@@ -97,6 +104,7 @@ class Dave:
         self._hold_until = 0.0
         self._pending = False  # a commit was reported, and no group has taken the bot in again
         self._recoveries = 0
+        self._in_vain = 0  # of these, since something could be applied
 
     def status(self) -> DaveStatus:
         """How the encryption stands, as plain data."""
@@ -112,8 +120,16 @@ class Dave:
             return None if self._expecting() else opus
         try:
             return sealing.encrypt_opus(opus)
-        except ValueError:
+        except (ValueError, RuntimeError):
             return None
+
+    async def take(self, op: int, data: Any) -> list[Answer]:
+        """As `receive`, on a thread if it takes long (some ms for each member who is added); frames go on
+        leaving meanwhile. The next message must wait for the end of this.
+        """
+        if op not in self._handlers or op in _QUICK:
+            return self.receive(op, data)
+        return await anyio.to_thread.run_sync(self.receive, op, data)
 
     def receive(self, op: int, data: Any) -> list[Answer]:
         """Take one message of the voice gateway, of any opcode; what is to be answered.
@@ -194,12 +210,12 @@ class Dave:
         if version is None:
             return []
         answers = self._catch_up() if self._announced and self._announced[0] == transition else []
-        self._version = version
         group = self._group
         if version == 0:
             self._sealing = self._group = None
         elif group is not self._sealing:
             self._sealing = group if group is not None and group.ready else None
+        self._version = version  # last, as frames leave meanwhile: none in clear that should not be
         return answers
 
     # -- the group ("Group Key Exchange") ----
@@ -219,9 +235,9 @@ class Dave:
         return [(Op.MLS_KEY_PACKAGE, self._group.get_serialized_key_package())]
 
     def _take_external_sender(self, body: Any) -> list[Answer]:
-        self._external_sender = bytes(body)
         if self._group is not None:
-            self._group.set_external_sender(self._external_sender)
+            self._group.set_external_sender(bytes(body))
+            self._external_sender = bytes(body)
         return []
 
     def _take_proposals(self, body: Any) -> list[Answer]:
@@ -254,7 +270,7 @@ class Dave:
             self._group.process_welcome(bytes(body[_TRANSITION.size :]))
         except ValueError:
             return answers + self._recover(transition)
-        self._pending = False
+        self._pending, self._in_vain = False, 0
         return answers + self._prepare(transition, max(self._version, 1))
 
     def _catch_up(self) -> list[Answer]:
@@ -266,7 +282,7 @@ class Dave:
             self._group.process_commit(commit)
         except ValueError:
             return [] if self._pending else self._recover(transition)
-        self._pending = False
+        self._pending, self._in_vain = False, 0
         return []
 
     def _recover(self, transition: int) -> list[Answer]:
@@ -274,8 +290,11 @@ class Dave:
 
         What leaves meanwhile is encrypted with the old keys, which receivers keep for ten seconds.
         """
+        if self._in_vain >= _MOST_RECOVERIES:
+            return []
         self._pending = True
         self._recoveries += 1
+        self._in_vain += 1
         self._prepared.pop(transition, None)
         renewed = self._renew(max(self._version, 1))
         return [(Op.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition}), *renewed]

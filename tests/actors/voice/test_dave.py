@@ -1,0 +1,250 @@
+"""DAVE on the bot's side, against the delivery service and listeners of the loopback. Nothing on a wire."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from actors.voice.dave import HOLD_S, Dave, DaveStatus, Op
+from loopback.dave.call import Call
+from loopback.dave.participant import Participant, is_encrypted
+from loopback.dave.sender import ExternalSender
+from loopback.voice.protocol import Op as ServerOp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+pytestmark = pytest.mark.anyio
+
+CHANNEL, BOT, ALICE, CAROL, DAN = 200, 300, 400, 401, 402
+OPUS = b"\xfc" + bytes(range(60))
+
+
+class Port:
+    """The bot in a call; what it is told can be spoilt on the way.
+
+    :ivar spoil: what stands in place of the end of the next message of that opcode
+    """
+
+    def __init__(self, call: Call) -> None:
+        self.now = 0.0
+        self.call = call
+        self.dave = Dave(BOT, CHANNEL, now=lambda: self.now)
+        self.told: list[tuple[ServerOp, Any]] = []
+        self.answered: list[Op] = []
+        self.spoil: dict[ServerOp, bytes] = {}
+
+    def join(self) -> None:
+        version = self.call.version_for(supports=True)
+        others = [str(user) for user in self.call.members]
+        self.receive(Op.SESSION_DESCRIPTION, {"dave_protocol_version": version})
+        self.receive(Op.CLIENTS_CONNECT, {"user_ids": others})
+        self.call.join(BOT, self, supports=True)
+        self.give(self.packages)
+
+    def tell(self, op: ServerOp, data: dict[str, Any] | bytes) -> None:
+        self.told.append((op, data))
+        end = self.spoil.pop(op, b"")
+        if end and isinstance(data, bytes):
+            data = data[: -len(end)] + end
+        asyncio.get_running_loop().call_soon(self.receive, op, data)
+
+    def receive(self, op: int, data: Any) -> None:
+        answers = self.dave.receive(op, data)
+        self.answered += [answer for answer, _ in answers]
+        if BOT in self.call.members:
+            self.give(answers)
+        else:
+            self.packages = answers or self.packages
+
+    packages: list[Any] = []  # noqa: RUF012 - what is answered before the call is joined
+
+    def give(self, answers: list[Any]) -> None:
+        for op, data in answers:
+            match op:
+                case Op.MLS_KEY_PACKAGE:
+                    self.call.take_key_package(BOT, data)
+                case Op.MLS_COMMIT_WELCOME:
+                    self.call.take_commit(BOT, data)
+                case Op.TRANSITION_READY:
+                    self.call.take_ready(BOT, data["transition_id"])
+                case Op.MLS_INVALID_COMMIT_WELCOME:
+                    self.call.take_invalid(BOT, data["transition_id"])
+
+    @property
+    def status(self) -> DaveStatus:
+        return self.dave.status()
+
+    def add(self, user: int, *, supports: bool = True, latency_s: float = 0.0) -> Participant:
+        """Somebody comes into the channel."""
+        self.receive(Op.CLIENTS_CONNECT, {"user_ids": [str(user)]})
+        participant = Participant(user, self.call, supports=supports, latency_s=latency_s)
+        participant.join()
+        return participant
+
+    def remove(self, participant: Participant) -> None:
+        """Somebody goes."""
+        self.receive(Op.CLIENT_DISCONNECT, {"user_id": str(participant.user_id)})
+        participant.leave()
+
+
+@asynccontextmanager
+async def call(*, joined: bool = True) -> AsyncIterator[Port]:
+    """The bot alone in a call, or on its way there."""
+    service = Call(ExternalSender(), CHANNEL)
+    port = Port(service)
+    if joined:
+        port.join()
+    try:
+        yield port
+    finally:
+        service.close()
+
+
+async def playing(port: Port, fact: Callable[[], bool], *listeners: Participant) -> None:
+    """Send frame after frame until the fact holds; the listeners hear each of them."""
+    async with asyncio.timeout(10):
+        while not fact():
+            frame = port.dave.protect(OPUS)
+            if frame is not None:
+                for listener in listeners:
+                    assert listener.open(BOT, frame).opus == OPUS
+            await asyncio.sleep(0)
+
+
+def shared(port: Port, epoch: int, *listeners: Participant) -> bool:
+    """They have the keys of that epoch in common, and nobody has them besides."""
+    codes = {port.status.privacy_code, *(listener.privacy_code for listener in listeners)}
+    epochs = {port.status.epoch, *(listener.epoch for listener in listeners)}
+    return len(codes) == 1 and None not in codes and epochs == {epoch}
+
+
+async def test_alone_frames_leave_as_they_are() -> None:
+    async with call() as port:
+        assert port.dave.protect(OPUS) == OPUS
+        assert port.status == DaveStatus(version=1)
+
+
+async def test_frames_wait_for_the_group_and_then_only_members_can_read_them() -> None:
+    async with call() as port:
+        port.receive(Op.CLIENTS_CONNECT, {"user_ids": [str(BOT), str(ALICE)]})
+        assert port.dave.protect(OPUS) is None
+        alice = port.add(ALICE)
+        await playing(port, lambda: shared(port, 1, alice))
+        assert alice.open(BOT, port.dave.protect(OPUS) or b"") == (OPUS, True)
+
+
+async def test_frames_do_not_wait_for_ever() -> None:
+    async with call() as port:
+        port.receive(Op.CLIENTS_CONNECT, {"user_ids": [str(ALICE)]})
+        port.now += HOLD_S
+        assert port.dave.protect(OPUS) == OPUS
+
+
+async def test_those_who_stay_lose_nothing_while_others_come_and_go() -> None:
+    async with call() as port:
+        alice = port.add(ALICE, latency_s=0.02)  # learns of everything later than the bot
+        await playing(port, lambda: shared(port, 1, alice))
+        carol = port.add(CAROL, latency_s=0.01)
+        await playing(port, lambda: shared(port, 2, alice, carol), alice)
+        assert is_encrypted(port.dave.protect(OPUS) or b"")
+        port.remove(carol)
+        await playing(port, lambda: shared(port, 3, alice), alice)
+        assert (alice.failed, alice.in_clear) == (0, 0)
+        assert carol.open(BOT, port.dave.protect(OPUS) or b"").opus is None
+        assert ServerOp.DAVE_EXECUTE_TRANSITION in [op for op, _ in port.told]
+
+
+async def test_who_is_left_alone_gives_the_group_up_and_makes_another() -> None:
+    async with call() as port:
+        alice = port.add(ALICE)
+        await playing(port, lambda: shared(port, 1, alice))
+        port.remove(alice)
+        await playing(port, lambda: port.status.epoch is None)
+        assert port.dave.protect(OPUS) == OPUS
+        alice = port.add(ALICE)
+        await playing(port, lambda: shared(port, 1, alice))
+
+
+async def test_an_invalid_commit_is_reported_and_the_bot_added_again_without_a_hole() -> None:
+    async with call() as port:
+        alice = port.add(ALICE)
+        await playing(port, lambda: shared(port, 1, alice))
+        port.spoil[ServerOp.DAVE_MLS_ANNOUNCE_COMMIT_TRANSITION] = bytes(8)
+        carol = port.add(CAROL)
+        await playing(port, lambda: shared(port, port.call.group.epoch, alice, carol), alice)
+        assert (port.status.recoveries, port.call.invalid, port.spoil) == (1, [BOT], {})
+
+
+async def test_an_invalid_welcome_is_reported_until_there_is_one_that_is_good() -> None:
+    async with call(joined=False) as port:
+        alice, carol = port.add(ALICE), port.add(CAROL)
+        await playing(port, lambda: port.call.group.established)
+        port.spoil[ServerOp.DAVE_MLS_WELCOME] = bytes(8)
+        port.join()
+        assert port.dave.protect(OPUS) is None
+        await playing(port, lambda: port.status.recoveries == 1)
+        port.spoil[ServerOp.DAVE_MLS_WELCOME] = bytes(8)
+        await playing(port, lambda: shared(port, port.call.group.epoch, alice, carol), alice)
+        assert (port.status.recoveries, port.call.invalid, port.spoil) == (2, [BOT, BOT], {})
+        assert port.answered.count(Op.MLS_KEY_PACKAGE) == 3
+
+
+async def test_a_group_that_is_made_anew_takes_over_without_a_hole() -> None:
+    async with call() as port:
+        alice, carol = port.add(ALICE), port.add(CAROL)
+        await playing(port, lambda: shared(port, port.call.group.epoch, alice, carol))
+        former = port.status.privacy_code
+        port.receive(Op.PREPARE_EPOCH, {"protocol_version": 1, "epoch": 1})
+        assert port.status.privacy_code == former
+        await playing(
+            port,
+            lambda: shared(port, port.call.group.epoch, alice, carol) and port.status.privacy_code != former,
+            alice,
+        )
+
+
+async def test_one_without_dave_brings_the_channel_down_and_leaves_it_whole_again() -> None:
+    async with call() as port:
+        alice = port.add(ALICE)
+        await playing(port, lambda: shared(port, 1, alice))
+        dan = port.add(DAN, supports=False)
+        await playing(port, lambda: port.status == DaveStatus(), alice)
+        assert port.dave.protect(OPUS) == OPUS
+        assert dan.open(BOT, OPUS).opus == OPUS
+        port.remove(dan)
+        await playing(port, lambda: port.status.version == 1 and shared(port, 1, alice), alice)
+
+
+async def test_a_version_that_is_not_known_is_not_spoken() -> None:
+    dave = Dave(BOT, CHANNEL)
+    assert dave.receive(Op.SESSION_DESCRIPTION, {"dave_protocol_version": 2}) == []
+    assert dave.status() == DaveStatus()
+    assert dave.protect(OPUS) == OPUS
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["transition_id", "protocol_version", "epoch", "user_ids", "user_id"]), inner
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([*Op]), st.binary(max_size=80) | _JSON), max_size=12))
+def test_nothing_that_a_server_sends_stops_the_frames(messages: list[tuple[Op, Any]]) -> None:
+    moments = iter(range(1000))
+    dave = Dave(BOT, CHANNEL, now=lambda: 60.0 * next(moments))
+    dave.receive(Op.SESSION_DESCRIPTION, {"dave_protocol_version": 1})
+    for op, data in messages:
+        dave.receive(op, data)
+        assert dave.protect(OPUS) == OPUS
