@@ -103,6 +103,9 @@ class VoiceSettings:
     - ``resume_window_s``: how long a session without a websocket waits for a RESUME and goes on taking its
       UDP; the real time is not documented.
     - ``resumable_codes``: the closures that keep the session; every other one drops session and UDP at once.
+    - ``token_outlives_session``: whether a token still opens a session after its first one was dropped, so
+      that IDENTIFY alone is enough; otherwise such an IDENTIFY is closed with 4006, and a client has to ask
+      the main gateway for another token. Which of both Discord does is not documented.
     - ``buffered_messages``: numbered messages kept for a replay.
     - ``modes``: offered in READY, the preferred first.
     - ``keep_alive_echo``: whether keep-alives come back; discord.py and the browser clients rely on it.
@@ -126,6 +129,7 @@ class VoiceSettings:
     resumable_codes: frozenset[int] = frozenset(
         {CloseCode.GOING_AWAY, CloseCode.ABNORMAL, CloseCode.SERVER_CRASHED}
     )
+    token_outlives_session: bool = True
     buffered_messages: int = 512
     modes: tuple[str, ...] = tuple(MODES)
     keep_alive_echo: bool = True

@@ -8,7 +8,7 @@ import secrets
 import struct
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from loopback.voice.modes import KEY_BYTES, MODES, SessionCipher
@@ -151,6 +151,12 @@ class Sessions:
     def withdraw(self, guild_id: int, user_id: int) -> None:
         """The user's token in that guild is good no longer."""
         self._credentials.pop((guild_id, user_id), None)
+
+    def expire(self, session: VoiceSession) -> None:
+        """The token with which the session was opened opens no other (4006)."""
+        owner = session.guild_id, session.user_id
+        if self._credentials.get(owner) is session.credential:
+            self._credentials[owner] = replace(session.credential, session_id="")
 
     def open(self, guild_id: int, user_id: int, session_id: str, token: str) -> VoiceSession:
         """A fresh session for an IDENTIFY, not yet to be found. Raises :class:`CloseError`."""

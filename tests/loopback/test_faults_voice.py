@@ -9,10 +9,10 @@ import anyio
 import pytest
 from aiohttp import WSMsgType
 
-from loopback import Loopback
+from loopback import Loopback, LoopbackSettings
 from loopback.faults import Direction, FaultKind, Silence
 from loopback.listening.listener import NoteKind
-from loopback.voice.protocol import CloseCode, Op
+from loopback.voice.protocol import CloseCode, Op, VoiceSettings
 from tests.loopback.bare_bot import BareBot
 
 if TYPE_CHECKING:
@@ -78,6 +78,22 @@ async def test_the_rule_for_codes_can_be_overridden(
 
     assert await client.close_code() == code
     assert await echoed(client) is kept
+
+
+async def test_the_settings_can_let_the_token_die_with_its_session() -> None:
+    settings = LoopbackSettings(voice=VoiceSettings(token_outlives_session=False))
+    async with Loopback(settings) as discord:
+        bot = BareBot(discord)
+        async with bot.probe() as client:
+            await client.join()
+            discord.faults.everywhere.voice.close(4006)
+            await client.close_code()
+            await client.open()
+            await client.send(Op.IDENTIFY, client.identity)
+            assert await client.close_code() == CloseCode.SESSION_INVALID
+        bot.join()
+        async with bot.probe() as client:
+            await client.join()
 
 
 async def test_a_reset_is_no_close(discord: Loopback, client: VoiceProbe) -> None:
