@@ -23,11 +23,17 @@ from .pace import about
 from .trouble_message import TroubleMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .discord_port import Port
     from .media import Track
 
 EDIT_EVERY_S = 10.0
 """Between two edits that only move the progress bar."""
+
+EDITS_PER_S = 10.0
+"""Such edits of all guilds together: beyond 100 guilds each waits longer. Discord takes 50 requests a second
+of a bot, and commands must find room among them."""
 
 EDIT_GAP_S = 1.0
 """Between any two edits."""
@@ -51,12 +57,19 @@ class Place:
     entry_id: str
 
 
+def edit_every_s(playing: int) -> float:
+    """Between two edits of one guild's progress bar, while so many guilds have music."""
+    return max(EDIT_EVERY_S, playing / EDITS_PER_S)
+
+
 class Display(Actor):
     """Shows the player's latest view; tells notices."""
 
-    def __init__(self, guild_id: int, port: Port) -> None:
+    def __init__(self, guild_id: int, port: Port, playing: Callable[[], int] = lambda: 1) -> None:
+        """:param playing: how many guilds have music now"""
         self._guild_id = guild_id
         self._port = port
+        self._playing = playing
         self._now = NowPlaying()
         self._place: Place | None = None
         self._last_track: Track | None = None
@@ -88,7 +101,7 @@ class Display(Actor):
             await self._update()
         self._edited_at = anyio.current_time()
         if self._now.phase is Phase.PLAYING:
-            self.ctx.start_timer("refresh", about(EDIT_EVERY_S), Tick())
+            self.ctx.start_timer("refresh", about(edit_every_s(self._playing())), Tick())
 
     @handles(Notice)
     async def notice(self, message: Notice) -> None:

@@ -54,6 +54,7 @@ def guild_spec(guild_id: int, rooms: Rooms) -> SupervisorSpec:
     """Persistence first, for the others load from it; display last, for it shows what the others do."""
     stream = lambda: rooms.clock.stream(guild_id)  # noqa: E731 - made anew for every incarnation
     connection = lambda: Connection(guild_id, rooms.links, rooms.port, rooms.watch)  # noqa: E731
+    display = lambda: Display(guild_id, rooms.port, lambda: rooms.clock.playing)  # noqa: E731
     news = MailboxSpec(capacity=32, overflow=Overflow.DROP_OLDEST)  # only the latest view counts
     many = MailboxSpec(capacity=256)
     return SupervisorSpec(
@@ -62,7 +63,7 @@ def guild_spec(guild_id: int, rooms: Rooms) -> SupervisorSpec:
             ChildSpec("connection", connection, mailbox=many),
             ChildSpec("preloader", lambda: Preloader(guild_id, rooms.shelf)),
             ChildSpec("player", lambda: Player(guild_id, stream), mailbox=many, start_timeout_s=15.0),
-            ChildSpec("display", lambda: Display(guild_id, rooms.port), mailbox=news, start_timeout_s=15.0),
+            ChildSpec("display", display, mailbox=news, start_timeout_s=15.0),
         ),
         strategy=Strategy.ONE_FOR_ONE,
         intensity=INTENSITY,

@@ -160,11 +160,14 @@ class Clock:
             stream.listen(None)
             self._grid.remove(stream)
 
+    @property
+    def playing(self) -> int:
+        """How many streams are in a slot now."""
+        return sum(self._grid.occupancy())
+
     def status(self) -> ClockStatus:
         """How the clock does, as plain data."""
-        return ClockStatus(
-            len(self._streams), sum(self._grid.occupancy()), self._wakeups, self._worst_late / 1_000_000
-        )
+        return ClockStatus(len(self._streams), self.playing, self._wakeups, self._worst_late / 1_000_000)
 
     async def run(self) -> None:
         """Send until cancelled. Ending and running again continues all streams where they stood."""
