@@ -168,6 +168,8 @@ class FakeStream:
 class FakeClock:
     made: FakeStream = field(default_factory=FakeStream)
 
+    playing = 1
+
     def stream(self, _guild_id: int) -> FakeStream:
         return self.made
 
