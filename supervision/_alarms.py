@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,6 +42,11 @@ class PatienceOver(NamedTuple):
 
 Alarm = RestartDue | PatienceOver
 
+#: Moot alarms that go for each one that comes, and whenever the supervisor rests: more than come, so that
+#: they do not pile up, and never thousands at once.
+MOOT_PER_ALARM: Final = 2
+MOOT_AT_REST: Final = 16
+
 
 class Alarms:
     """A heap by time, in seconds of the event loop's clock."""
@@ -55,11 +60,17 @@ class Alarms:
     @property
     def first_at(self) -> float:
         """When the next one is due; infinity if none is set."""
-        while self._heap and self._heap[0][2].is_moot:
-            heapq.heappop(self._heap)  # it would hold the incarnation, and cost a timer
+        self._drop_moot(MOOT_AT_REST)
         return self._heap[0][0] if self._heap else math.inf
 
+    def _drop_moot(self, most: int) -> None:
+        """Let go of some that hold an incarnation, and would cost a timer, for nothing."""
+        while most and self._heap and self._heap[0][2].is_moot:
+            heapq.heappop(self._heap)
+            most -= 1
+
     def set(self, at: float, alarm: Alarm) -> None:
+        self._drop_moot(MOOT_PER_ALARM)
         heapq.heappush(self._heap, (at, next(self._serial), alarm))
 
     def pop_due(self, now: float) -> Alarm | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+#: pytest's own fixture for projects within a test: the kernel's kit is tried as its users try it.
+pytest_plugins = ["pytester"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

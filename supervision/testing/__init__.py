@@ -1,4 +1,7 @@
-"""A kit for tests of actors: virtual time, a probe, and puppets that fail when told."""
+"""A kit for tests of actors: virtual time, a probe, puppets that fail when told, and scripts.
+
+Fixtures for pytest stand in :mod:`supervision.testing.fixtures`.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,20 @@ from ._puppet import (
     Quit as Quit,
     Stage as Stage,
 )
+from ._script import Kill as Kill, Step as Step, run_script as run_script
 
 __all__ = [
     "Crash",
     "Do",
     "Echo",
     "Hang",
+    "Kill",
     "Probe",
     "Puppet",
     "PuppetError",
     "Quit",
     "Stage",
+    "Step",
+    "run_script",
     "virtual_backend",
 ]

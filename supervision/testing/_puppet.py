@@ -71,10 +71,13 @@ class Puppet(Actor):
         self.stage.note("start", path)
 
     async def on_stop(self, reason: ExitReason) -> None:
-        """Take as long as the stage says, then note the stop."""
+        """Take as long as the stage says, fail if it says so, else note the stop."""
         path = self.ctx.path
         self.stage.note("stopping", path)
         await anyio.sleep(self.stage.stop_delays_s.get(path, 0.0))
+        if self.stage.failing_stops[path] > 0:
+            self.stage.failing_stops[path] -= 1
+            raise PuppetError(f"stop of {path}")
         self.stage.note("stop", path)
         self.stage.reasons.append((path, reason))
 
@@ -109,6 +112,7 @@ class Stage:
     :ivar reasons: ``(path, reason)`` of every completed ``on_stop``
     :ivar tries: path -> starts tried
     :ivar failing_starts: path -> how many starts from now on fail
+    :ivar failing_stops: path -> how many stops from now on fail
     :ivar start_delays_s: path -> seconds in ``on_start``
     :ivar stop_delays_s: path -> seconds in ``on_stop``
     """
@@ -119,6 +123,7 @@ class Stage:
         self.reasons: list[tuple[str, ExitReason]] = []
         self.tries: Counter[str] = Counter()
         self.failing_starts: Counter[str] = Counter()
+        self.failing_stops: Counter[str] = Counter()
         self.start_delays_s: dict[str, float] = {}
         self.stop_delays_s: dict[str, float] = {}
 

@@ -2,20 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
+from supervision.testing.fixtures import probe as probe, stage as stage, virtual_time as anyio_backend
 
-import pytest
-
-from supervision.testing import Stage, virtual_backend
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Both backends, each with a clock that jumps."""
-    return virtual_backend(request.param)
-
-
-@pytest.fixture
-def stage() -> Stage:
-    """A fresh stage of puppets."""
-    return Stage()
+__all__ = ["anyio_backend", "probe", "stage"]

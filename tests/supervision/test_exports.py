@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import supervision
 import supervision.testing
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 PACKAGE = Path(supervision.__file__).parent
 
@@ -27,6 +32,15 @@ def test_every_public_name_is_listed_and_there(module: object) -> None:
     assert all(alias.asname == alias.name for alias in aliases)
     assert sorted(alias.name for alias in aliases) == list(getattr(module, "__all__", []))
     assert all(hasattr(module, alias.name) for alias in aliases)
+
+
+@pytest.mark.parametrize("module", [supervision, supervision.testing])
+def test_every_public_name_is_in_the_typed_program(module: ModuleType) -> None:
+    """``tests/typing/supervision_api.py``, which the type checker judges: a new name is used there."""
+    program = Path(__file__).parents[1] / "typing" / "supervision_api.py"
+    used = Counter(node.id for node in ast.walk(ast.parse(program.read_text())) if isinstance(node, ast.Name))
+
+    assert [name for name in module.__all__ if not used[name]] == []
 
 
 def test_public_things_are_documented() -> None:

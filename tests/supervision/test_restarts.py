@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count, product
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -24,6 +25,7 @@ from supervision import (
     SupervisorSpec,
     open_system,
 )
+from supervision._alarms import Alarms
 from supervision._intensity import Window
 from supervision.testing import Crash, Echo, Hang, Quit, Stage
 
@@ -313,6 +315,29 @@ async def test_a_crowd_starts_and_stops_by_turns(stage: Stage, native: bool) -> 
         group.cancel_scope.cancel()
     assert sorted(stage.of("stop")) == sorted(stage.of("start"))
     assert len(stage.of("stop")) == count
+
+
+class Moment:
+    """An alarm of which one may say when it is moot."""
+
+    def __init__(self) -> None:
+        self.is_moot = False
+
+
+def test_moot_alarms_go_bit_by_bit() -> None:
+    """They do not pile up while new ones come, and never go by the thousand."""
+    alarms, moments = Alarms(), [Moment() for _ in range(2_000)]
+    for number, moment in enumerate(moments[:1_000]):
+        alarms.set(float(number), cast("Any", moment))
+    for moment in moments[:1_000]:
+        moment.is_moot = True
+    before = len(alarms._heap)
+    assert alarms.first_at < 100
+    assert len(alarms._heap) == before - 16
+    for number, moment in enumerate(moments[1_000:], start=1_000):
+        alarms.set(float(number), cast("Any", moment))
+        moment.is_moot = True
+    assert len(alarms._heap) <= 2
 
 
 async def test_dynamic_children_may_stop_in_order(stage: Stage) -> None:

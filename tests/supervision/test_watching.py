@@ -283,25 +283,6 @@ async def test_a_crash_carries_its_text_and_traceback(stage: Stage) -> None:
     assert "in fail" in reason.traceback
 
 
-async def test_a_probe_expects(stage: Stage) -> None:
-    """The kit's own asserts hold and fail as they say."""
-    probe = Probe()
-    probe.answer(Echo, lambda message: "yes")
-    async with open_system(SupervisorSpec((ChildSpec("p", probe),))) as system:
-        ref = system.lookup("p")
-        assert await ref.ask(Echo(1)) == "yes"
-        assert (await probe.expect(Echo)).value == 1
-        await probe.expect_nothing()
-        ref.tell("surprise")
-        with pytest.raises(AssertionError, match="expected Echo, got 'surprise'"):
-            await probe.expect(Echo)
-        with pytest.raises(AssertionError, match="no Echo within"):
-            await probe.expect(Echo, timeout=1)
-        ref.tell("surprise")
-        with pytest.raises(AssertionError, match="expected nothing"):
-            await probe.expect_nothing()
-
-
 async def test_the_context_knows_its_place(stage: Stage) -> None:
     """Path, id, siblings, system; refs compare by what they address."""
 
