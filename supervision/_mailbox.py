@@ -112,11 +112,15 @@ class Mailbox:
         :raises ActorStopped: if closed, also while waiting
         """
         await checkpoint()
-        turn = self._queue_up if self._senders else self._wait_again
+        if self._senders and not self._like_waits(item):
+            if self._has_room(item):
+                self._wake_sender()  # the room of abandoned requests belongs to who came before
+            await self._stand(self._queue_up)
         while not self.closed and not self._has_room(item):
-            await self._stand(turn)
-            turn = self._wait_again
+            await self._stand(self._wait_again)
         self.put(item)
+        if self._senders and len(self.queue) < self.capacity:
+            self._wake_sender()
 
     def put_system(self, receiver: object, notice: Terminated) -> None:
         """A message of the kernel for one incarnation: ahead of all user messages, outside the bound."""
@@ -225,7 +229,11 @@ class Mailbox:
     # rules
 
     def _has_room(self, item: object) -> bool:
-        return len(self.queue) < self.capacity or self._purge()
+        return len(self.queue) < self.capacity or self._like_waits(item) or self._purge()
+
+    def _like_waits(self, item: object) -> bool:
+        """Whether it would take the place of another, and needs no room."""
+        return False
 
     def _make_room(self, item: object) -> bool:
         """Whether there is room now; False if the item itself was dropped."""
@@ -316,8 +324,8 @@ class ConflatingMailbox(Mailbox):
         self.mark = 0  # every message is looked at
         return admitted
 
-    def _has_room(self, item: object) -> bool:
-        return self._keyed.has_like(item) or super()._has_room(item)
+    def _like_waits(self, item: object) -> bool:
+        return self._keyed.has_like(item)
 
 
 def _wanted(item: object) -> bool:

@@ -1,4 +1,4 @@
-"""What random plays found in the kernel, each as a test of its own name."""
+"""What random plays and the mailbox machine found in the kernel, each as a test of its own name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from supervision import (
     ChildStopped,
     DeadLetter,
     Intensity,
+    MailboxSpec,
     Restart,
     RestartScheduled,
     ShutdownTimeout,
@@ -20,6 +21,8 @@ from supervision import (
     SupervisorSpec,
     open_system,
 )
+from supervision._mailbox import make_mailbox
+from supervision._slot import Ask
 from supervision.testing import Crash, Echo, Hang, Puppet, Stage
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +136,27 @@ async def test_an_overdue_start_that_cannot_be_cancelled_is_a_failure(stage: Sta
         stage.start_delays_s = {"a": 0}
         await anyio.sleep(60)
         assert await system.lookup("a").ask(Echo(1)) == 1
+
+
+async def test_the_room_of_the_abandoned_belongs_to_who_came_first() -> None:
+    """A sender who came later took it, and those who waited before were not told that there was room."""
+    box, done = make_mailbox(MailboxSpec(2), "a", lambda: None), list[str]()
+    asks = [Ask("first"), Ask("second")]
+    for ask in asks:
+        box.put(ask)
+
+    async def send(name: str) -> None:
+        await box.send(name)
+        done.append(name)
+
+    async with anyio.create_task_group() as group:
+        for name in "ab":
+            group.start_soon(send, name)
+            await anyio.wait_all_tasks_blocked()
+        for ask in asks:
+            box.abandon(ask)
+        group.start_soon(send, "c")
+        await anyio.wait_all_tasks_blocked()
+        assert done == ["a", "b"]
+        assert [box.pop(), box.pop()] == ["a", "b"]
+    assert done == ["a", "b", "c"]

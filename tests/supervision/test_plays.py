@@ -8,7 +8,6 @@ way have become tests of their own names in ``test_counterexamples.py``.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from random import Random
 
@@ -16,14 +15,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from supervision import Strategy
+from tests.supervision.reference.depth import examples
 from tests.supervision.reference.loops import EAGER, VIRTUAL, fit_for
 from tests.supervision.reference.performance import perform
 from tests.supervision.reference.plays import BEAT, Branch, Leaf, Play, Step, case, cases, random_play
 from tests.supervision.reference.rules import Foretold, foretell
 from tests.supervision.reference.timeline import Ambiguous, Line
 
-#: Examples of a test: a few in the suite, many with DEEP=1.
-EXAMPLES = 2000 if os.environ.get("DEEP") else 100
 LOOPS = [
     pytest.param(loop, marks=pytest.mark.skipif(loop == "eager" and not EAGER, reason="from Python 3.12 on"))
     for loop in VIRTUAL
@@ -39,7 +37,7 @@ def foretold(play: Play) -> Foretold:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(chance=st.randoms(use_true_random=False))
 def test_every_play_goes_as_the_rules_say(loop: str, chance: Random) -> None:
     """Random trees, random scripts, every event loop with virtual time."""
