@@ -13,7 +13,7 @@ from aiohttp import ClientSession, WSMsgType, web
 from loopback.listening.listener import NoteKind
 from loopback.voice.modes import MODES
 from loopback.voice.probe import VoiceProbe
-from loopback.voice.protocol import CloseCode, Op, VoiceSettings
+from loopback.voice.protocol import CloseCode, DavePolicy, Op, VoiceSettings
 from loopback.voice.server import VoiceServer
 
 pytestmark = pytest.mark.anyio
@@ -29,9 +29,11 @@ class House:
         self.voice = voice
         self.url = url
 
-    def client(self, guild_id: int = GUILD, user_id: int = BOT, **changes: Any) -> VoiceProbe:
+    def client(
+        self, guild_id: int = GUILD, user_id: int = BOT, *, dave: bool = True, **changes: Any
+    ) -> VoiceProbe:
         """A client with a token of its own."""
-        token = self.voice.issue(guild_id, CHANNEL, user_id, SESSION)
+        token = self.voice.issue(guild_id, CHANNEL, user_id, SESSION, dave=dave)
         identity = {"session_id": SESSION, "token": token} | changes
         return VoiceProbe(self.url, guild_id=guild_id, user_id=user_id, **identity)
 
@@ -68,6 +70,34 @@ async def test_the_handshake_leads_to_a_key_of_32_bytes(house: House) -> None:
         assert described["dave_protocol_version"] == 0
         assert len(described["secret_key"]) == 32
         assert all(0 <= byte < 256 for byte in described["secret_key"])
+
+
+async def test_who_supports_dave_gets_it_where_it_is_spoken() -> None:
+    wanted = {
+        (DavePolicy.ON, True, 0): 0,
+        (DavePolicy.ON, True, 1): 1,
+        (DavePolicy.ON, False, 1): 0,  # a stage channel
+        (DavePolicy.REQUIRED, True, 1): 1,
+        (DavePolicy.REQUIRED, False, 0): 0,
+        (DavePolicy.OFF, True, 1): 0,
+    }
+    for (policy, dave, newest), version in wanted.items():
+        async with open_house(VoiceSettings(dave=policy)) as house, house.client(dave=dave) as client:
+            ready = await client.identify(max_dave_protocol_version=newest)
+            described = await client.select(ready["modes"][0], await client.discover())
+            assert described["dave_protocol_version"] == version
+
+
+async def test_a_server_that_requires_dave_turns_others_away_and_takes_no_binary_rubbish() -> None:
+    async with open_house(VoiceSettings(dave=DavePolicy.REQUIRED)) as house:
+        async with house.client() as client:
+            await client.send(Op.IDENTIFY, client.identity)
+            assert await client.close_code() == CloseCode.DAVE_REQUIRED
+        for message in (b"", bytes([Op.DAVE_MLS_WELCOME]) + b"body"):
+            async with house.client() as client:
+                await client.identify(max_dave_protocol_version=1)
+                await client.websocket.send_bytes(message)
+                assert await client.close_code() == CloseCode.UNKNOWN_OPCODE
 
 
 async def test_hello_comes_first_and_names_the_heartbeat(house: House) -> None:
