@@ -20,8 +20,8 @@ LOOPS = ("asyncio", "trio")  # uvloop is not part of the environment of the suit
 RUNAWAY = {
     (figures.TELL, subject.RECEIVE): 3.5,
     (figures.TELL, subject.HANDLES): 3.5,
-    (figures.ASK, subject.ASK): 3.5,
-    (figures.ASK, subject.ASK_TIMEOUT): 6.0,
+    (figures.ASK, subject.ASK): 3.0,
+    (figures.ASK, subject.ASK_TIMEOUT): 5.0,
 }
 
 
