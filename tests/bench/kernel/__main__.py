@@ -7,7 +7,7 @@ What it does, so that the figures can be judged:
 - **Ratios, not microseconds.** All variants of a measure run in the same process on the same event loop and
   take turns, in a new order each round (`rounds.py`). A ratio is taken within a round; the table shows its
   median and quartiles over the rounds. Microseconds are shown too, but they are the machine's and the
-  day's.
+  day's. Time is the clock's, so a machine with other work on it widens the quartiles, most of the slow.
 - **Floors** (`floors.py`) are the least that anybody could write by hand: a deque and one parked future.
   They have no bound, no errors, no supervision. A kernel cannot reach them; the ratio says what its
   promises cost.

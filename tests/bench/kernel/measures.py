@@ -37,12 +37,12 @@ class Sizes:
     :ivar fresh: memory and pauses in processes of their own
     """
 
-    rounds: int = 41
-    bursts: int = 50
-    lone: int = 200
-    asks: int = 200
-    spawns: int = 200
-    restarts: int = 50
+    rounds: int = 101
+    bursts: int = 16
+    lone: int = 40
+    asks: int = 40
+    spawns: int = 40
+    restarts: int = 10
     idle: int = 5_000
     tree: int = 10_000
     trees: int = 3

@@ -1,7 +1,8 @@
 """Variants that take turns: every round runs each of them once, in an order of its own.
 
 So whatever slows the machine for a while slows all of them, and a ratio within a round is fair. A figure
-is the median over the rounds, of the values and of the ratios each.
+is the median over the rounds, of the values and of the ratios each. Samples are short, a millisecond at most
+where that can be: a longer one than others' would be interrupted by the rest of the machine more often.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     #: Variant -> seconds per operation, round by round.
     Samples = Mapping[str, Sequence[float]]
+
+#: This part of a sample runs before it, untimed: the processor's caches hold what ran last.
+WARM_UP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ async def take_turns(variants: Sequence[Variant], rounds: int, tick: Callable[[]
     for _ in range(rounds):
         for variant in dice.sample(variants, len(variants)):
             gc.collect()  # no variant pays for the garbage of another
+            await variant.run(max(1, variant.count // WARM_UP))
             samples[variant.name].append(await variant.run(variant.count) / variant.count)
         tick()
     gc.unfreeze()
