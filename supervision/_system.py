@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from . import _commands
 from ._cell import Cell
@@ -265,6 +266,7 @@ class System:
 
     @staticmethod
     async def _result(supervisor: SupervisorProcess, act: Callable[[Slot], None]) -> None:
+        await checkpoint_if_cancelled()  # who is cancelled already asks for nothing
         slot = supervisor.command(act)
         try:
             await slot.wait()
