@@ -34,14 +34,49 @@ def test_the_example_runs_as_pasted(tmp_path: Path) -> None:
     assert len(found.group(1).splitlines()) <= 45
 
 
-def test_every_test_it_names_exists() -> None:
-    """No rule without its test."""
-    named = set(re.findall(r"`(test_\w+)`", README))
-    there = {
-        name
-        for path in Path(__file__).parent.glob("test_*.py")
-        for name in re.findall(r"def (test_\w+)", path.read_text())
-    }
+#: Name -> file, of every test of the kernel.
+TESTS = {
+    name: path.name
+    for path in sorted(Path(__file__).parent.glob("test_*.py"))
+    for name in re.findall(r"def (test_\w+)", path.read_text())
+}
 
-    assert named
-    assert named - there == set()
+
+def link(name: str) -> str:
+    """How the constitution names a test."""
+    return f"[`{name}`](../tests/supervision/{TESTS.get(name, 'no such test')})"
+
+
+def rules() -> list[tuple[str, str, str]]:
+    """Rule, reason and tests of every row."""
+    section = README.partition("\n## The constitution\n")[2].partition("\n## ")[0]
+    rows = [re.split(r"(?<!\\) ?\| ?", line)[1:-1] for line in section.splitlines() if line.startswith("| ")]
+    return [(row[0], row[1], row[2]) for row in rows if row != ["rule", "reason", "test"]]
+
+
+def test_every_rule_has_its_reason_and_its_tests() -> None:
+    """And it is a table of three columns throughout."""
+    assert len(rules()) > 50
+    for rule, reason, tests in rules():
+        assert rule
+        assert reason
+        assert re.search(r"`test_\w+`", tests), f"no test holds: {rule}"
+
+
+def test_every_test_it_names_exists() -> None:
+    """No rule without its test, in the prose neither."""
+    named = set(re.findall(r"`(test_\w+)`", README))
+
+    assert named - set(TESTS) == set()
+
+
+def test_every_rule_links_its_tests() -> None:
+    """To the file each stands in. (What is missing is shown as it should be.)"""
+    unlinked = [
+        link(name)
+        for _, _, tests in rules()
+        for name in re.findall(r"`(test_\w+)`", tests)
+        if link(name) not in tests
+    ]
+
+    assert unlinked == []
