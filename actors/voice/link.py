@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: After a bare 4014 or 4022: how long the main gateway may take to say what it meant.
 WORD_TIMEOUT_S: Final = 0.75
+#: After word that the voice server is gone: how long Discord may take to name another one.
+GONE_TIMEOUT_S: Final = 10.0
 #: Close code of a websocket whose session is to be resumed: not 1000, which would end the session.
 _CLOSE_TO_RESUME: Final = 4000
 #: How long the event loop may take to get to a close frame that has come in.
@@ -71,6 +73,8 @@ class Link:
         self._gateway: VoiceGateway | None = None
         self._session: Session | None = None
         self._step = Step.JOIN
+        self._former: VoiceGateway | None = None  # serves no more, and keeps its session alive until the next
+        self._word_s = 0.0  # how long to wait for the main gateway's word before the next step
         self._doubtful = 0  # number of the first frame that is lost if a resume fails
         self._closing: Closed | None = None
         self._leaving = False
@@ -83,6 +87,7 @@ class Link:
         self._resumes = 0
         standing.on_kicked = self._kicked
         standing.on_server = self._new_server
+        standing.on_gone = self._server_gone
         standing.on_moved = self._moved
 
     # -- what others see ----
@@ -209,6 +214,9 @@ class Link:
             self._failed(step, *_cause(error))
 
     async def _pause(self) -> None:
+        """Wait for a word of the main gateway, which interrupts this, and for the policy's time."""
+        word_s, self._word_s = self._word_s, 0.0
+        await anyio.sleep(word_s)
         delay_s = self._policy.delay_s(self._failures)
         if delay_s:
             self._next_attempt = time.monotonic() + delay_s
@@ -217,10 +225,13 @@ class Link:
         self._next_attempt = None
 
     async def _attempt(self, step: Step, tasks: TaskGroup) -> tuple[VoiceGateway, Session]:
-        credentials = await self._credentials(step)
         session = self._session
         seq_ack = session.seq_ack if session is not None and step is Step.RESUME else -1
-        gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
+        try:
+            credentials = await self._credentials(step)
+            gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
+        finally:
+            self._close_former(tasks)
         try:
             return gateway, await self._make_ready(step, gateway, credentials)
         except BaseException:
@@ -232,13 +243,15 @@ class Link:
         try:
             await session.serve(gateway)
         except anyio.get_cancelled_exc_class():
-            if self._scope.cancel_called:
+            if self._scope.cancel_called and self._step is Step.IDENTIFY and self._closing is None:
+                self._former, self._gateway = gateway, None  # its session takes frames until the next one can
+            elif self._scope.cancel_called:
                 self._let_go(gateway, 1000, tasks)
             raise
         except GatewayClosed as end:
             doubt_s = self._doubt_s()
             self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
-            await self._lost(end, doubt_s)
+            self._lost(end, doubt_s)
         except BaseException:
             self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
             raise
@@ -248,6 +261,11 @@ class Link:
         if self._session is not None:
             self._session.seq_ack = gateway.seq_ack
         tasks.start_soon(gateway.aclose, code)
+
+    def _close_former(self, tasks: TaskGroup) -> None:
+        if self._former is not None:
+            tasks.start_soon(self._former.aclose)
+            self._former = None
 
     async def _credentials(self, step: Step) -> Credentials:
         known = self.standing.credentials
@@ -282,7 +300,7 @@ class Link:
         name = cause_of(end.code, end.fault).name
         self._failed(step, end.code, f"{name} {end.reason}".strip(), end.fault)
 
-    async def _lost(self, end: GatewayClosed, doubt_s: float) -> None:
+    def _lost(self, end: GatewayClosed, doubt_s: float) -> None:
         """The websocket of a working session ended; what left within `doubt_s` may not have arrived."""
         self.close_code = end.code
         cause = cause_of(end.code, end.fault)
@@ -298,8 +316,7 @@ class Link:
             self._detach(self._doubtful)
         self._enter(LinkState.RECONNECTING, Lost(end.code, cause.name, resumable, end.fault))
         self._step = STEP_AFTER[cause.action]
-        if cause.action is Action.AWAIT_WORD:
-            await anyio.sleep(WORD_TIMEOUT_S)
+        self._word_s = WORD_TIMEOUT_S if cause.action is Action.AWAIT_WORD else 0.0
 
     def _failed(self, step: Step, code: int | None, reason: str, fault: Fault | None) -> None:
         """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""
@@ -343,14 +360,30 @@ class Link:
         self.close(4014, "disconnected from the channel", Fault.KICKED)
 
     def _new_server(self) -> None:
-        """The fast path of a move: identify with the new credentials at once."""
-        self._detach(self._stream.mark(self._doubt_s()))
+        """The fast path of a move: identify with the new credentials at once.
+
+        In the same channel frames go on leaving until the new websocket is open.
+        """
         self._step = Step.IDENTIFY
-        self._failures = 0
+        self._failures, self._word_s = 0, 0.0
+        session = self._session
+        same = session is not None and session.credentials.channel_id == self.channel_id
+        flows = same and self.state is LinkState.READY
+        if not flows:
+            self._detach(self._stream.mark(self._doubt_s()))
         if self.state is LinkState.READY:
-            news = Lost(None, "moved to another voice server", resumable=False, fault=Fault.NEW_SERVER)
+            news = Lost(None, "moved to another voice server", resumable=flows, fault=Fault.NEW_SERVER)
             self._enter(LinkState.RECONNECTING, news)
         self._scope.cancel()
+
+    def _server_gone(self) -> None:
+        """Discord has taken the voice server down, and will say which one follows it."""
+        if self.state is LinkState.READY:
+            self._detach(self._stream.mark(self._doubt_s()))
+            self._step, self._word_s = Step.REJOIN, GONE_TIMEOUT_S
+            news = Lost(None, "the voice server is gone", resumable=False, fault=Fault.NEW_SERVER)
+            self._enter(LinkState.RECONNECTING, news)
+            self._scope.cancel()
 
     def _moved(self, channel_id: int) -> None:
         self._tell(Moved(channel_id))
@@ -364,7 +397,7 @@ class Link:
             self._stream.detach(self._session.transport, since)
 
     def _drop_session(self) -> None:
-        self._detach()
+        self._detach(self._stream.mark())
         if self._session is not None:
             self._session.close()
             self._session = None

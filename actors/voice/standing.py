@@ -39,6 +39,7 @@ class Standing:
     :ivar present: the main gateway says that the bot is in a voice channel; None before it said anything
     :ivar on_kicked: called when the bot was put out of the channel without having asked for it
     :ivar on_server: called when new credentials came without having been asked for
+    :ivar on_gone: called when the server is gone, and another one will be told later
     :ivar on_moved: called with the id of the new channel
     """
 
@@ -49,6 +50,7 @@ class Standing:
         self.present: bool | None = None
         self.on_kicked: Callable[[], None] = _ignore
         self.on_server: Callable[[], None] = _ignore
+        self.on_gone: Callable[[], None] = _ignore
         self.on_moved: Callable[[int], None] = _ignore_moved
         self._changes = Changes()
         self._sends = sends
@@ -91,8 +93,8 @@ class Standing:
         if server is not None and server == self._server:
             return  # said again, as after a resume of the main gateway
         self._server = server
-        if server is not None and not self._asked:
-            self.on_server()
+        if not self._asked:
+            (self.on_server if server is not None else self.on_gone)()
         self._changes.announce()
 
     @contextmanager
