@@ -97,6 +97,7 @@ def build(settings: Settings, verdict: Verdict | None = None) -> House:
             lambda: make_connector(settings),
             policy=RetryPolicy(stretch=watch.stretch),
             client=holder.current,
+            main_session=holder.main_session,
         ),
         port=LivePort(holder.current),
         watch=watch,

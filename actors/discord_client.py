@@ -7,6 +7,7 @@ there yet is waited for, a token or intents that Discord refuses end the bot wit
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -81,6 +82,7 @@ class Bot(commands.AutoShardedBot):
         self._setup = setup
         self._synced = False
         self._shards_away: set[int] = set()
+        self._main_sessions: Counter[int] = Counter()
 
     async def setup_hook(self) -> None:
         """After the login, before the gateway."""
@@ -114,6 +116,12 @@ class Bot(commands.AutoShardedBot):
     async def on_shard_connect(self, shard_id: int) -> None:
         """A new session of the shard."""
         self._shards_away.discard(shard_id)
+        self._main_sessions[shard_id] += 1
+
+    def main_session(self, guild_id: int) -> int | None:
+        """Which session of its shard serves the guild, counted from 1; None while the guild is not there."""
+        guild = self.get_guild(guild_id)
+        return None if guild is None or guild.unavailable else self._main_sessions[guild.shard_id]
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """The session of the shard goes on."""
@@ -139,6 +147,10 @@ class ClientHolder:
     def current(self) -> Bot | None:
         """The client, or None while there is none."""
         return self.client
+
+    def main_session(self, guild_id: int) -> int | None:
+        """As `Bot.main_session`; None while there is no client."""
+        return None if self.client is None else self.client.main_session(guild_id)
 
 
 class DiscordClient(Actor):

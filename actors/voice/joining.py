@@ -23,8 +23,8 @@ _POLL_S: Final = 0.02
 
 
 async def register_again(link: Link, client: discord.Client | None) -> bool:
-    """Make a living link known to discord.py again, which forgets it in a new main session (op 9) or a new
-    client; True if that was needed, and the new session wants to be told where the bot is.
+    """Make a living link known to discord.py again, which may forget it in a new main session (op 9), and
+    does in a new client; True if that was needed, and the new session wants to be told where the bot is.
     """
     standing = link.standing
     if client is not None and client is not standing.client:

@@ -55,10 +55,12 @@ class Links:
         policy: RetryPolicy | None = None,
         grace_s: float = GRACE_S,
         client: Callable[[], discord.Client | None] | None = None,
+        main_session: Callable[[int], object] | None = None,
     ) -> None:
         """
         :param client: the client that is connected now, None while there is none; links go over to it when
             it has replaced the one that they were made with
+        :param main_session: which session of the main gateway serves a guild, None while none does
         :param make_connector: called in `run`; the connector of the voice websockets, which then belongs to
             the links
         """
@@ -67,6 +69,7 @@ class Links:
         self._policy = policy or RetryPolicy()
         self._grace_s = grace_s
         self._client = client or _no_client
+        self._main_session = main_session or _no_session
         self._links: dict[int, Link] = {}
         self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
@@ -166,6 +169,7 @@ class Links:
 
         def register(client: discord.Client, connectable: discord.abc.Connectable) -> Protocol:
             standing = Standing(client, channel.guild.id, channel.id, self._sends)
+            standing.main_session = self._main_session(channel.guild.id)
             link = Link(standing, stream, http, on_event=on_event, policy=self._policy)
             link.protocol = Protocol(client, connectable, link)
             made.append(link)
@@ -210,11 +214,18 @@ class Links:
             for link in self.all():
                 if link.on_event is None:
                     self._unowned.setdefault(link.guild_id, now + self._grace_s)
-                if await register_again(link, self._client()):
-                    tasks.start_soon(link.standing.affirm)  # which may have to wait for its turn
+                await self._keep_known(link, tasks)
             for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
                 del self._unowned[guild_id]
                 tasks.start_soon(self.disconnect, guild_id)
+
+    async def _keep_known(self, link: Link, tasks: TaskGroup) -> None:
+        """A new main session knows nothing of the bot's place in voice, and Discord would soon put it out."""
+        forgotten = await register_again(link, self._client())
+        session = self._main_session(link.guild_id)
+        if forgotten or session not in (None, link.standing.main_session):
+            link.standing.main_session = session
+            tasks.start_soon(link.standing.affirm)  # which may have to wait for its turn
 
 
 def _name(guild_id: int) -> str:
@@ -222,4 +233,8 @@ def _name(guild_id: int) -> str:
 
 
 def _no_client() -> None:
+    return None
+
+
+def _no_session(_guild_id: int) -> None:
     return None

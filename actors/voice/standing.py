@@ -37,6 +37,7 @@ class Standing:
 
     :ivar channel_id: where the bot should be; a move by an administrator changes it
     :ivar present: the main gateway says that the bot is in a voice channel; None before it said anything
+    :ivar main_session: in which session of the main gateway the bot took its place; another one must be told
     :ivar on_kicked: called when the bot was put out of the channel without having asked for it
     :ivar on_server: called when new credentials came without having been asked for
     :ivar on_gone: called when the server is gone, and another one will be told later
@@ -52,6 +53,7 @@ class Standing:
         self.on_server: Callable[[], None] = _ignore
         self.on_gone: Callable[[], None] = _ignore
         self.on_moved: Callable[[int], None] = _ignore_moved
+        self.main_session: object = None
         self._changes = Changes()
         self._sends = sends
         self._session_id: str | None = None

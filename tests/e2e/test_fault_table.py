@@ -48,6 +48,7 @@ async def test_every_fault_costs_the_listener_no_more_than_the_table_says(tmp_pa
                 for guild in guilds.values():
                     tasks.start_soon(partial(start, discord, guild, server.url("music.webm")))
             heard = await suffer(discord, bot, guilds)
+    for row, report in heard.items(): print("ROW", row.name, report)
     noise_ms = max(0.0, heard[UNDISTURBED].longest_gap_ms - QUIET_MS)
     broken = [(row.name, row.broken(report, noise_ms), report) for row, report in heard.items()]
     assert [each for each in broken if each[1]] == []

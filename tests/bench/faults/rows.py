@@ -99,7 +99,7 @@ def _move_server(code: int | None) -> Inflict:
 
 
 async def _move(victim: Victim) -> None:
-    victim.guild.move(victim.discord.bot, victim.guild.add_voice_channel("Another"))
+    victim.faults.place.move(victim.guild.add_voice_channel("Another"))
 
 
 async def _refuse(victim: Victim) -> None:
@@ -171,6 +171,6 @@ GATEWAY_ROWS: Final = (
     Row("main gateway closed", _gateway(lambda gateway: gateway.close(4000)), 60, 0, contiguous=True),
     Row("main gateway reset", _gateway(lambda gateway: gateway.reset()), 60, 0, contiguous=True),
     Row("op 7", _gateway(lambda gateway: gateway.reconnect()), 60, 0, contiguous=True),
-    Row("op 9", _gateway(lambda gateway: gateway.invalidate(resumable=False)), 60, 0),
+    Row("op 9", _gateway(lambda gateway: gateway.invalidate(resumable=False)), 60, 0, contiguous=True),
 )
 """Faults of the main gateway: they meet every guild of a bot, so each has a bot to itself."""
