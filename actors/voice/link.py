@@ -41,8 +41,9 @@ WORD_TIMEOUT_S: Final = 0.75
 GONE_TIMEOUT_S: Final = 10.0
 #: Close code of a websocket whose session is to be resumed: not 1000, which would end the session.
 _CLOSE_TO_RESUME: Final = 4000
-#: How long the event loop may take to get to a close frame that has come in.
-_PROMPTNESS_S: Final = 0.015
+#: How long both ends may take to get to what has come in. Too much repeats a frame or two, too little loses
+#: them.
+_PROMPTNESS_S: Final = 0.045
 
 
 class Link:
@@ -316,7 +317,16 @@ class Link:
             self._detach(self._doubtful)
         self._enter(LinkState.RECONNECTING, Lost(end.code, cause.name, resumable, end.fault))
         self._step = STEP_AFTER[cause.action]
-        self._word_s = WORD_TIMEOUT_S if cause.action is Action.AWAIT_WORD else 0.0
+        if cause.action is Action.AWAIT_WORD:
+            self._await_word()
+
+    def _await_word(self) -> None:
+        """Of the main gateway: it may have come before, and have been kept for the session's end."""
+        session, known = self._session, self.standing.credentials
+        if session is not None and known not in (None, session.credentials):
+            self._step = Step.IDENTIFY
+        else:
+            self._word_s = WORD_TIMEOUT_S
 
     def _failed(self, step: Step, code: int | None, reason: str, fault: Fault | None) -> None:
         """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""

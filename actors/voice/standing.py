@@ -59,6 +59,7 @@ class Standing:
         self._session_id: str | None = None
         self._server: tuple[str, str] | None = None  # token, endpoint
         self._climbing = 0  # attempts to get on the stage that are under way
+        self._affirming: int | None = None  # the channel that a new main session is being told
         self._asked = 0  # requests under way: what arrives meanwhile is an answer, not a surprise
 
     @property
@@ -95,8 +96,10 @@ class Standing:
         if server is not None and server == self._server:
             return  # said again, as after a resume of the main gateway
         self._server = server
-        if not self._asked:
-            (self.on_server if server is not None else self.on_gone)()
+        if server is None and not self._asked:
+            self.on_gone()
+        elif not self._asked and self._affirming != self.channel_id:
+            self.on_server()
         self._changes.announce()
 
     @contextmanager
@@ -165,12 +168,19 @@ class Standing:
             raise VoiceError(None, words, Fault.NO_ANSWER)
 
     async def affirm(self) -> None:
-        """Tell a new main session where the bot is; a voice server that this brings is a surprise."""
+        """Tell a new main session where the bot is.
+
+        The credentials that this brings are for later: the voice session goes on as long as it lives.
+        """
+        await self._turn(self._rank())
+        self._affirming, before = self.channel_id, self._server
         try:
-            await self._turn(self._rank())
             await self._change(self.channel_id)
+            await self._changes.until(lambda: self._server is not before, REFRESH_TIMEOUT_S)
         except VoiceError:
-            pass  # the voice session goes on as long as it lives; its end will ask again
+            pass  # the end of the voice session will ask again
+        finally:
+            self._affirming = None
 
     async def _ask_credentials(self, timeout_s: float) -> Credentials:
         await self._turn(self._rank())

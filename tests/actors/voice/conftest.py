@@ -133,6 +133,12 @@ class Guild:
         data = {"token": token, "guild_id": str(self.id), "endpoint": self.client.endpoint}
         self._dispatch("on_voice_server_update", data)
 
+    def lose_server(self) -> None:
+        """VOICE_SERVER_UPDATE without an endpoint: the server is gone, another one will be told."""
+        self._dispatch(
+            "on_voice_server_update", {"token": "void", "guild_id": str(self.id), "endpoint": None}
+        )
+
     def _dispatch(self, name: str, data: dict[str, Any]) -> None:
         if self.voice_client is not None:
             task = asyncio.ensure_future(getattr(self.voice_client, name)(data))

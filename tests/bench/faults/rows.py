@@ -28,6 +28,11 @@ REPEATED: Final = 50
 ACTORS: Final = ("connection", "player", "preloader", "display", "persistence")
 KILLS_APART_S: Final = 1.5
 
+HANDSHAKE_MS: Final = 150
+"""The part of a long gap that is work and not waiting: only that grows with a slower machine."""
+
+QUIET_MS: Final = 25.0
+"""The longest gap of a guild that suffers nothing, on a machine left in peace."""
 
 @dataclass(frozen=True, slots=True)
 class Victim:
@@ -60,9 +65,9 @@ class Row:
     contiguous: bool = False
     ours: bool = False
 
-    def broken(self, heard: GapReport, noise_ms: float = 0.0) -> list[str]:
-        """What was worse than allowed; `noise_ms` is what the machine alone cost, by an undisturbed guild."""
-        limit_ms = self.gap_ms + noise_ms
+    def broken(self, heard: GapReport, slowness: float = 1.0) -> list[str]:
+        """What was worse than allowed, on a machine that is so many times slower than one left in peace."""
+        limit_ms = self.gap_ms + min(self.gap_ms, HANDSHAKE_MS) * (slowness - 1)
         limits = {
             "gap": heard.longest_gap_ms > limit_ms,
             "silence at the end": heard.open_ms > limit_ms + 1000,
@@ -131,6 +136,11 @@ async def _kill_supervisor(victim: Victim) -> None:
 
 async def _nothing(_victim: Victim) -> None:
     pass
+
+
+def slowness(undisturbed: GapReport) -> float:
+    """How many times slower than in peace the machine was, by a guild that suffered nothing; at least 1."""
+    return max(1.0, undisturbed.longest_gap_ms / QUIET_MS)
 
 
 UNDISTURBED: Final = Row("nothing", _nothing, 40, 0, contiguous=True)
