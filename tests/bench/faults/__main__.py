@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.faults.measure import Conditions, run
-from tests.bench.faults.players import Player, StockPlayer
+from tests.bench.faults.players import OurPlayer, Player, StockPlayer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from loopback.listening.since import GapReport
     from tests.bench.faults.rows import Row
 
-PLAYERS: Final[tuple[Player, ...]] = (StockPlayer(),)
+PLAYERS: Final[tuple[Player, ...]] = (OurPlayer(), StockPlayer())
 LISTEN_S: Final = 40.0
 """Stock discord.py comes back after 28.5 s from some faults; after 30 s it gives up."""
 GONE_MS: Final = 2000.0

@@ -6,20 +6,28 @@ import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from loopback.demo.bot import STOP_S, bot_environment, stop
+from loopback.media_server import MediaServer
+from tests.bench.faults.numbered import write_numbered
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from loopback import Guild, Loopback, VoiceChannel
+    from anyio.abc import Process
+
+    from loopback import Guild, Loopback, ScriptedUser, VoiceChannel
 
 ROOT = Path(__file__).resolve().parents[3]
 HEARD_S = 60.0
 HEARD_FRAMES = 100
+MUSIC_S = 180.0
 
 
 class Player(Protocol):
@@ -64,6 +72,69 @@ class StockPlayer:
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
+
+
+class OurPlayer:
+    """The bot, asked to play a file of numbered frames, see ours.py; its log goes to ours.log."""
+
+    name = "ostinato"
+    ours = True
+
+    @asynccontextmanager
+    async def playing(
+        self, discord: Loopback, channels: Mapping[Guild, VoiceChannel], folder: Path
+    ) -> AsyncIterator[Callable[[Guild, str], Awaitable[None]]]:
+        """Until the end of the block; then the bot is asked to stop, and killed if it does not."""
+        write_numbered(folder / "music.webm", MUSIC_S)
+        environment = bot_environment(discord, next(iter(channels)).id, folder, os.environ)
+        async with MediaServer(folder) as media:
+            with (folder / "ours.log").open("wb") as log:
+                process = await anyio.open_process(
+                    [sys.executable, "-m", f"{__package__}.ours"],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    env={**environment, "OSTINATO_GUILD_SYNC": "", "PYTHONPATH": str(ROOT)},
+                )
+            try:
+                await _ask_all(discord, channels, media.url("music.webm"))
+                await all_heard(channels)
+                yield partial(_kill, process)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await _end(process)
+
+
+async def _end(process: Process) -> None:
+    """No more orders: it stops as on a signal."""
+    if process.stdin is not None:
+        await process.stdin.aclose()
+    with anyio.move_on_after(STOP_S):
+        await process.wait()
+    await stop(process)
+
+
+async def _ask_all(discord: Loopback, channels: Mapping[Guild, VoiceChannel], url: str) -> None:
+    """One person asks in every guild, from its voice channel, and stays only where they were before."""
+    asker = discord.add_user("asker")
+    async with anyio.create_task_group() as tasks:
+        for guild, channel in channels.items():
+            guild.add_member(asker)
+            tasks.start_soon(_ask, asker, guild, channel, url)
+
+
+async def _ask(asker: ScriptedUser, guild: Guild, channel: VoiceChannel, url: str) -> None:
+    text = guild.add_text_channel("general")
+    await asker.wait_command(text, "play", HEARD_S)
+    await asker.join(channel)
+    await asker.slash(text, "play", query=url)
+    await guild.listener.wait_frames(1, HEARD_S)
+    await asker.leave(guild)
+
+
+async def _kill(process: Process, guild: Guild, part: str) -> None:
+    if process.stdin is not None:
+        await process.stdin.send(f"guilds/{guild.id}{part}\n".encode())
 
 
 async def all_heard(channels: Mapping[Guild, VoiceChannel]) -> None:

@@ -34,6 +34,7 @@ HANDSHAKE_MS: Final = 150
 QUIET_MS: Final = 25.0
 """The longest gap of a guild that suffers nothing, on a machine left in peace."""
 
+
 @dataclass(frozen=True, slots=True)
 class Victim:
     """A guild in which music plays, and what can be done to it; `kill` ends a part of the guild's tree."""
@@ -158,7 +159,7 @@ GUILD_ROWS: Final = (
     Row("server move", _move_server(None), 150),
     Row("moved to another channel", _move, 150),
     Row("4014 bare", _close(4014), 2500),
-    Row("4006, two identifies refused", _refuse, 2000 * 1.3 + 300),
+    Row("4006, two identifies refused", _refuse, 2000 * 1.3 + 900),
     Row("UDP hole 5 s, outbound", _hole(Direction.OUTBOUND), HOLE_S * 1000 + 500),
     Row("UDP hole 5 s, both ways", _hole(Direction.BOTH), HOLE_S * 1000 + 500),
     Row("UDP hole 5 s, inbound", _hole(Direction.INBOUND), HOLE_S * 1000, 175),
