@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench-faults bench-kernel bench-voice lock clean
+.PHONY: help demo test lint format bench-faults bench-kernel bench-voice soak-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to ot
 
 bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engine, 1 to 1,000 streams (a quarter of an hour)
 	@$(BIN)/python -m tests.bench.voice $(BENCH)
+
+# MINUTES (15), SEED and PLANT are read from the environment of the recipe.
+export MINUTES SEED PLANT
+soak-kernel: $(READY)  ## random trees against the rules, after planted defects were found (a quarter of an hour)
+	@$(BIN)/python -m tests.soak.kernel
 
 # The previous lock stays beside the new one: the baseline to roll back to.
 lock: $(READY)  ## renew requirements.lock, keeping the old one as requirements.previous.lock
