@@ -60,7 +60,7 @@ class TrackReport:
 
     `lost` were never heard, `repeated` were heard again, `out_of_order` came after later ones; `unread`
     arrived but did not say where they belong. `gap_before_ms` is the time since the last frame of the track
-    before.
+    before. `end_to_end`: each frame was encrypted end to end, and the listener had the keys.
     """
 
     track: str
@@ -75,6 +75,7 @@ class TrackReport:
     unread: int
     gap_before_ms: float | None
     judged_by: str
+    end_to_end: bool
     problems: tuple[str, ...] = ()
 
     @property
@@ -206,6 +207,7 @@ def _report(hearing: Hearing, index: int, track: Asked) -> TrackReport:
         unread=order.unread,
         gap_before_ms=gap_before_ms,
         judged_by=judged_by,
+        end_to_end=bool(len(mine)) and all(hearing.frames[int(at)].encrypted for at in mine),
         problems=problems,
     )
 

@@ -77,6 +77,7 @@ def test_own_music_is_heard_to_its_end_and_nothing_is_left_but_the_report(
     for report in reports:
         assert (report["lost"], report["repeated"], report["out_of_order"]) == (0, 0, 0), output
         assert report["seconds_heard"] == pytest.approx(3.0, abs=0.05)
+        assert report["end_to_end"] is True, output
     # How long gaps are depends on what else the machine does; that the code says so does not.
     assert process.returncode == (0 if all(report["ok"] for report in reports) else 1), output
     assert nothing_left(short_tmp, process.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -210,3 +211,9 @@ def test_a_picture_is_drawn_of_whatever_was_heard(packets: int, tmp_path: Path) 
 def test_an_empty_hearing_leaves_an_empty_file(tmp_path: Path) -> None:
     write_ogg(tmp_path / "x.ogg", [])
     assert (tmp_path / "x.ogg").exists()
+
+
+def test_a_track_is_end_to_end_encrypted_if_each_of_its_frames_is() -> None:
+    closed = [replace(frame, encrypted=True) for frame in frames(opus(0))]
+    assert only(closed, FIRST).end_to_end
+    assert not only([*closed[:100], replace(closed[100], encrypted=False), *closed[101:]], FIRST).end_to_end
