@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio
-
 from ._alarms import PatienceOver
 from ._cell import Cell, State
+from ._child import shutdown_limit_s
 from ._errors import (
     ChildExists,
     ChildNotFound,
@@ -22,7 +21,6 @@ from ._errors import (
 from ._events import ChildDeleted
 from ._exit import Shutdown
 from ._spec import ChildSpec, DynamicSupervisorSpec, check_significance
-from ._supervisor import shutdown_limit_s
 
 if TYPE_CHECKING:
     from ._slot import Slot
@@ -55,7 +53,7 @@ def terminate_child(owner: SupervisorProcess, child_id: str, slot: Slot) -> None
         owner.retire(cell, Shutdown())
     elif not cell.process.ended.is_open:
         if cell.mailbox is not None:
-            at = anyio.current_time() + shutdown_limit_s(cell)
+            at = owner.system.now() + shutdown_limit_s(cell)
             owner.alarms.set(at, PatienceOver(cell, cell.process))
         cell.process.stop()
 
@@ -101,6 +99,6 @@ def _find_stopped(owner: SupervisorProcess, child_id: str) -> Cell:
 
 
 def _forbid_overlap(owner: SupervisorProcess, child_id: str) -> None:
-    if owner.lingering(child_id) is not None:
+    if owner.stopping.lingering(child_id) is not None:
         path = owner.path_of(child_id)
         raise StartFailed(f"{path}: an incarnation that could not be stopped is still there")

@@ -48,7 +48,7 @@ class Recovery:
     async def restart(self, cells: tuple[Cell, ...]) -> None:
         """The delay is over. One child starts on its own; a group starts in order, each acknowledged."""
         for cell in cells:
-            if (old := self._owner.lingering(cell.spec.id)) is not None:
+            if (old := self._owner.stopping.lingering(cell.spec.id)) is not None:
                 await self.recover(cell, old)  # counts as a failed start
                 return
         if len(cells) == 1:
@@ -84,7 +84,7 @@ class Recovery:
         )
         for cell in reversed(group):
             if cell is not failed:
-                ended = await owner.put_down(cell)
+                ended = await owner.stopping.put_down(cell)
                 if cell.leaving is not None or cell.spec.restart is Restart.TEMPORARY:
                     owner.retire(cell, ended or Shutdown())
         owner.alarms.drop_restarts(group)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from anyio.lowlevel import checkpoint
 
 from ._actor_process import ActorProcess
 from ._alarms import Alarm, Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
-from ._errors import ActorStopped, StartFailed
+from ._child import patience_s, shutdown_limit_s, start_failure
+from ._errors import ActorStopped
 from ._events import ChildAdded
 from ._exit import ExitReason, Shutdown
 from ._native import Waiter, new_waiter, wait, wake
@@ -19,15 +19,12 @@ from ._process import Process
 from ._recovery import Recovery
 from ._slot import Slot
 from ._spec import ChildSpec, DynamicSupervisorSpec, Restart, SupervisorSpec
+from ._stopping import Stopping
 from ._strategy import AUTO_SHUTDOWN, comes_back
 from ._turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-#: Turns of the event loop that an end takes once every await of a task raises.
-ROUNDS: Final = 8
 
 
 class Ended(NamedTuple):
@@ -51,7 +48,7 @@ class SupervisorProcess(Process):
     :ivar children: by id, in start order
     """
 
-    __slots__ = ("_inbox", "_left_behind", "_recovery", "_waker", "alarms", "children", "spec")
+    __slots__ = ("_inbox", "_recovery", "_waker", "alarms", "children", "spec", "stopping")
 
     def __init__(self, cell: Cell, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
         super().__init__(cell)
@@ -59,7 +56,7 @@ class SupervisorProcess(Process):
         self.children: dict[str, Cell] = {}
         self.alarms = Alarms()
         self._recovery = Recovery(self, spec)
-        self._left_behind: dict[str, Process] = {}
+        self.stopping = Stopping(self)
         self._inbox: deque[Ended | Command] = deque()
         self._waker: Waiter | None = None
 
@@ -116,21 +113,12 @@ class SupervisorProcess(Process):
     async def put_away(self, reason: ExitReason) -> None:
         self.alarms.clear()
         if isinstance(self.spec, DynamicSupervisorSpec) and not self.spec.ordered_shutdown:
-            await self._announce_the_end()
+            await self.stopping.announce()
         turns = Turns()
         while self.children:
             cell = next(reversed(self.children.values()))
-            ended = await self.put_down(cell)
+            ended = await self.stopping.put_down(cell)
             self.forget(cell, ended or Shutdown())
-            if turns.are_over:
-                await self.give_way()
-
-    async def _announce_the_end(self) -> None:
-        """Tell the children in reverse order, and do not wait for them."""
-        turns = Turns()
-        for cell in reversed(tuple(self.children.values())):
-            if cell.process is not None and not cell.process.ended.is_open:
-                cell.process.stop()
             if turns.are_over:
                 await self.give_way()
 
@@ -199,7 +187,7 @@ class SupervisorProcess(Process):
         process = self._spawn(cell)
         await process.settled.wait(patience_s(cell))
         if not process.ready:
-            await self.put_down(cell)
+            await self.stopping.put_down(cell)
         return process
 
     async def _start_or_raise(self, cell: Cell) -> None:
@@ -210,8 +198,7 @@ class SupervisorProcess(Process):
     # a child has ended
 
     async def _on_end(self, cell: Cell, process: Process) -> None:
-        if self._left_behind.get(cell.spec.id) is process:
-            del self._left_behind[cell.spec.id]
+        self.stopping.has_ended(cell, process)
         if cell.process is not process:
             return  # it was put down on purpose
         cell.process = None
@@ -242,21 +229,6 @@ class SupervisorProcess(Process):
         if cell.spec.significant and AUTO_SHUTDOWN[self.spec.auto_shutdown](left):
             self.stop()
 
-    # stopping
-
-    async def put_down(self, cell: Cell) -> ExitReason | None:
-        """Stop a child and wait, at most for its shutdown timeout. Its reason, if it was up."""
-        process = cell.process
-        if process is None:
-            return None
-        if not process.ended.is_open:
-            process.stop()
-            deadline = (process.stop_at or 0.0) + shutdown_limit_s(cell)
-            if not await self.outwait(process.ended, deadline):
-                await self._pass_by(cell, process)
-        cell.process = None
-        return process.reason
-
     def retire(self, cell: Cell, reason: ExitReason) -> None:
         """It does not come back. Static children stay in the tree, unless temporary (as OTP)."""
         if cell.spec.restart is Restart.TEMPORARY or isinstance(self.spec, DynamicSupervisorSpec):
@@ -275,7 +247,7 @@ class SupervisorProcess(Process):
         if cell.process is not process or process.ended.is_open or (process.ready and self._has_time(cell)):
             return
         process.soft.cancel()
-        await self._pass_by(cell, process)
+        await self.stopping.pass_by(cell, process)
         if not process.ended.is_open:  # else its end waits in the inbox
             cell.process = None
             await self._decide(cell, process)
@@ -286,22 +258,6 @@ class SupervisorProcess(Process):
         stop_at = cell.process.stop_at if cell.process is not None and cell.leaving is not None else None
         return stop_at is None or cell.system.now() < stop_at + shutdown_limit_s(cell)
 
-    async def _pass_by(self, cell: Cell, process: Process) -> None:
-        """Its time is over: cancel whatever it does. Should that not end it at once, nobody waits for it
-        any longer, and no successor starts before it has ended.
-        """
-        process.report_overdue()
-        process.hard.cancel()
-        for _ in range(ROUNDS):
-            if await self.outwait(process.ended, self.system.now()):
-                return
-        self._left_behind[cell.spec.id] = process
-
-    def lingering(self, child_id: str) -> Process | None:
-        """The incarnation of that child that could not be stopped and is still there."""
-        process = self._left_behind.get(child_id)
-        return None if process is None or process.ended.is_open else process
-
 
 def new_process(cell: Cell) -> Process:
     """A fresh incarnation for that cell."""
@@ -311,24 +267,3 @@ def new_process(cell: Cell) -> Process:
     if cell.mailbox is None:
         raise TypeError(f"{cell.path} is neither an actor nor a supervisor")
     return ActorProcess(cell, cell.mailbox)
-
-
-def shutdown_limit_s(cell: Cell) -> float:
-    """Seconds a child may take to stop; a supervisor takes what its bounded children take."""
-    return cell.spec.shutdown_timeout_s if cell.mailbox is not None else math.inf
-
-
-def patience_s(cell: Cell) -> float:
-    """Seconds after which a start is given up though the child, uncancellable, has not ended."""
-    return cell.spec.start_timeout_s + shutdown_limit_s(cell)
-
-
-def start_failure(cell: Cell, process: Process) -> Exception:
-    """The original error of a failed start, handed over once."""
-    error, process.start_error = process.start_error, None
-    if error is None:
-        why = process.reason or "it took too long and cannot be cancelled"
-        return StartFailed(f"{cell.path} did not start: {why}")
-    if cell.kind == "actor":
-        error.add_note(f"while {cell.path} started")
-    return error

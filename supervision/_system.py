@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from . import _commands
 from ._cell import Cell
+from ._child import start_failure
 from ._children import ChildCount, ChildInfo, count_of, infos_of
 from ._errors import ActorStopped, EscalationError, NotASupervisor
 from ._events import EventHub, EventStream
@@ -19,7 +20,7 @@ from ._native import clock, stopwatch, thread_portal
 from ._ref import Ref
 from ._registry import NamedRef, Registry
 from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
-from ._supervisor import SupervisorProcess, new_process, start_failure
+from ._supervisor import SupervisorProcess, new_process
 from ._survey import Survey, tree_of
 
 if TYPE_CHECKING:
