@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench-faults bench-kernel bench-voice soak-kernel lock clean
+.PHONY: help demo test lint format bench-faults bench-kernel bench-voice soak-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ export MINUTES SEED PLANT
 soak-kernel: $(READY)  ## random trees against the rules, after planted defects were found (a quarter of an hour)
 	@$(BIN)/python -m tests.soak.kernel
 
+mutate-kernel: $(BENCH_READY)  ## break the kernel in thousands of small ways and see the suite notice (an hour or two)
+	@$(BIN)/python -m mutmut run
+	@$(BIN)/python -m mutmut results
+
 # The previous lock stays beside the new one: the baseline to roll back to.
 lock: $(READY)  ## renew requirements.lock, keeping the old one as requirements.previous.lock
 	@cp requirements.lock requirements.previous.lock
@@ -68,5 +72,5 @@ lock: $(READY)  ## renew requirements.lock, keeping the old one as requirements.
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements-bench.lock
 
 clean:  ## remove what the other targets made
-	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis ostinato-heard.*
+	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants ostinato-heard.*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
