@@ -20,7 +20,7 @@ from actors.admin_client import is_served
 from supervision import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from anyio.abc import SocketStream
@@ -40,10 +40,11 @@ class AdminSocketBusyError(Exception):
 class Admin(Actor):
     """Serves the admin socket for as long as it lives, and removes its file at the end."""
 
-    def __init__(self, path: Path, tree: Callable[[], TreeNode]) -> None:
+    def __init__(self, path: Path, survey: Callable[[], Awaitable[TreeNode]]) -> None:
         self._path = path
-        self._operations: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, object]]] = {
-            "tree": lambda _request: {"tree": tree().to_dict()},
+        self._survey = survey
+        self._operations: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, object]]]] = {
+            "tree": self._tree,
         }
         self._connections = 0
         self._inode = 0
@@ -108,9 +109,12 @@ class Admin(Actor):
                 except DelimiterNotFound:
                     await _send(stream, _refusal(f"a request may have {MAX_REQUEST_BYTES} bytes"))
                     return
-                await _send(stream, self._answer(line))
+                await _send(stream, await self._answer(line))
 
-    def _answer(self, line: bytes) -> Mapping[str, object]:
+    async def _tree(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
+        return {"tree": (await self._survey()).to_dict()}
+
+    async def _answer(self, line: bytes) -> Mapping[str, object]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested as deep as the line is long
@@ -118,7 +122,7 @@ class Admin(Actor):
         operation = request.get("op") if isinstance(request, dict) else None
         if not isinstance(operation, str) or operation not in self._operations:
             return _refusal(f"unknown op; known are {', '.join(self._operations)}")
-        return {"ok": True, **self._operations[operation](request)}
+        return {"ok": True, **await self._operations[operation](request)}
 
 
 def _refusal(words: str) -> Mapping[str, object]:

@@ -144,7 +144,7 @@ async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncI
     """
     house = build(settings, verdict)
     opened: list[System] = []
-    admin = ChildSpec("admin", lambda: Admin(settings.admin_socket, lambda: opened[0].tree()))  # noqa: PLW0108 - not open yet
+    admin = ChildSpec("admin", lambda: Admin(settings.admin_socket, lambda: opened[0].survey()))  # noqa: PLW0108 - not open yet
     try:
         async with open_system(root_spec(house, admin), name=NAME) as system:
             opened.append(system)

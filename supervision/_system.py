@@ -230,8 +230,7 @@ class System:
         self._cells[cell.path] = cell
 
     def forget(self, cell: Cell) -> None:
-        if self._cells.get(cell.path) is cell:
-            del self._cells[cell.path]
+        del self._cells[cell.path]
 
     def abort(self, error: BaseException) -> None:
         """Something that is no crash (``KeyboardInterrupt``, a defect): stop in order, then raise it."""

@@ -108,9 +108,9 @@ class Desk:
                 await anyio.sleep(LOOK_AGAIN_S)
         return fate
 
-    def tree(self) -> TreeNode:
-        """The whole supervision tree."""
-        return self.system.tree()
+    async def tree(self) -> TreeNode:
+        """The whole supervision tree, made bit by bit."""
+        return await self.system.survey()
 
 
 def guild_of(ctx: Context) -> discord.Guild:

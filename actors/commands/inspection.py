@@ -21,7 +21,7 @@ class Inspection(commands.Cog):
 
     @command("tree")
     async def tree(self, ctx: Context) -> None:
-        seen = seen_from(self.desk.tree(), guild_of(ctx).id)
+        seen = seen_from(await self.desk.tree(), guild_of(ctx).id)
         await answer(ctx, embeds.code_block(seen.to_text()))
 
 

@@ -40,10 +40,10 @@ async def serving(path: Path) -> AsyncIterator[System]:
     """A system whose only actor serves the socket, and shows the system's own tree."""
     holder: list[System] = []
 
-    def tree() -> TreeNode:
-        return holder[0].tree()
+    async def survey() -> TreeNode:
+        return await holder[0].survey()
 
-    spec = ChildSpec("admin", lambda: Admin(path, tree))
+    spec = ChildSpec("admin", lambda: Admin(path, survey))
     async with open_system(SupervisorSpec((spec,)), name="ostinato") as system:
         holder.append(system)
         yield system

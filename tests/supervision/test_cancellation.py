@@ -24,6 +24,7 @@ from supervision import (
     Restart,
     Shutdown,
     ShutdownTimeout,
+    Strategy,
     SupervisorSpec,
     open_system,
 )
@@ -157,6 +158,20 @@ async def test_a_cancelled_command_is_done_or_not_begun(stage: Stage, by: By) ->
         assert await cut(by, 1, partial(system.terminate_child, "d", "x"))
         await anyio.sleep(10)
         assert system.which_children("d") == ()
+
+
+@pytest.mark.parametrize("by", ["scope", "native"])
+async def test_a_cancelled_command_that_waited_is_void(stage: Stage, by: By) -> None:
+    """The supervisor was busy with a group while its caller gave up."""
+    stage.stop_delays_s = {"b": 5}
+    spec = SupervisorSpec((ChildSpec("a", stage), ChildSpec("b", stage)), Strategy.ONE_FOR_ALL)
+    async with open_system(spec) as system:
+        system.lookup("a").tell(Crash())
+        await anyio.sleep(1)
+        assert await cut(by, 1, partial(system.start_child, "", ChildSpec("c", stage)))
+        await anyio.sleep(10)
+        assert [row.id for row in system.which_children("")] == ["a", "b"]
+        assert stage.tries == {"a": 2, "b": 2}
 
 
 @pytest.mark.parametrize("by", ["scope", "native"])

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from tenacity import wait_fixed
 
 from supervision import (
@@ -25,6 +26,7 @@ from supervision import (
     NotASupervisor,
     Restart,
     StartFailed,
+    Strategy,
     SupervisorSpec,
     TooManyChildren,
     open_system,
@@ -153,6 +155,38 @@ async def test_commands_end_with_their_supervisor(stage: Stage) -> None:
         await anyio.sleep(0.1)
         assert outcomes == ["told"]
         assert system.tree().children[0].children == ()
+
+
+async def test_a_command_that_waits_ends_with_its_supervisor(stage: Stage) -> None:
+    """It had not come to it when it was killed."""
+    stage.stop_delays_s = {"sub/b": 5}
+    floor = SupervisorSpec((ChildSpec("a", stage), ChildSpec("b", stage)), Strategy.ONE_FOR_ALL)
+    async with open_system(SupervisorSpec((ChildSpec("sub", floor),))) as system:
+        system.lookup("sub/a").tell(Crash())
+        await anyio.sleep(1)
+        async with anyio.create_task_group() as group:
+
+            async def start() -> None:
+                with pytest.raises(ActorStopped, match="the supervisor 'sub' has ended"):
+                    await system.start_child("sub", ChildSpec("c", stage))
+
+            group.start_soon(start)
+            await anyio.sleep(1)
+            await system.kill("sub")
+        assert stage.tries["sub/c"] == 0
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_child_that_ends_may_be_terminated_at_any_moment(stage: Stage, steps: int) -> None:
+    """Also when its end has not been heard of yet."""
+    async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
+        system.lookup("a").tell(Quit())
+        for _ in range(steps):
+            await checkpoint()
+        await system.terminate_child("", "a")
+        assert system.which_children("")[0].state == "stopped"
+        await anyio.sleep(100)
+        assert system.which_children("")[0].state == "stopped"
 
 
 async def test_a_killed_dynamic_supervisor_starts_empty(stage: Stage) -> None:

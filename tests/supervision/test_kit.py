@@ -7,7 +7,15 @@ import sys
 import anyio
 import pytest
 
-from supervision import ActorStopped, ChildSpec, NotAnActor, Restart, SupervisorSpec, open_system
+from supervision import (
+    ActorCrashed,
+    ActorStopped,
+    ChildSpec,
+    NotAnActor,
+    Restart,
+    SupervisorSpec,
+    open_system,
+)
 from supervision.testing import (
     Crash,
     Echo,
@@ -114,6 +122,10 @@ async def test_a_probe_expects(probe: Probe) -> None:
         ref = system.lookup("p")
         assert await ref.ask(Echo(1)) == "yes"
         assert (await probe.expect(Echo)).value == 1
+        probe.answer(Crash, ValueError("as scripted"))
+        with pytest.raises(ActorCrashed, match="as scripted"):
+            await ref.ask(Crash())
+        await probe.expect(Crash)
         await probe.expect_nothing()
         ref.tell("surprise")
         with pytest.raises(AssertionError, match="expected Echo, got 'surprise'"):
@@ -123,7 +135,7 @@ async def test_a_probe_expects(probe: Probe) -> None:
         ref.tell("surprise")
         with pytest.raises(AssertionError, match="expected nothing"):
             await probe.expect_nothing()
-    assert len(probe.received) == 3
+    assert len(probe.received) == 4
 
 
 @pytest.mark.parametrize("name", ["asyncio", "trio"])

@@ -309,6 +309,96 @@ async def test_what_is_no_crash_reaches_the_root(stage: Stage) -> None:
     assert stage.tries["sub/b"] == 1
 
 
+async def test_an_interrupt_during_the_start_comes_out(stage: Stage) -> None:
+    """What had started is stopped."""
+
+    class Interrupted(Puppet):
+        async def on_start(self) -> None:
+            raise KeyboardInterrupt
+
+    spec = SupervisorSpec((ChildSpec("a", stage), ChildSpec("b", lambda: Interrupted(stage))))
+    with pytest.raises(KeyboardInterrupt):
+        async with open_system(spec):
+            pytest.fail("it must not come up")
+    assert stage.of("stop") == ["a"]
+
+
+async def test_the_first_of_two_interrupts_counts(stage: Stage) -> None:
+    """The second comes while the house goes down for the first."""
+
+    async def interrupt(puppet: Puppet) -> None:
+        raise KeyboardInterrupt
+
+    class Impatient(Puppet):
+        async def on_stop(self, reason: object) -> None:
+            raise SystemExit
+
+    spec = SupervisorSpec((ChildSpec("a", lambda: Impatient(stage)), ChildSpec("b", stage)))
+
+    async def live() -> None:
+        async with open_system(spec) as system:
+            system.lookup("b").tell(Do(interrupt))
+            await anyio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        await live()
+
+
+async def test_a_root_that_gives_up_at_once_is_an_escalation(stage: Stage) -> None:
+    """Though the block had not been entered yet: it is cancelled at its first await."""
+
+    class Brief(Puppet):
+        async def on_start(self) -> None:
+            self.ctx.start_soon(self.fail)
+
+        async def fail(self) -> None:
+            raise PuppetError("at once")
+
+    spec = SupervisorSpec((ChildSpec("a", lambda: Brief(stage)),), intensity=Intensity(0))
+
+    async def live() -> None:
+        async with open_system(spec):
+            await anyio.sleep_forever()
+
+    with pytest.raises(EscalationError, match="at once"):
+        await live()
+
+
+async def test_an_error_of_the_body_notes_the_escalation(stage: Stage) -> None:
+    """It is the body's that comes out."""
+
+    async def live() -> None:
+        async with open_system(SupervisorSpec((ChildSpec("a", stage),), intensity=Intensity(0))) as system:
+            system.lookup("a").tell(Crash())
+            try:
+                await anyio.sleep_forever()
+            finally:
+                raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        await live()
+    assert "the root supervisor of system ended" in caught.value.__notes__[0]
+
+
+async def test_a_block_must_be_entered() -> None:
+    """Leaving what was not entered is a mistake."""
+    with pytest.raises(RuntimeError, match="not entered"):
+        await open_system(SupervisorSpec(())).__aexit__(None, None, None)
+
+
+async def test_a_kill_waits_no_longer_than_the_shutdown_timeout(stage: Stage) -> None:
+    """Who does not end is reported; its successor comes when it has."""
+    async with open_system(house(stage)) as system, system.subscribe() as events:
+        system.lookup("a").tell(Hang(20, shielded=True))
+        await anyio.sleep(1)
+        begin = anyio.current_time()
+        await system.kill("a")
+        assert anyio.current_time() - begin == pytest.approx(5)
+        assert await anext(events) == ShutdownTimeout("a", 5.0)
+        assert await system.lookup("a").ask(Echo(1), timeout=100) == 1
+        assert anyio.current_time() - begin == pytest.approx(19)
+
+
 async def test_a_dead_incarnation_is_collectable(stage: Stage) -> None:
     """Nothing of the kernel holds it: reasons keep text and not the exception."""
     dead: list[weakref.ref[Puppet]] = []

@@ -178,6 +178,18 @@ async def test_the_wall_clock_does_not_count(stage: Stage, monkeypatch: pytest.M
         assert system.tree().children[0].restarts == 1
 
 
+async def test_stop_cancels_the_pending_restart_of_a_dynamic_child(stage: Stage) -> None:
+    """There is nobody to tell; the others are told."""
+    slow = ChildSpec("x", stage, backoff=Backoff(wait_fixed(100), immediate=False))
+    async with open_system(SupervisorSpec((ChildSpec("d", DynamicSupervisorSpec()),))) as system:
+        await system.start_child("d", slow)
+        await system.start_child("d", ChildSpec("y", stage))
+        system.lookup("d/x").tell(Crash())
+        await anyio.sleep(1)
+    assert stage.tries == {"d/x": 1, "d/y": 1}
+    assert stage.of("stop") == ["d/x", "d/y"]
+
+
 async def test_terminate_cancels_a_pending_restart(stage: Stage) -> None:
     """The child stays stopped."""
     slow = ChildSpec("a", stage, backoff=Backoff(wait_fixed(10), immediate=False))
