@@ -29,9 +29,11 @@ BEAT_S: Final = 0.001
 NOTHING: Final = "nothing going on"
 START: Final = "kernel: start"
 SURVEY: Final = "kernel: survey()"
-TREE: Final = "kernel: tree(), all at one instant"
+TREE: Final = "kernel: tree()"
 STOP: Final = "kernel: stop"
 PHASES: Final = (NOTHING, START, SURVEY, TREE, STOP)
+#: Those that must not hold up anybody.
+GENTLE: Final = (START, SURVEY, STOP)
 #: Starts at the same time: as many as a bot's guilds come up side by side.
 ABREAST: Final = 50
 
@@ -58,7 +60,9 @@ class Metronome:
     async def read(self, phase: str) -> dict[str, float]:
         """The figures of a phase that ends now; the next begins."""
         await anyio.sleep(3 * BEAT_S)
-        pauses = {phase: self.worst_s, in_processor_time(phase): self.busy_s}
+        pauses = {phase: self.worst_s}
+        if phase in GENTLE:
+            pauses[in_processor_time(phase)] = self.busy_s
         self.worst_s = self.busy_s = 0.0
         return pauses
 
@@ -74,7 +78,7 @@ def in_processor_time(phase: str) -> str:
 
 
 #: The rows of a run with the kernel's collector settings.
-ROWS: Final = tuple(row for phase in PHASES for row in (phase, in_processor_time(phase)))
+ROWS: Final = (*PHASES, *map(in_processor_time, GENTLE))
 
 
 def measure_pauses(loop: str, count: int, *, tuned: bool) -> Mapping[str, float]:
@@ -84,7 +88,7 @@ def measure_pauses(loop: str, count: int, *, tuned: bool) -> Mapping[str, float]
     """
     with quiet_collector() if tuned else nullcontext():
         pauses = run_on(loop, partial(seated, loop, partial(_phases, count)))
-    return pauses if tuned else {untuned(phase): pauses[phase] for phase in (START, SURVEY, STOP)}
+    return pauses if tuned else {untuned(phase): pauses[phase] for phase in GENTLE}
 
 
 async def _phases(count: int, seat: Seat) -> Mapping[str, float]:

@@ -36,7 +36,7 @@ _LOOPS: Final = {
     "trio": ("#7a5195", "s", -0.24),
 }
 #: The panels of each column, which share its height by their lines.
-_COLUMNS: Final = ((TELL, LONE, RESTART), (ASK, SPAWN, MEMORY, PAUSE))
+_COLUMNS: Final = ((TELL, LONE, RESTART, MEMORY), (ASK, SPAWN, PAUSE))
 _TITLE: Final = "What the kernel costs"
 _SUBTITLE: Final = "medians of all rounds, with their quartiles; on the right the medians in numbers"
 _STYLE: Final[dict[Any, Any]] = {
