@@ -41,7 +41,7 @@ class Sizes:
     bursts: int = 16
     lone: int = 40
     asks: int = 40
-    spawns: int = 16
+    spawns: int = 40
     restarts: int = 6
     idle: int = 5_000
     tree: int = 10_000
