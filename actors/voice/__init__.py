@@ -10,7 +10,7 @@ from actors.voice.backoff import RetryPolicy
 from actors.voice.causes import Action, Cause, Fault, Severity
 from actors.voice.causes_table import CAUSES, CLOSE_CODES, cause_of
 from actors.voice.clock import Clock, ClockStatus
-from actors.voice.dave import DaveStatus
+from actors.voice.dave_messages import DaveStatus
 from actors.voice.errors import VoiceError
 from actors.voice.events import (
     Closed,

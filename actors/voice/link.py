@@ -16,7 +16,7 @@ from actors.voice import session as sessions
 from actors.voice.causes import Action, Fault
 from actors.voice.causes_table import cause_of
 from actors.voice.changes import Changes
-from actors.voice.dave import DaveStatus
+from actors.voice.dave_messages import DaveStatus
 from actors.voice.errors import VoiceError
 from actors.voice.events import Closed, Failed, LinkEvent, Lost, Moved, Ready, Unheard, Waiting
 from actors.voice.gateway import Credentials, GatewayClosed, VoiceGateway, open_gateway

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from actors.voice.causes import Action
 
 if TYPE_CHECKING:
-    from actors.voice.dave import DaveStatus
+    from actors.voice.dave_messages import DaveStatus
 
 
 class LinkState(Enum):

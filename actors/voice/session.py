@@ -180,7 +180,7 @@ async def _expect(gateway: VoiceGateway, op: Op, dave: Dave) -> dict[str, Any]:
 
 
 async def _take(gateway: VoiceGateway, dave: Dave, message: Message) -> None:
-    for op, data in await dave.take(message.op, message.data):
+    for op, data in dave.receive(message.op, message.data):
         await gateway.send(op, data)
 
 

@@ -6,12 +6,12 @@ concerns it through its :class:`Port`.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from loopback.dave.group import Group, RefusedError
 from loopback.dave.structures import Commit, KeyPackage, read_key_package, split_commit_welcome, welcome_for
+from loopback.dave.transitions import INITIAL_TRANSITION, Transitions
 from loopback.dave.wire import MalformedError, number, vector
 from loopback.voice.protocol import Op
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from loopback.dave.sender import ExternalSender, Proposal
 
 VERSION: Final = 1
-INITIAL_TRANSITION: Final = 0
-"""Executed by members as soon as it is announced, without a word back."""
-READY_TIMEOUT_S: Final = 2.0
-"""A transition is executed at the latest after this time, whoever is not ready ([Member Remove])."""
 _APPEND, _REVOKE = b"\0", b"\1"
 
 
@@ -46,15 +42,6 @@ class Member:
     key_package: KeyPackage | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Transition:
-    """A change of keys or version that waits until everybody concerned is ready."""
-
-    members: list[Member]
-    waiting: set[int]
-    deadline: asyncio.TimerHandle
-
-
 class Call:
     """Members of one channel and their group. :meth:`close` must be called in the end.
 
@@ -71,14 +58,13 @@ class Call:
         self.invalid: list[int] = []
         """Users who reported a commit or welcome that they could not process (op 31)."""
         self._sender = sender
-        self._transitions: dict[int, Transition] = {}
-        self._last_transition = INITIAL_TRANSITION
+        self._transitions = Transitions(self._execute)
         self._upgrading = False
 
     def close(self) -> None:
         """Forget everybody and stop the timers."""
         self.members.clear()
-        self._drop_transitions()
+        self._transitions.drop()
 
     # --- coming and going ---
 
@@ -102,7 +88,7 @@ class Call:
         if member is None or member.port is not port:
             return
         del self.members[user_id]
-        self._nobody_waits_for(user_id)
+        self._transitions.gone(user_id)
         if not self.members:
             self.version = VERSION
             self._new_group()
@@ -155,9 +141,9 @@ class Call:
         self.version = 0
         self._upgrading = False
         self._new_group()
-        self._drop_transitions()
+        self._transitions.drop()
         speakers = [member for member in self.members.values() if member.supports]
-        transition = self._begin(speakers)
+        transition = self._transitions.begin(member.user_id for member in speakers)
         for member in speakers:
             data = {"protocol_version": 0, "transition_id": transition}
             member.port.tell(Op.DAVE_PREPARE_TRANSITION, data)
@@ -165,7 +151,7 @@ class Call:
     def _upgrade(self) -> None:
         """[Upgrade from Transport-Only Encryption]; who is alone has nobody to make a group with."""
         self.version = VERSION
-        self._drop_transitions()
+        self._transitions.drop()
         if len(self.members) == 1:
             self._reset_sole()
         else:
@@ -235,7 +221,9 @@ class Call:
         initial = not self.group.established
         self.group.apply(user_id, covered)
         staying = [self.members[one] for one in self.group.members if one in self.members]
-        transition = INITIAL_TRANSITION if initial and not self._upgrading else self._begin(staying)
+        immediate = initial and not self._upgrading
+        users = (member.user_id for member in staying)
+        transition = INITIAL_TRANSITION if immediate else self._transitions.begin(users)
         self._upgrading = False
         for member in staying:
             member.key_package = None
@@ -247,11 +235,7 @@ class Call:
 
     def take_ready(self, user_id: int, transition: int) -> None:
         """Op 23: a member has done its part of a transition."""
-        begun = self._transitions.get(transition)
-        if begun is not None:
-            begun.waiting.discard(user_id)
-            if not begun.waiting:
-                self._execute(transition)
+        self._transitions.ready(user_id, transition)
 
     def take_invalid(self, user_id: int, transition: int) -> None:
         """Op 31: a member could not process what it got; it is removed, and added again by its next key
@@ -260,7 +244,7 @@ class Call:
         if user_id not in self.members:
             return
         self.invalid.append(user_id)
-        self.take_ready(user_id, transition)
+        self._transitions.ready(user_id, transition)
         if not self.version or user_id not in self.group:
             return
         if self._grouped(besides=user_id):
@@ -300,30 +284,7 @@ class Call:
             and self.group.proposed(user_id, added=False) is None
         ]
 
-    # --- transitions ---
-
-    def _begin(self, members: list[Member]) -> int:
-        """A new transition that waits for ``members``."""
-        self._last_transition = self._last_transition % 0xFFFF + 1
-        begun = self._last_transition
-        deadline = asyncio.get_running_loop().call_later(READY_TIMEOUT_S, self._execute, begun)
-        self._transitions[begun] = Transition(members, {one.user_id for one in members}, deadline)
-        return begun
-
-    def _execute(self, transition: int) -> None:
-        begun = self._transitions.pop(transition, None)
-        if begun is None:
-            return
-        begun.deadline.cancel()
-        for member in begun.members:
-            if self.members.get(member.user_id) is member:
-                member.port.tell(Op.DAVE_EXECUTE_TRANSITION, {"transition_id": transition})
-
-    def _nobody_waits_for(self, user_id: int) -> None:
-        for transition in list(self._transitions):
-            self.take_ready(user_id, transition)
-
-    def _drop_transitions(self) -> None:
-        for begun in self._transitions.values():
-            begun.deadline.cancel()
-        self._transitions.clear()
+    def _execute(self, user_id: int, transition: int) -> None:
+        member = self.members.get(user_id)
+        if member is not None:
+            member.port.tell(Op.DAVE_EXECUTE_TRANSITION, {"transition_id": transition})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, strategies as st
 
-from loopback.dave import call as call_module
+from loopback.dave import transitions
 from loopback.dave.call import Call
 from loopback.dave.participant import Participant, is_encrypted
 from loopback.dave.sender import ExternalSender
@@ -182,7 +182,7 @@ async def test_a_group_whose_members_all_fail_is_made_anew() -> None:
 
 
 async def test_a_transition_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_module, "READY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(transitions, "READY_TIMEOUT_S", 0.05)
 
     class Deaf(Friend):
         def _take(self, op: Op, data: Any) -> None:

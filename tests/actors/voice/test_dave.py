@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from actors.voice.dave import HOLD_S, Dave, DaveStatus, Op
+from actors.voice.dave import HOLD_S, Dave
+from actors.voice.dave_messages import DaveStatus, Op
 from loopback.dave.call import Call
 from loopback.dave.participant import Participant, is_encrypted
 from loopback.dave.sender import ExternalSender

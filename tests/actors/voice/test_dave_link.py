@@ -129,3 +129,32 @@ async def test_without_dave_a_server_that_requires_it_is_given_up_at_once(
         with pytest.raises(VoiceError) as raised:
             await house.connect()
         assert raised.value.code == CloseCode.DAVE_REQUIRED
+
+
+async def test_another_server_and_another_channel_have_groups_of_their_own(open_house: Any) -> None:
+    async with open_house() as house:
+        house.voice.user_joined(GUILD, ALICE)
+        link = await house.connect()
+        house.play()
+        await agreed(house, link, ALICE)
+        await house.listener.wait_frames(5, 5.0)
+        codes = [link.status().dave.privacy_code]
+
+        house.guild.serve()  # another voice server, as each new token is for the next
+        await house.until(lambda: link.status().identifies == 2)
+        await agreed(house, link, ALICE)
+        await house.listener.wait_frames(house.listener.heard + 5, 5.0)
+        codes.append(link.status().dave.privacy_code)
+
+        house.guild.place(201)
+        house.guild.serve()
+        house.voice.user_left(GUILD, ALICE)
+        house.voice.user_joined(GUILD, CAROL)
+        await house.until(lambda: link.status().identifies == 3)
+        await agreed(house, link, CAROL)
+        await house.listener.wait_frames(house.listener.heard + 5, 5.0)
+        codes.append(link.status().dave.privacy_code)
+
+        assert len(set(codes)) == 3
+        assert lost(house.listener) == 0
+        assert all(frame.encrypted for frame in house.listener.frames)
