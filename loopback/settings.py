@@ -27,7 +27,8 @@ class LoopbackSettings:
 
     gateway_latency_ms: float = 0.0
     """Delay of everything the gateway sends. 0 keeps tests quick; Discord's own is 20-30 ms, so benchmarks
-    of faults set 25.
+    of faults set 25. It matters: without any, stock discord.py hangs for 30 s after a close with 4014,
+    because the new voice server is told in the same instant.
     """
 
     heartbeat_interval_ms: int = 41_250

@@ -8,7 +8,8 @@ another by 0.13 s, so that their handshakes do not meet. The frames say their nu
 drew and the listener never got is lost. Shown is the worst of the rounds: the longest gap in ms and the
 frames lost; "never" is music that did not come back for as long as was listened to.
 
-It writes `faults.json` into `build/bench`. That a player is worse than the table is shown and is no error.
+It writes `faults.json` and `faults.png` into `build/bench`. That a player is worse than the table is shown and
+is no error.
 """
 
 from __future__ import annotations
@@ -24,44 +25,21 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.faults.figures import cell, rows_of, worst
 from tests.bench.faults.measure import Conditions, run
-from tests.bench.faults.players import OurPlayer, Player, StockPlayer
+from tests.bench.faults.picture import draw
+from tests.bench.faults.players import OurPlayer, StockPlayer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from loopback.listening.since import GapReport
-    from tests.bench.faults.rows import Row
+    from tests.bench.faults.figures import Column, Heard
+    from tests.bench.faults.players import Player
 
 PLAYERS: Final[tuple[Player, ...]] = (OurPlayer(), StockPlayer())
 LISTEN_S: Final = 40.0
 """Stock discord.py comes back after 28.5 s from some faults; after 30 s it gives up."""
-GONE_MS: Final = 2000.0
-"""Music that has been silent for so long at the end of the listening did not come back."""
 RESULT: Final = Path("build/bench/faults.json")
+PICTURE: Final = RESULT.with_suffix(".png")
 CHOICES: Final = {"off": (False,), "on": (True,), "both": (False, True)}
-
-Column = tuple[Player, Conditions]
-Heard = dict["Row", "GapReport"]
-
-
-def gap_ms(heard: GapReport) -> float:
-    """The longest silence, the one at the end included if the music did not come back."""
-    return max(heard.longest_gap_ms, heard.open_ms if heard.open_ms > GONE_MS else 0.0)
-
-
-def worst(rounds: Sequence[Heard]) -> Heard:
-    """Row by row the round with the longest silence."""
-    return {row: max((each[row] for each in rounds), key=gap_ms) for row in rounds[0]}
-
-
-def cell(heard: GapReport | None) -> str:
-    """What the table says of a row: gap in ms and frames lost."""
-    if heard is None:
-        return ""
-    if heard.open_ms > GONE_MS:
-        return "never"
-    return f"{heard.longest_gap_ms:.0f} / {heard.lost}" + (f" +{heard.repeated}" if heard.repeated else "")
 
 
 def table(columns: dict[Column, Heard]) -> Table:
@@ -71,8 +49,7 @@ def table(columns: dict[Column, Heard]) -> Table:
     made.add_column("allowed ms", justify="right")
     for player, conditions in columns:
         made.add_column(f"{player.name}\n{conditions}", justify="right")
-    rows = dict.fromkeys(row for heard in columns.values() for row in heard)
-    for row in rows:
+    for row in rows_of(columns):
         cells = [cell(heard.get(row)) for heard in columns.values()]
         made.add_row(row.name, f"{row.gap_ms:.0f}", *cells)
     return made
@@ -122,6 +99,8 @@ def main() -> None:
     columns = anyio.run(measure, options, console)
     console.print(table(columns))
     write(RESULT, columns)
+    draw(PICTURE, columns)
+    console.print(f"written: {RESULT} and {PICTURE}")
 
 
 if __name__ == "__main__":

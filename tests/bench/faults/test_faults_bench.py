@@ -10,8 +10,10 @@ from rich.console import Console
 
 from loopback.listening.listener import Listener
 from loopback.listening.since import GapReport, heard_since
-from tests.bench.faults.__main__ import cell, table, worst, write
+from tests.bench.faults.__main__ import table, write
+from tests.bench.faults.figures import cell, worst
 from tests.bench.faults.measure import Conditions, run
+from tests.bench.faults.picture import draw
 from tests.bench.faults.players import Player, StockPlayer
 from tests.bench.faults.rows import GUILD_ROWS, UNDISTURBED
 
@@ -55,5 +57,7 @@ async def test_stock_discord_py_is_heard_whole_where_nothing_is_inflicted(tmp_pa
         console.print(table(columns))
     assert "RTCP on, DAVE off" in shown.get()
     assert UNDISTURBED.name in shown.get()
+    draw(tmp_path / "faults.png", columns)
+    assert (tmp_path / "faults.png").read_bytes().startswith(b"\x89PNG")
     write(tmp_path / "faults.json", columns)
     assert '"player": "stock discord.py"' in (tmp_path / "faults.json").read_text()

@@ -1,0 +1,49 @@
+"""What the table and the picture say of a fault, from what the listeners heard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.bench.faults.measure import Conditions
+from tests.bench.faults.players import Player
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loopback.listening.since import GapReport
+    from tests.bench.faults.rows import Row
+
+GONE_MS: Final = 2000.0
+"""Music that has been silent for so long at the end of the listening did not come back."""
+
+Column = tuple[Player, Conditions]
+Heard = dict["Row", "GapReport"]
+
+
+def came_back(heard: GapReport) -> bool:
+    """Whether there was music at the end of the listening."""
+    return heard.open_ms <= GONE_MS
+
+
+def gap_ms(heard: GapReport) -> float:
+    """The longest silence, the one at the end included if the music did not come back."""
+    return heard.longest_gap_ms if came_back(heard) else max(heard.longest_gap_ms, heard.open_ms)
+
+
+def worst(rounds: Sequence[Heard]) -> Heard:
+    """Row by row the round with the longest silence."""
+    return {row: max((each[row] for each in rounds), key=gap_ms) for row in rounds[0]}
+
+
+def cell(heard: GapReport | None) -> str:
+    """What the table says of a row: gap in ms, frames lost, frames repeated if there are any."""
+    if heard is None:
+        return ""
+    if not came_back(heard):
+        return "never"
+    return f"{heard.longest_gap_ms:.0f} / {heard.lost}" + (f" +{heard.repeated}" if heard.repeated else "")
+
+
+def rows_of(columns: dict[Column, Heard]) -> list[Row]:
+    """Every row of any column, in the order of their definition."""
+    return list(dict.fromkeys(row for heard in columns.values() for row in heard))
