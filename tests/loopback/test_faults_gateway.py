@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-HEARTBEAT, VOICE_STATE, RESUME, RECONNECT, INVALID, HEARTBEAT_ACK = 1, 4, 6, 7, 9, 11
+HEARTBEAT, VOICE_STATE, RESUME, RECONNECT, MEMBERS, INVALID, HEARTBEAT_ACK = 1, 4, 6, 7, 8, 9, 11
 
 
 @pytest.fixture
@@ -86,15 +86,14 @@ async def test_heartbeats_stay_unacknowledged_while_everything_else_goes_on(disc
         await client.identify()
         with discord.faults.gateway.ignore_heartbeats():
             await client.send(HEARTBEAT)
-            guild.add_text_channel("told all the same")
-            names = [message["op"] async for message in until_channel(client)]
-        assert HEARTBEAT_ACK not in names
+            await client.send(MEMBERS, {"guild_id": str(guild.id), "query": "o", "limit": 1})
+            assert HEARTBEAT_ACK not in [message["op"] async for message in until_members(client)]
         await client.send(HEARTBEAT)
         await client.until(HEARTBEAT_ACK)
 
 
-async def until_channel(client: Client) -> AsyncIterator[dict[str, Any]]:
-    while (message := await client.read())["t"] != "CHANNEL_CREATE":
+async def until_members(client: Client) -> AsyncIterator[dict[str, Any]]:
+    while (message := await client.read())["t"] != "GUILD_MEMBERS_CHUNK":
         yield message
 
 

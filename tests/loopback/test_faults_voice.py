@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -153,11 +154,13 @@ async def test_a_half_open_websocket_answers_nothing_and_a_new_one_does(
     fault = discord.faults.of(bot.guild).voice.half_open()
     await client.send(Op.HEARTBEAT, {"t": 1, "seq_ack": -1})
 
+    discord.voice.user_joined(bot.guild.id, 1)
     assert fault.hits == 1
     assert await silent(client)
     assert await echoed(client)
     await client.open()
     await client.resume()
+    assert await client.expect(Op.CLIENTS_CONNECT) == {"user_ids": ["1"]}, "what was not sent is replayed"
     await client.expect(Op.RESUMED)
 
 
@@ -248,6 +251,19 @@ async def test_a_hole_on_one_server_leaves_the_next_one_alone(
         await again.join()
         assert await echoed(again)
         assert discord.voice.server_of(bot.guild.id, discord.bot.id) != server
+
+
+async def test_a_voice_server_knows_its_own_sessions_only(
+    discord: Loopback, bot: BareBot, client: VoiceProbe
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(client.packet(b"to another server"), discord.voice.addresses[1])
+        client.frame(b"to its own")
+        frames = await bot.guild.listener.wait_frames(1, timeout_s=5)
+        with anyio.fail_after(5):
+            while not discord.voice.strays:  # noqa: ASYNC110 - UDP has no receipt to wait for
+                await anyio.sleep(0.005)
+    assert [frame.opus for frame in frames] == [b"to its own"]
 
 
 async def test_a_token_is_good_for_its_own_server_only(discord: Loopback, bot: BareBot) -> None:

@@ -8,8 +8,8 @@ another by 0.13 s, so that their handshakes do not meet. The frames say their nu
 drew and the listener never got is lost. Shown is the worst of the rounds: the longest gap in ms and the
 frames lost; "never" is music that did not come back for as long as was listened to.
 
-It writes `faults.json` and `faults.png` into `build/bench`. That a player is worse than the table is shown and
-is no error.
+It writes `faults.json` and `faults.png` into `build/bench`. That a player is worse than the table is shown,
+and is no error.
 """
 
 from __future__ import annotations
