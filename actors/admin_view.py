@@ -12,7 +12,9 @@ from rich.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_STATE_STYLES = {"running": "green", "starting": "yellow", "backoff": "red", "stopping": "yellow"}
+_STATE_STYLES = {
+    "running": "green", "starting": "yellow", "suspended": "cyan", "backoff": "red", "stopping": "yellow",
+}  # fmt: skip
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 

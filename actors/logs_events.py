@@ -21,6 +21,8 @@ from supervision import (
     Overflowed,
     RestartScheduled,
     ShutdownTimeout,
+    SlowHandler,
+    SnapshotFailed,
 )
 
 if TYPE_CHECKING:
@@ -128,6 +130,15 @@ def _dead(event: DeadLetter) -> Line:
     return "debug", "a message was not handled", {"message": type(event.message).__name__, "why": event.why}
 
 
+def _slow(event: SlowHandler) -> Line:
+    fields = {"message": event.message, "seconds": round(event.seconds, 3), "running": event.running}
+    return "warning", "a handler is slow", fields
+
+
+def _no_snapshot(event: SnapshotFailed) -> Line:
+    return "error", "no state was handed over", {"why": event.why}
+
+
 _DESCRIBE: Mapping[type, Callable[[Any], Line]] = {
     ChildStarted: _started,
     ChildExited: _exited,
@@ -136,4 +147,6 @@ _DESCRIBE: Mapping[type, Callable[[Any], Line]] = {
     ShutdownTimeout: _stuck,
     Overflowed: _full,
     DeadLetter: _dead,
+    SlowHandler: _slow,
+    SnapshotFailed: _no_snapshot,
 }

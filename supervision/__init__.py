@@ -50,9 +50,13 @@ from ._events import (
     Event as Event,
     EventStream as EventStream,
     IntensityExceeded as IntensityExceeded,
+    MessageStep as MessageStep,
+    MessageTraced as MessageTraced,
     Overflowed as Overflowed,
     RestartScheduled as RestartScheduled,
     ShutdownTimeout as ShutdownTimeout,
+    SlowHandler as SlowHandler,
+    SnapshotFailed as SnapshotFailed,
 )
 from ._exit import (
     Crashed as Crashed,
@@ -62,6 +66,7 @@ from ._exit import (
     Shutdown as Shutdown,
 )
 from ._foreign import run_foreign as run_foreign
+from ._observer import TraceStream as TraceStream
 from ._open_system import open_system as open_system
 from ._ref import Ref as Ref
 from ._registry import NamedRef as NamedRef
@@ -118,6 +123,8 @@ __all__ = [
     "MailboxFull",
     "MailboxSpec",
     "MessageDropped",
+    "MessageStep",
+    "MessageTraced",
     "NameNotFound",
     "NameTaken",
     "NamedRef",
@@ -134,6 +141,8 @@ __all__ = [
     "RestartScheduled",
     "Shutdown",
     "ShutdownTimeout",
+    "SlowHandler",
+    "SnapshotFailed",
     "StartFailed",
     "StartTimeout",
     "StashFull",
@@ -144,6 +153,7 @@ __all__ = [
     "Terminated",
     "TooManyChildren",
     "Trace",
+    "TraceStream",
     "TreeNode",
     "handles",
     "open_system",

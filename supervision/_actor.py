@@ -74,6 +74,23 @@ class Actor:
     async def on_stop(self, reason: ExitReason) -> None:
         """Put away. Background tasks and timers have ended before; bounded by the shutdown timeout."""
 
+    def snapshot(self) -> object:
+        """What the successor is given as ``self.ctx.snapshot``, if the spec says ``hand_over``.
+
+        Called once, when this incarnation has crashed or was killed after its start, before ``on_stop`` and
+        maybe in the middle of what a handler did; never on a stop. It must only look, and return at once:
+        plain data, at most 1 MiB of it, copied by pickle; None for nothing. An exception is told as
+        :class:`SnapshotFailed`, and the successor starts without.
+        """
+        return None
+
+    def state(self) -> Mapping[str, object]:
+        """What :meth:`System.get_state` shows: name and value; public attributes unless overridden.
+
+        Called between two awaits of whatever this actor does, also while a handler waits: it must only look.
+        """
+        return public_attributes(self)
+
     async def receive(self, message: object) -> object:
         """Handle one message; the return value answers an ask.
 
@@ -82,3 +99,21 @@ class Actor:
         :raises TypeError: (a crash) if there is none for that type
         """
         return await find(type(self), type(message))(self, message)
+
+
+def public_attributes(actor: Actor) -> dict[str, object]:
+    """Name and value of what is set on that object, slots included."""
+    names = {
+        *getattr(actor, "__dict__", ()),
+        *(name for kind in type(actor).__mro__ for name in _slots(kind)),
+    }
+    return {
+        name: getattr(actor, name)
+        for name in names
+        if name != "ctx" and not name.startswith("_") and hasattr(actor, name)
+    }
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)

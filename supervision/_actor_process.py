@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from contextvars import ContextVar
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
+from . import _hand_over
 from ._actor import Actor
+from ._cell import State
 from ._context import Context
 from ._dispatch import learn
 from ._errors import ActorCrashed, ActorStopped, Refusal
@@ -18,10 +18,12 @@ from ._exit import Crashed, ExitReason, Killed, Normal
 from ._gate import Gate
 from ._job import Job
 from ._native import task_id
+from ._observer import Observed
 from ._process import Process
 from ._slot import Ask
 from ._stash import NOTHING, Aside
 from ._terminated import Terminated
+from ._timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -36,7 +38,8 @@ BUDGETED: Final = range(64)
 #: The actor whose task this is.
 current: ContextVar[ActorProcess | None] = ContextVar("supervision_current", default=None)
 
-_serials = count()
+#: Of incarnations that nobody has suspended yet.
+_OPEN: Final = Gate()
 
 
 class ActorProcess(Process):
@@ -49,8 +52,8 @@ class ActorProcess(Process):
     """
 
     __slots__ = (
-        "_alarms", "_idle", "_private", "_timers", "actor", "box", "in_hand", "jobs", "since", "stopping",
-        "task_id", "waits_for", "watches",
+        "_idle", "_private", "_quiet", "actor", "box", "in_hand", "jobs", "since", "snapshot", "stopping",
+        "suspended", "task_id", "timers", "waits_for", "watches",
     )  # fmt: skip
 
     def __init__(self, cell: Cell, box: Mailbox) -> None:
@@ -59,6 +62,7 @@ class ActorProcess(Process):
         self.actor: Actor | None = None
         self.in_hand: object = None
         self.since = 0.0
+        self.snapshot: object = None
         self.jobs: set[Job] = set()
         self.waits_for: Cell | None = None
         self.watches: set[str] = set()
@@ -66,12 +70,18 @@ class ActorProcess(Process):
         self.stopping = False
         self._idle: Gate | None = None
         self._private: tuple[object, int] | None = None  # the latest from no mailbox, and when
-        self._timers: dict[Hashable, int] = {}
-        self._alarms: list[tuple[float, int, Hashable, object]] = []
+        self._quiet = _OPEN
+        self.suspended = False
+        self.timers = Timers()
 
     @property
     def limit_s(self) -> float:
         return self.cell.spec.shutdown_timeout_s
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is up, and nobody has ended it."""
+        return self.ready and not (self.closing or self.stopping or self.soft.cancel_called)
 
     @property
     def message_in_hand(self) -> object:
@@ -111,6 +121,7 @@ class ActorProcess(Process):
 
     def _make(self) -> Actor:
         make: Any = self.cell.spec.start
+        self.snapshot = _hand_over.receive(self.cell) if self.cell.spec.hand_over else None
         actor: Actor = make()
         actor.ctx = Context(self)
         return actor
@@ -142,13 +153,19 @@ class ActorProcess(Process):
                 await self._breathe()
         await checkpoint_if_cancelled()  # who is passed by has no cleanup
 
-    def wind_up(self) -> bool:
-        self._alarms.clear()
-        self._timers.clear()
+    def wind_up(self, reason: ExitReason) -> bool:
+        self.timers.clear()
+        if self._may_hand_over(reason) and self.actor is not None:
+            _hand_over.leave(self.cell, self.actor)
         for job in tuple(self.jobs):
             job.cancel()
         silent = self.actor is None or type(self.actor).on_stop is Actor.on_stop
         return bool(self.jobs) or (self.ready and not silent)
+
+    def _may_hand_over(self, reason: ExitReason) -> bool:
+        """Only a failure does, of one that was up and that nobody has given up or told to stop."""
+        failed = self.ready and self.stop_at is None and isinstance(reason, Crashed | Killed)
+        return failed and self.cell.spec.hand_over and self.cell.process is self
 
     async def put_away(self, reason: ExitReason) -> None:
         await self._end_jobs()
@@ -175,49 +192,43 @@ class ActorProcess(Process):
             if (cell := self.system.find(path)) is not None:
                 cell.watchers.pop(self, None)
         self.watches.clear()
-        self.actor = self.in_hand = self.waits_for = self._private = None
+        self._quiet.open()
+        self.actor = self.in_hand = self.waits_for = self._private = self.snapshot = None
 
     # what waits for this actor: system messages, due timers, user messages
 
     def _next(self) -> object:
-        """The slow way: first what comes before the mailbox; :data:`NOTHING` if there is nothing to do."""
-        box = self.box
-        if self.stopping:
+        """The slow way; :data:`NOTHING` if there is nothing to do now."""
+        if self.stopping or self.suspended:
             return NOTHING
-        while (notice := box.pop_system()) is not None:
+        item = self._next_private()
+        if item is NOTHING:
+            item = self.box.pop()
+        else:
+            self._private = item, self.box.handed
+        observer = self.cell.observer
+        looks = observer is not None and observer.looks
+        self.box.urgent = looks or self.timers.first_at < math.inf or self.box.needs_care
+        return Observed(item) if looks and item is not NOTHING else item
+
+    def _next_private(self) -> object:
+        """What is for this incarnation only, and comes first: notices of the kernel, then due timers."""
+        while (notice := self.box.pop_system()) is not None:
             watcher, message = notice
             if watcher is self and message.path in self.watches:
                 self.watches.discard(message.path)
-                self._private = message, box.handed
                 return message
-        due = self._due_timer()
-        if due is not NOTHING:
-            self._private = due, box.handed
-            return due
-        item = box.pop()
-        box.urgent = bool(self._alarms) or box.needs_care
-        return item
-
-    def _due_timer(self) -> object:
-        while self._alarms and (self._stale() or self._alarms[0][0] <= self.system.now()):
-            _, serial, key, message = heapq.heappop(self._alarms)
-            if self._timers.get(key) == serial:
-                del self._timers[key]
-                return message
-        return NOTHING
-
-    def _stale(self) -> bool:
-        _, serial, key, _ = self._alarms[0]
-        return self._timers.get(key) != serial
+        return self.timers.pop_due(self.system.now())
 
     async def _park(self) -> None:
+        self.in_hand = None
         if self.stopping:
             return
-        self.in_hand = None
-        if self._alarms:
-            await self.box.park(max(0.0, self._alarms[0][0] - self.system.now()))
-        else:
+        if self.suspended:
+            self._quiet.open()
             await self.box.park()
+        else:
+            await self.box.park(max(0.0, self.timers.first_at - self.system.now()))
 
     async def _breathe(self) -> None:
         """Let others run, if there is more to do."""
@@ -228,13 +239,26 @@ class ActorProcess(Process):
     # what the context offers
 
     def start_timer(self, key: Hashable, delay_s: float, message: object) -> None:
-        serial = next(_serials)
-        self._timers[key] = serial
-        heapq.heappush(self._alarms, (self.system.now() + delay_s, serial, key, message))
+        self.timers.start(key, self.system.now() + delay_s, message)
         self.box.urge()  # it may be called by a background task while the loop is parked
 
-    def cancel_timer(self, key: Hashable) -> None:
-        self._timers.pop(key, None)
+    # what an operator may do
+
+    def suspend(self) -> Gate:
+        """Take nothing in hand any more; the gate opens when nothing is."""
+        if not self.suspended:
+            self.suspended, self._quiet = True, Gate()
+            self.cell.state = State.SUSPENDED
+            self.box.urge()
+        return self._quiet
+
+    def resume(self) -> None:
+        """Go on."""
+        if self.suspended:
+            self.suspended = False
+            self._quiet.open()
+            self.cell.state = State.RUNNING
+            self.box.urge()
 
     def start_job(self, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]) -> None:
         if self.closing:

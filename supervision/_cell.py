@@ -10,6 +10,7 @@ from ._errors import ActorStopped
 from ._events import ChildStopped, DeadLetter, Kind, Overflowed
 from ._exit import Crashed, ExitReason, Killed
 from ._mailbox import Mailbox, make_mailbox
+from ._observer import Observer
 from ._slot import Ask, Slot
 from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
 
@@ -26,6 +27,8 @@ class State(Enum):
     STARTING = "starting"
     RUNNING = "running"
     BACKOFF = "backoff"
+    #: up, and held still by :meth:`System.suspend`
+    SUSPENDED = "suspended"
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -37,12 +40,14 @@ class Cell:
     :ivar kept: a failed start leaves it in the tree as stopped, for :meth:`System.restart_child`
     :ivar failures: failures in a row, for the backoff
     :ivar leaving: who waits for ``terminate_child``, once it was asked for
+    :ivar observer: who looks at its messages, None if nobody ever did
+    :ivar handed_over: what a failed incarnation left for its successor, as bytes
     :ivar starter: who waits for ``start_child``, until the child is up
     """
 
     __slots__ = (
-        "failures", "incarnation", "kept", "kind", "last_error", "last_error_at", "leaving", "mailbox",
-        "parent", "path", "process", "spec", "starter", "state", "system", "watchers",
+        "failures", "handed_over", "incarnation", "kept", "kind", "last_error", "last_error_at", "leaving",
+        "mailbox", "observer", "parent", "path", "process", "spec", "starter", "state", "system", "watchers",
     )  # fmt: skip
 
     def __init__(self, system: System, spec: ChildSpec, path: str, parent: SupervisorProcess | None) -> None:
@@ -57,6 +62,9 @@ class Cell:
             make_mailbox(spec.mailbox, path, self._overflowed) if self.kind == "actor" else None
         )
         self.process: Process | None = None
+        limit_s = spec.slow_after_s
+        self.observer = None if limit_s is None else Observer(self, limit_s)
+        self.handed_over: bytes | None = None
         self.kept = False
         self.state = State.STARTING
         self.incarnation = 0
@@ -91,6 +99,9 @@ class Cell:
         watchers, self.watchers = self.watchers, {}
         for watcher in watchers:
             watcher.notify(self.path, reason)
+        self.handed_over = None
+        if self.observer is not None:
+            self.observer.traces.close()
         self.system.events.publish(ChildStopped(self.path, reason, removed))
 
     def _drain(self, reason: ExitReason) -> None:

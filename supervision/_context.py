@@ -38,6 +38,11 @@ class Context:
         return self._process.incarnation
 
     @property
+    def snapshot(self) -> object:
+        """What the incarnation before left by :meth:`Actor.snapshot`; None if nothing."""
+        return self._process.snapshot
+
+    @property
     def system(self) -> System:
         """The system this actor lives in."""
         return self._process.system
@@ -74,7 +79,7 @@ class Context:
 
     def cancel_timer(self, key: Hashable) -> None:
         """After this the message does not arrive, even if its time had come."""
-        self._process.cancel_timer(key)
+        self._process.timers.cancel(key)
 
     def watch(self, ref: Ref) -> None:
         """Receive one :class:`Terminated` when it ends for good (not for its restarts); at once if it

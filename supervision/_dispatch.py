@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._errors import Refusal
+from ._observer import Observed
 from ._slot import Ask
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def learn(actor: type[Actor], kind: type) -> Handler:
 
     :raises TypeError: if there is none
     """
-    handler = _answer if kind is Ask else _of(actor, kind)
+    handler = _ENVELOPES.get(kind) or _of(actor, kind)
     actor._handlers[kind] = handler
     return handler
 
@@ -38,6 +39,21 @@ async def _answer(actor: Actor, ask: Ask) -> None:
     else:
         if process.in_hand is ask:  # else it was put aside
             ask.succeed(answer)
+
+
+async def _observe(actor: Actor, envelope: Observed) -> None:
+    """The handler of messages that somebody looks at: that of the message inside."""
+    process, item = actor.ctx._process, envelope.item
+    process.in_hand = item
+    handler = type(actor)._handlers.get(type(item)) or learn(type(actor), type(item))
+    observer = process.cell.observer
+    if observer is None:
+        await handler(actor, item)
+    else:
+        await observer.handle(process, actor, item, handler)
+
+
+_ENVELOPES: Mapping[type, Handler] = {Ask: _answer, Observed: _observe}
 
 
 def _of(actor: type[Actor], kind: type) -> Handler:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from anyio import Event as _Wake
 from anyio.lowlevel import checkpoint
@@ -105,21 +106,86 @@ class DeadLetter(Event):
     why: str
 
 
-class EventStream:
+@dataclass(frozen=True, slots=True)
+class SlowHandler(Event):
+    """A message is being handled for longer than :attr:`ChildSpec.slow_after_s`; told once for each.
+
+    :ivar message: its type name
+    :ivar seconds: how long it has taken so far
+    :ivar running: whether it is still being handled; False if nobody else could run before its end
+    """
+
+    message: str
+    seconds: float
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed(Event):
+    """A snapshot could not be taken, kept or made again; the successor starts without one.
+
+    :ivar why: one line
+    """
+
+    why: str
+
+
+class MessageStep(Enum):
+    """What became of a message, in a trace."""
+
+    #: it was taken from the mailbox
+    RECEIVED = "received"
+    #: a message that was told was handled
+    HANDLED = "handled"
+    #: a request was answered
+    ANSWERED = "answered"
+    #: the handler raised a :class:`Refusal`
+    REFUSED = "refused"
+    #: the handler put it aside
+    ASIDE = "aside"
+    #: nobody waited for the answer any more, so it did not run
+    SKIPPED = "skipped"
+    #: the handler failed
+    CRASHED = "crashed"
+    #: the actor was stopped or killed meanwhile
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTraced(Event):
+    """One step of one message of a traced actor.
+
+    :ivar at: seconds of the event loop's clock
+    :ivar message: its type name
+    :ivar text: what it says of itself, at most 200 characters
+    :ivar seconds: since it was received
+    """
+
+    at: float
+    step: MessageStep
+    message: str
+    text: str
+    seconds: float
+
+
+E = TypeVar("E", bound=Event)
+
+
+class EventStream(Generic[E]):
     """An observer's bounded view; when it is slow the oldest events go, and are counted.
 
     :ivar dropped: events lost so far
     """
 
-    def __init__(self, hub: EventHub, capacity: int) -> None:
+    def __init__(self, hub: EventHub[E], capacity: int) -> None:
         self.dropped = 0
         self._hub = hub
         self._capacity = capacity
-        self._queue: deque[Event] = deque()
+        self._queue: deque[E] = deque()
         self._wake: _Wake | None = None
         self._ended = False
 
-    async def __aenter__(self) -> EventStream:
+    async def __aenter__(self) -> EventStream[E]:
         self._hub.streams.append(self)
         return self
 
@@ -130,10 +196,10 @@ class EventStream:
             self._hub.streams.remove(self)
         self.end()
 
-    def __aiter__(self) -> EventStream:
+    def __aiter__(self) -> EventStream[E]:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> E:
         if self._queue:
             await checkpoint()  # before the event is taken: a cancelled call has no effect
         while not self._queue:
@@ -143,7 +209,7 @@ class EventStream:
             await self._wake.wait()
         return self._queue.popleft()
 
-    def push(self, event: Event) -> None:
+    def push(self, event: E) -> None:
         if len(self._queue) >= self._capacity:
             self._queue.popleft()
             self.dropped += 1
@@ -159,13 +225,13 @@ class EventStream:
             self._wake.set()
 
 
-class EventHub:
+class EventHub(Generic[E]):
     """Carries events to every stream. Where it counts, an event is made only if there is one."""
 
     def __init__(self) -> None:
-        self.streams: list[EventStream] = []
+        self.streams: list[EventStream[E]] = []
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: E) -> None:
         for stream in self.streams:
             stream.push(event)
 

@@ -183,7 +183,7 @@ class Mailbox:
             self.handed -= 1
             self.skipped += 1
             self._abandoned -= ask.abandoned and not ask.taken  # in the stash it is not counted
-        ask.taken = True
+        ask.taken = ask.taken or wanted
         return wanted
 
     def pop_system(self) -> tuple[object, Terminated] | None:

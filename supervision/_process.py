@@ -74,7 +74,7 @@ class Process(ABC):
     def release(self, reason: ExitReason) -> None:
         """Synchronous last step: answer who waits, let go of everything."""
 
-    def wind_up(self) -> bool:
+    def wind_up(self, reason: ExitReason) -> bool:
         """Synchronous first step of the end; whether :meth:`put_away` has anything to do."""
         return True
 
@@ -125,7 +125,7 @@ class Process(ABC):
             self.closing = True
             if self.cell.process is self:
                 self.cell.state = State.STOPPING
-            if self.wind_up() and not self.hard.cancel_called:
+            if self.wind_up(reason) and not self.hard.cancel_called:
                 reason = await self._clean_up(reason)
         finally:
             self._finish(self.fault or reason)

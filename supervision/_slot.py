@@ -29,6 +29,11 @@ class Slot(Gate):
             self._error = error
             self.open()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether an error waits to be raised."""
+        return self._error is not None
+
     def result(self) -> Any:
         """The answer, once; or raises the error. The slot lets go of both."""
         error, self._error = self._error, None

@@ -101,8 +101,13 @@ class ChildSpec:
     :ivar shutdown_timeout_s: how long the last handler and ``on_stop`` may take (actors only:
         a supervisor takes as long as its children, each of which is bounded)
     :ivar name: held in the system's registry while this child lives; no other may have it then
+    :ivar slow_after_s: a handler that takes longer is told as :class:`SlowHandler` while it still runs;
+        None for never (actors only)
+    :ivar hand_over: whether a failed incarnation may give its successor a snapshot, see
+        :meth:`Actor.snapshot` (actors only)
     :ivar significant: its end may end its supervisor, see :class:`AutoShutdown`
-    :raises ValueError: for an id that is no part of a path, or a permanent child that is significant
+    :raises ValueError: for an id that is no part of a path, a ``slow_after_s`` that is not positive, or a
+        permanent child that is significant
     """
 
     id: str
@@ -113,11 +118,15 @@ class ChildSpec:
     mailbox: MailboxSpec = _MAILBOX
     backoff: Backoff = _BACKOFF
     name: str | None = None
+    slow_after_s: float | None = None
+    hand_over: bool = False
     significant: bool = False
 
     def __post_init__(self) -> None:
         if not self.id or "/" in self.id:
             raise ValueError(f"an id must not be empty nor contain '/': {self.id!r}")
+        if self.slow_after_s is not None and not self.slow_after_s > 0:
+            raise ValueError(f"slow_after_s must be more than 0, not {self.slow_after_s}")
         if self.significant and self.restart is Restart.PERMANENT:
             raise ValueError(f"{self.id!r} cannot be significant: a permanent child never ends by itself")
 

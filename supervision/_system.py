@@ -13,12 +13,15 @@ from ._cell import Cell
 from ._child import start_failure
 from ._children import ChildCount, ChildInfo, count_of, infos_of
 from ._errors import ActorStopped, EscalationError, NotASupervisor
-from ._events import EventHub, EventStream
+from ._events import Event, EventHub, EventStream
 from ._exit import Killed
 from ._gate import Gate
+from ._inspect import actor_cell, live_actor, state_text, suspend
 from ._native import clock, stopwatch, thread_portal
+from ._observer import Observer, TraceStream
 from ._ref import Ref
 from ._registry import NamedRef, Registry
+from ._slow import SlowWatch
 from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
 from ._supervisor import SupervisorProcess, new_process
 from ._survey import Survey, tree_of
@@ -38,10 +41,11 @@ class System:
     def __init__(self, spec: SupervisorSpec | DynamicSupervisorSpec, name: str, tasks: Tasks) -> None:
         self.name = name
         self.tasks = tasks
-        self.events = EventHub()
+        self.events: EventHub[Event] = EventHub()
         self.registry = Registry()
         self.portal = thread_portal()
         self.now, self.stopwatch = clock(), stopwatch()
+        self.slow = SlowWatch(self)
         self.ended = Gate()
         self.body: anyio.CancelScope | None = None
         self.fatal: BaseException | None = None
@@ -195,12 +199,57 @@ class System:
         """
         return await Survey().of(self._root, self.name)
 
-    def subscribe(self, capacity: int = 1024) -> EventStream:
+    def subscribe(self, capacity: int = 1024) -> EventStream[Event]:
         """A stream of events, from the moment its block is entered until the system has ended.
 
         :param capacity: events kept for a slow observer; older ones are dropped and counted
         """
         return EventStream(self.events, capacity)
+
+    def get_state(self, path: str) -> str:
+        """What :meth:`Actor.state` tells now, one ``name = value`` a line, at most 8,000 characters.
+
+        Also of an actor that hangs in a handler. Values under names like ``token`` are not shown.
+
+        :raises ActorStopped: no actor is up at that path
+        :raises NotAnActor: a supervisor is
+        """
+        return state_text(live_actor(self, path))
+
+    async def suspend(self, path: str, timeout: float = 5.0) -> None:
+        """Have an actor take nothing in hand any more; returns when the message in hand is done.
+
+        Its mailbox fills by its policy, its timers and notices wait, its background tasks run on. A stop, a
+        kill, :meth:`get_state` and the tree work as ever. It lasts until :meth:`resume`, also if this call
+        ends early, and ends with the incarnation.
+
+        :param timeout: seconds to wait for the message in hand
+        :raises AskTimeout: it was not done in time
+        :raises ActorStopped: no actor is up at that path, or it ended meanwhile
+        :raises NotAnActor: a supervisor is there
+        """
+        await suspend(live_actor(self, path), timeout)
+
+    def resume(self, path: str) -> None:
+        """Have a suspended actor go on; without effect on any other.
+
+        :raises ActorStopped: no actor is up at that path
+        :raises NotAnActor: a supervisor is there
+        """
+        live_actor(self, path).resume()
+
+    def trace(self, path: str, capacity: int = 256) -> TraceStream:
+        """A stream of what becomes of each message of an actor, from the moment its block is entered,
+        over its restarts, until it has ended for good.
+
+        :param capacity: steps kept for a slow observer; older ones are dropped and counted
+        :raises ActorStopped: no actor lives at that path
+        :raises NotAnActor: a supervisor does
+        """
+        cell = actor_cell(self, path)
+        if cell.observer is None:
+            cell.observer = Observer(cell, None)
+        return TraceStream(cell, cell.observer, capacity)
 
     def stop(self) -> None:
         """Ask for the orderly end; returns at once, :meth:`wait` tells when it is done."""
@@ -252,6 +301,7 @@ class System:
             self.escalation = f"the root supervisor of {self.name} ended: {root.reason}"
             if self.body is not None and not self._waiting:
                 self.body.cancel()
+        self.slow.close()
         self.events.close()
         self.ended.open()
 

@@ -17,7 +17,7 @@ class TreeNode:
 
     :ivar id: among its siblings; the root's is the name of the system
     :ivar path: from the root, which has ``""``
-    :ivar state: ``starting``, ``running``, ``backoff``, ``stopping`` or ``stopped``
+    :ivar state: ``starting``, ``running``, ``suspended``, ``backoff``, ``stopping`` or ``stopped``
     :ivar incarnation: 1 for the first
     :ivar restarts: how often it was started again
     :ivar mailbox_depth: messages waiting

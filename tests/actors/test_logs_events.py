@@ -28,6 +28,8 @@ from supervision import (
     RestartScheduled,
     Shutdown,
     ShutdownTimeout,
+    SlowHandler,
+    SnapshotFailed,
     SupervisorSpec,
     Trace,
     handles,
@@ -84,6 +86,8 @@ def test_a_crash_is_an_error_with_its_traceback_and_its_guild() -> None:
         (ShutdownTimeout(PLAYER, 5.0), "error", "did not stop in time"),
         (Overflowed(PLAYER, "reject", 64), "warning", "mailbox is full"),
         (DeadLetter(PLAYER, object(), "stopped"), "debug", "a message was not handled"),
+        (SlowHandler(PLAYER, "Play", 2.0, running=True), "warning", "a handler is slow"),
+        (SnapshotFailed(PLAYER, "OSError: x"), "error", "no state was handed over"),
     ],
 )
 def test_every_event_has_its_level_and_its_words(event: Event, level: str, words: str) -> None:
@@ -138,7 +142,7 @@ async def test_a_running_systems_crash_and_restart_are_told() -> None:
     assert lines[0]["error"] == "ValueError: boom"
 
 
-async def restarted(events: EventStream) -> None:
+async def restarted(events: EventStream[Event]) -> None:
     with anyio.fail_after(10):
         async for event in events:
             if isinstance(event, ChildStarted):

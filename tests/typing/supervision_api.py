@@ -48,6 +48,8 @@ from supervision import (
     MailboxFull,
     MailboxSpec,
     MessageDropped,
+    MessageStep,
+    MessageTraced,
     NamedRef,
     NameNotFound,
     NameTaken,
@@ -64,6 +66,8 @@ from supervision import (
     RestartScheduled,
     Shutdown,
     ShutdownTimeout,
+    SlowHandler,
+    SnapshotFailed,
     StartFailed,
     StartTimeout,
     StashFull,
@@ -74,6 +78,7 @@ from supervision import (
     Terminated,
     TooManyChildren,
     Trace,
+    TraceStream,
     TreeNode,
     handles,
     open_system,
@@ -236,7 +241,7 @@ async def life() -> None:
         rows(system.tree())
         rows(await system.survey())
         stream = system.subscribe(capacity=8)
-        assert_type(stream, EventStream)
+        assert_type(stream, EventStream[Event])
         async with stream as events:
             async for event in events:
                 observe(event)
@@ -289,6 +294,46 @@ def observe_trouble(event: Event) -> None:
             assert_type((event.policy, event.capacity), tuple[str, int])
         case DeadLetter():
             assert_type((event.message, event.why), tuple[object, str])
+        case SlowHandler():
+            assert_type((event.message, event.seconds, event.running), tuple[str, float, bool])
+        case SnapshotFailed():
+            assert_type(event.why, str)
+
+
+async def operations(system: System) -> None:
+    """On a live actor: its state is text, its trace a stream of steps."""
+    ChildSpec("a", Actor, slow_after_s=0.5, hand_over=True, mailbox=MailboxSpec(stash=8))
+    assert_type(system.get_state("a"), str)
+    assert_type(await system.suspend("a", timeout=1), None)
+    assert_type(system.resume("a"), None)
+    stream = system.trace("a", capacity=8)
+    assert_type(stream, TraceStream)
+    async with stream as steps:
+        async for step in steps:
+            assert_type(step, MessageTraced)
+            assert_type(
+                (step.at, step.step, step.message, step.seconds), tuple[float, MessageStep, str, float]
+            )
+            assert_type(step.text, str)
+
+
+class Keeper(Actor):
+    """Puts aside, and hands over."""
+
+    def snapshot(self) -> list[int]:
+        assert_type(self.ctx.snapshot, object)
+        return [1]
+
+    async def receive(self, message: object) -> object:
+        assert_type(self.ctx.stash(), None)
+        assert_type(self.ctx.unstash_all(), None)
+        raise StashFull("no room")
+
+
+def kept(reason: Crashed) -> None:
+    """Where a crash happened, without frames."""
+    assert_type(reason.trace, Trace | None)
+    assert_type(reason.traceback, str)
 
 
 def named(ref: Ref) -> None:

@@ -77,7 +77,7 @@ WRITTEN: dict[type[Event], Callable[[Any, float], str]] = {
 }
 
 
-class Tape(EventStream):
+class Tape(EventStream[Event]):
     """Writes every event down at the very moment it is published."""
 
     def __init__(self, system: System, performance: Performance) -> None:
