@@ -58,7 +58,7 @@ async def test_a_request_is_watched_too(stage: Stage) -> None:
     assert [event.message for event in told] == ["Hang"]
 
 
-async def test_it_is_off_by_default(stage: Stage) -> None:
+async def test_slow_reports_are_off_by_default(stage: Stage) -> None:
     """Nothing looks at a message then."""
     async with open_system(slow(stage, "a", after_s=None)) as system:
         system.lookup("a").tell(Hang(1000))
