@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tests.bench.faults.measure import Conditions
@@ -31,8 +32,13 @@ def gap_ms(heard: GapReport) -> float:
 
 
 def worst(rounds: Sequence[Heard]) -> Heard:
-    """Row by row the round with the longest silence."""
-    return {row: max((each[row] for each in rounds), key=gap_ms) for row in rounds[0]}
+    """Row by row the round with the longest silence, with the most frames that any round lost or repeated."""
+    return {row: _worst([each[row] for each in rounds]) for row in rounds[0]}
+
+
+def _worst(heard: Sequence[GapReport]) -> GapReport:
+    lost, repeated = max(each.lost for each in heard), max(each.repeated for each in heard)
+    return replace(max(heard, key=gap_ms), lost=lost, repeated=repeated)
 
 
 def cell(heard: GapReport | None) -> str:
@@ -42,6 +48,12 @@ def cell(heard: GapReport | None) -> str:
     if not came_back(heard):
         return "never"
     return f"{heard.longest_gap_ms:.0f} / {heard.lost}" + (f" +{heard.repeated}" if heard.repeated else "")
+
+
+def coloured(row: Row, heard: GapReport | None) -> str:
+    """The cell, red where something is worse than the table allows."""
+    text = cell(heard)
+    return f"[red]{text}[/red]" if heard is not None and row.broken(heard) else text
 
 
 def rows_of(columns: dict[Column, Heard]) -> list[Row]:

@@ -15,6 +15,7 @@ import anyio
 from loopback.demo.bot import STOP_S, bot_environment, stop
 from loopback.media_server import MediaServer
 from tests.bench.faults.numbered import write_numbered
+from tests.bench.faults.rows import LISTEN_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -38,6 +39,8 @@ class Player(Protocol):
 
     name: str
     ours: bool
+    patience_s: float
+    """How long the slowest fault may take until it is over, or given up."""
 
     def playing(
         self, discord: Loopback, channels: Mapping[Guild, VoiceChannel], folder: Path
@@ -49,6 +52,7 @@ class StockPlayer:
 
     name = "stock discord.py"
     ours = False
+    patience_s = 40.0  # it comes back after 28.5 s from some faults; after 30 s it gives up
 
     @asynccontextmanager
     async def playing(
@@ -79,6 +83,7 @@ class OurPlayer:
 
     name = "ostinato"
     ours = True
+    patience_s = LISTEN_S
 
     @asynccontextmanager
     async def playing(

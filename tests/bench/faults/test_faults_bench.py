@@ -34,7 +34,7 @@ def test_the_worst_of_the_rounds_is_shown() -> None:
     rounds = [{row: heard(40.0)}, {row: heard(30.0, open_ms=9000.0)}, {row: heard(80.0)}]
 
     assert worst(rounds)[row].open_ms == 9000.0
-    assert cell(worst(rounds[:1] + rounds[2:])[row]) == "80 / 0"
+    assert cell(worst([{row: heard(40.0, lost=2)}, rounds[2]])[row]) == "80 / 2"
 
 
 def test_a_cell_says_gap_losses_and_repeats_or_that_nothing_came_back() -> None:
