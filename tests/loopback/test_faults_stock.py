@@ -35,6 +35,8 @@ pytestmark = pytest.mark.anyio
 HOLE_S = 0.6
 LISTEN_S = 1.5
 LATENCY_MS = 25.0
+UDP_LATENCY_MS = 5.0
+"""discord.py listens for the answer of IP discovery a moment after it has asked: too late without any."""
 
 
 class Numbered(discord.AudioSource):
@@ -61,6 +63,7 @@ FAULTS: dict[str, Callable[[GuildFaults], object]] = {
 
 async def test_the_faults_side_by_side() -> None:
     async with Loopback(LoopbackSettings(gateway_latency_ms=LATENCY_MS)) as loopback:
+        loopback.faults.everywhere.udp.delay(UDP_LATENCY_MS)
         guilds = {name: loopback.add_guild(name) for name in FAULTS}
         heard: dict[str, GapReport] = {}
         async with logged_in(loopback) as client:

@@ -171,6 +171,8 @@ async def test_leaving_closes_the_voice_session_and_joining_again_works() -> Non
 
 async def test_a_bot_that_is_moved_is_heard_in_a_new_session() -> None:
     async with Loopback() as loopback:
+        # discord.py listens for the answer of IP discovery a moment after it has asked.
+        loopback.faults.everywhere.udp.delay(5.0)
         guild = loopback.add_guild("Guild")
         first, second = guild.add_voice_channel("First"), guild.add_voice_channel("Second")
         async with logged_in(loopback) as client:

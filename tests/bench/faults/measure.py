@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 GATEWAY_LATENCY_MS: Final = 25.0
 """Discord's own is 20 to 30 ms, and clients behave otherwise without any."""
+UDP_LATENCY_MS: Final = 5.0
+"""One way. Without any, stock discord.py may miss the answer of IP discovery, for which it listens a moment
+after it has asked, and then waits for ever: a fault that only a network without length has.
+"""
 RTCP_S: Final = 1.0
 STAGGER_S: Final = 0.13
 """Between two faults: a handshake takes some tens of milliseconds, and is not to meet others."""
@@ -64,6 +68,7 @@ async def _suffer(
     voice = VoiceSettings(rtcp_interval_s=RTCP_S if conditions.rtcp else None)
     settings = LoopbackSettings(gateway_latency_ms=GATEWAY_LATENCY_MS, voice=voice)
     async with Loopback(settings) as discord:
+        discord.faults.everywhere.udp.delay(UDP_LATENCY_MS)
         guilds = {row: discord.add_guild(row.name) for row in rows}
         channels = {guild: guild.add_voice_channel("Music") for guild in guilds.values()}
         if conditions.dave:
