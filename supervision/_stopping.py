@@ -61,8 +61,7 @@ class Stopping:
 
     def lingering(self, child_id: str) -> Process | None:
         """The incarnation of that child that could not be stopped and is still there."""
-        process = self._left_behind.get(child_id)
-        return None if process is None or process.ended.is_open else process
+        return self._left_behind.get(child_id)
 
     def has_ended(self, cell: Cell, process: Process) -> None:
         """If it was left behind, its successor may come."""

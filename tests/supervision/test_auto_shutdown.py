@@ -73,6 +73,14 @@ async def test_any_significant_ends_with_the_first(stage: Stage, restart: Restar
         assert await system.lookup("d").ask(Echo(1)) == 1
 
 
+async def test_the_end_of_any_other_child_is_not_significant(stage: Stage) -> None:
+    """It ends by itself, and that is all."""
+    async with open_system(house(stage, ANY)) as system:
+        await system.start_child("sub", ChildSpec("t", stage, restart=Restart.TEMPORARY))
+        await end(system, "sub/t", "crash")
+        assert state_of(system, "sub") == "running"
+
+
 async def test_all_significant_ends_with_the_last(stage: Stage) -> None:
     """The first that ends is not the end; a third child that is not significant does not count."""
     async with open_system(house(stage, ALL)) as system:

@@ -261,9 +261,12 @@ async def test_restart_child_brings_back_what_had_ended_normally(stage: Stage) -
     async with open_system(
         SupervisorSpec((ChildSpec("a", stage, restart=Restart.TRANSIENT), floor))
     ) as system:
+        system.lookup("a").tell(Crash("early"))
         await system.lookup("a").ask(Quit())
         await anyio.sleep(1)
         await system.restart_child("", "a")
+        row = system.tree().children[0]
+        assert (row.last_error, row.last_error_at is None) == ("PuppetError: early", False)
         system.lookup("a").tell(Crash())
         assert await system.lookup("a").ask(Echo(1)) == 1
         await system.terminate_child("", "sub")
@@ -322,6 +325,7 @@ async def test_delete_child_frees_the_id(stage: Stage) -> None:
         async with system.subscribe() as events:
             await system.delete_child("", "a")
             assert await anext(events) == ChildDeleted("a")
+        assert system.find("a") is None
         assert system.lookup("a") == await system.start_child("", ChildSpec("a", stage))
         assert [row.id for row in system.which_children("")] == ["b", "a"]
 

@@ -128,6 +128,8 @@ async def test_names_are_given_and_taken_at_run_time(stage: Stage) -> None:
         system.register("first", b)
         assert await first.ask(Echo("b")) == "b"
         assert stage.handled == [("sub/a", "a"), ("sub/b", "b")]
+        await system.terminate_child("sub", "a")
+        assert system.names() == {"floor": "sub", "clock": "sub/b", "first": "sub/b"}
         with pytest.raises(NameNotFound):
             system.unregister("third")
         with pytest.raises(ActorStopped):

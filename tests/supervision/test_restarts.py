@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count, product
+from contextlib import suppress
+from itertools import count, pairwise, product
 from typing import Any, cast
 
 import anyio
@@ -13,6 +14,7 @@ from hypothesis import given, strategies as st
 from tenacity import wait_fixed
 
 from supervision import (
+    ActorStopped,
     Backoff,
     ChildSpec,
     DynamicSupervisorSpec,
@@ -23,6 +25,7 @@ from supervision import (
     RestartScheduled,
     Strategy,
     SupervisorSpec,
+    System,
     open_system,
 )
 from supervision._alarms import Alarms
@@ -299,32 +302,34 @@ async def test_thousands_of_dynamic_children(stage: Stage) -> None:
 
 @pytest.mark.parametrize("native", [False, True])
 async def test_a_crowd_starts_and_stops_by_turns(stage: Stage, native: bool) -> None:
-    """Others run many times meanwhile, and a native cancel of the supervisor amid its stop spoils nothing."""
-    turns, count = 0, 500
+    """Between two turns of others a handful starts, is told to stop, stops, and is forgotten; a native
+    cancel of the supervisor amid its stop spoils nothing.
+    """
+    count, most = 500, 64
+    seen: list[tuple[int, int]] = []
 
-    async def take_turns() -> None:
-        nonlocal turns
+    async def look(system: System) -> None:
         while True:
-            turns += 1
+            with suppress(ActorStopped):
+                seen.append((len(stage.journal), system.count_children("d").specs))
             await checkpoint()
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(take_turns)
-        async with open_system(SupervisorSpec((ChildSpec("d", DynamicSupervisorSpec()),))) as system:
-            before = turns
-            async with anyio.create_task_group() as starters:
-                for number in range(count):
-                    starters.start_soon(system.start_child, "d", ChildSpec(str(number), stage))
-            assert turns - before > count / 50
-            before = turns
-            system.stop()
-            for _ in range(10):
-                await checkpoint()
-            if native:
-                cancel_natively("d")
-            await system.wait()
-            assert turns - before > count / 50
+    spec = SupervisorSpec((ChildSpec("d", DynamicSupervisorSpec()),))
+    async with open_system(spec) as system, anyio.create_task_group() as group:
+        group.start_soon(look, system)
+        async with anyio.create_task_group() as starters:
+            for number in range(count):
+                starters.start_soon(system.start_child, "d", ChildSpec(str(number), stage))
+        system.stop()
+        for _ in range(10):
+            await checkpoint()
+        if native:
+            cancel_natively("d")
+        await system.wait()
         group.cancel_scope.cancel()
+    for (notes, children), (notes_then, children_then) in pairwise(seen):
+        assert notes_then - notes <= 2 * most
+        assert abs(children_then - children) <= most
     assert sorted(stage.of("stop")) == sorted(stage.of("start"))
     assert len(stage.of("stop")) == count
 
@@ -350,6 +355,24 @@ def test_moot_alarms_go_bit_by_bit() -> None:
         alarms.set(float(number), cast("Any", moment))
         moment.is_moot = True
     assert len(alarms._heap) <= 2
+
+
+async def test_dynamic_children_are_told_in_reverse(stage: Stage) -> None:
+    """While the first are not told yet, the last ones are on their way."""
+    hands = ChildSpec("d", DynamicSupervisorSpec())
+    async with open_system(SupervisorSpec((hands,))) as system:
+        for number in range(40):
+            await system.start_child("d", ChildSpec(str(number), stage))
+            stage.stop_delays_s[f"d/{number}"] = 1
+        system.stop()
+        seen: list[list[str]] = []
+        while not seen or seen[-1] == ["running"] * 40:
+            await checkpoint()
+            seen.append([row.state for row in system.which_children("d")])
+        await system.wait()
+    told = seen[-1].count("stopping")
+    assert 0 < told < 40
+    assert seen[-1] == ["running"] * (40 - told) + ["stopping"] * told
 
 
 async def test_dynamic_children_may_stop_in_order(stage: Stage) -> None:
