@@ -18,7 +18,6 @@ from ._errors import (
     StartFailed,
     TooManyChildren,
 )
-from ._events import ChildDeleted
 from ._exit import Shutdown
 from ._spec import ChildSpec, DynamicSupervisorSpec, check_significance
 
@@ -70,10 +69,7 @@ def restart_child(owner: SupervisorProcess, child_id: str, slot: Slot) -> None:
 
 def delete_child(owner: SupervisorProcess, child_id: str, slot: Slot) -> None:
     """Forget a stopped child."""
-    cell = _find_stopped(owner, child_id)
-    del owner.children[child_id]
-    owner.system.forget(cell)
-    owner.system.events.publish(ChildDeleted(cell.path))
+    owner.delete(_find_stopped(owner, child_id))
     slot.succeed(None)
 
 

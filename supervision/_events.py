@@ -72,7 +72,7 @@ class ChildStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChildDeleted(Event):
-    """A child that had stopped was deleted by ``delete_child``."""
+    """A child that had stopped was forgotten: by ``delete_child``, or with its supervisor."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,8 +173,9 @@ class Mailbox:
 
     @property
     def needs_care(self) -> bool:
-        """Whether taking a message is more than taking the first of the queue."""
-        return bool(self._senders) or (self._stash is not None and self._stash.has_returned)
+        """Whether taking a message is more than taking the first of the queue, or something comes before."""
+        returned = self._stash is not None and self._stash.has_returned
+        return bool(self._senders or self.system) or returned
 
     def take(self, ask: Ask) -> bool:
         """A request is about to run: whether somebody still waits for it. If not it is skipped."""

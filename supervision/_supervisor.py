@@ -12,7 +12,7 @@ from ._alarms import Alarm, Alarms, PatienceOver, RestartDue
 from ._cell import Cell, State
 from ._child import patience_s, shutdown_limit_s, start_failure
 from ._errors import ActorStopped
-from ._events import ChildAdded
+from ._events import ChildAdded, ChildDeleted
 from ._exit import ExitReason, Shutdown
 from ._native import Waiter, new_waiter, wait, wake
 from ._process import Process
@@ -118,7 +118,10 @@ class SupervisorProcess(Process):
         while self.children:
             cell = next(reversed(self.children.values()))
             ended = await self.stopping.put_down(cell)
-            self.forget(cell, ended or Shutdown())
+            if cell.is_over:
+                self.delete(cell)
+            else:
+                self.forget(cell, ended or Shutdown())
             if turns.are_over:
                 await self.give_way()
 
@@ -241,6 +244,12 @@ class SupervisorProcess(Process):
         self.children.pop(cell.spec.id, None)
         self.system.forget(cell)
         cell.close(reason, removed=True)  # unless it had stopped before, and stayed in the tree
+
+    def delete(self, cell: Cell) -> None:
+        """It had ended before, and now its place is gone too."""
+        del self.children[cell.spec.id]
+        self.system.forget(cell)
+        self.system.events.publish(ChildDeleted(cell.path))
 
     async def _lose_patience(self, cell: Cell, process: Process) -> None:
         """It should have come up by now, or ended if it is leaving."""

@@ -7,6 +7,7 @@ import pytest
 
 from supervision import (
     Backoff,
+    ChildDeleted,
     ChildExited,
     ChildSpec,
     ChildStarted,
@@ -23,7 +24,7 @@ from supervision import (
 )
 from supervision._mailbox import make_mailbox
 from supervision._slot import Ask
-from supervision.testing import Crash, Echo, Hang, Puppet, Stage
+from supervision.testing import Crash, Echo, Hang, Puppet, Quit, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +161,17 @@ async def test_the_room_of_the_abandoned_belongs_to_who_came_first() -> None:
         assert done == ["a", "b"]
         assert [box.pop(), box.pop()] == ["a", "b"]
     assert done == ["a", "b", "c"]
+
+
+async def test_a_stopped_child_is_forgotten_with_its_supervisor(stage: Stage) -> None:
+    """Nobody was told, and its place was kept for ever."""
+    floor = SupervisorSpec((ChildSpec("b", stage, restart=Restart.TRANSIENT),))
+    spec = SupervisorSpec((ChildSpec("sub", floor, restart=Restart.TEMPORARY),))
+    async with open_system(spec) as system, system.subscribe() as events:
+        await system.lookup("sub/b").ask(Quit())
+        await anyio.sleep(1)
+        await system.kill("sub")
+        await anyio.sleep(1)
+        assert system.find("sub/b") is None
+        system.stop()
+        assert [event.path async for event in events if isinstance(event, ChildDeleted)] == ["sub/b"]

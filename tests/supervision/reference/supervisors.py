@@ -238,7 +238,11 @@ class SupervisorLife(ChildLife):
                 if place.life is not None and not place.life.ended:
                     place.life.stop()
         for place in down:
-            self._forget(place, (yield from self._put_down(place)))
+            reason = yield from self._put_down(place)
+            if place.is_over:
+                self._delete(place)
+            else:
+                self._forget(place, reason)
 
     def _put_down(self, place: Place) -> Reason:
         """Stop a child and wait for its end, or for its limit."""
@@ -307,7 +311,8 @@ class SupervisorLife(ChildLife):
         elif not place.is_over:
             command.answer("ChildRestarting" if place.state == "backoff" else "ChildRunning")
         elif command.order == "delete":
-            self._delete(command, place)
+            self._delete(place)
+            command.answer("done")
         elif self._lingering(name) is not None:
             command.answer("StartFailed")
         else:
@@ -323,12 +328,11 @@ class SupervisorLife(ChildLife):
         place.incarnation, place.kept, place.starter = old.incarnation, True, command
         self._start_alone(place)
 
-    def _delete(self, command: Message, place: Place) -> None:
+    def _delete(self, place: Place) -> None:
         self.children.remove(place)
         if self.world.places.get(place.path) is place:
             del self.world.places[place.path]
         self.world.event(place.path, "deleted")
-        command.answer("done")
 
     def _dismiss(self, command: Message, place: Place) -> None:
         if place.is_over:
