@@ -17,6 +17,7 @@ from anyio.lowlevel import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+    from contextlib import AbstractAsyncContextManager
 
 R = TypeVar("R")
 
@@ -131,6 +132,12 @@ async def wait(waiter: Waiter, timeout_s: float) -> None:
         await waiter
     finally:
         timer.cancel()
+
+
+def open_nursery() -> AbstractAsyncContextManager[Any]:
+    """A nursery of trio's."""
+    manager: AbstractAsyncContextManager[Any] = sys.modules["trio"].open_nursery()
+    return manager
 
 
 def _trio() -> Any:
