@@ -134,6 +134,17 @@ async def wait(waiter: Waiter, timeout_s: float) -> None:
         timer.cancel()
 
 
+class Timer(Protocol):
+    """Can be called off."""
+
+    def cancel(self) -> None: ...
+
+
+def call_at(at: float, function: Callable[[], None]) -> Timer:
+    """Have asyncio call something at that time of its clock."""
+    return asyncio.get_running_loop().call_at(at, function)
+
+
 def open_nursery() -> AbstractAsyncContextManager[Any]:
     """A nursery of trio's."""
     manager: AbstractAsyncContextManager[Any] = sys.modules["trio"].open_nursery()

@@ -14,7 +14,7 @@ from ._child import patience_s, shutdown_limit_s, start_failure
 from ._errors import ActorStopped
 from ._events import ChildAdded, ChildDeleted
 from ._exit import ExitReason, Shutdown
-from ._native import Waiter, new_waiter, wait, wake
+from ._parking import Parking
 from ._process import Process
 from ._recovery import Recovery
 from ._slot import Slot
@@ -48,7 +48,7 @@ class SupervisorProcess(Process):
     :ivar children: by id, in start order
     """
 
-    __slots__ = ("_inbox", "_recovery", "_waker", "alarms", "children", "spec", "stopping")
+    __slots__ = ("_inbox", "_parking", "_recovery", "alarms", "children", "spec", "stopping")
 
     def __init__(self, cell: Cell, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
         super().__init__(cell)
@@ -58,7 +58,7 @@ class SupervisorProcess(Process):
         self._recovery = Recovery(self, spec)
         self.stopping = Stopping(self)
         self._inbox: deque[Ended | Command] = deque()
-        self._waker: Waiter | None = None
+        self._parking = Parking()
 
     # called from outside
 
@@ -81,8 +81,7 @@ class SupervisorProcess(Process):
         if self.closing:
             return  # nothing is decided any more
         self._inbox.append(item)
-        if self._waker is not None:
-            wake(self._waker)
+        self._parking.wake()
 
     # life
 
@@ -130,6 +129,7 @@ class SupervisorProcess(Process):
             if isinstance(item, Command):
                 item.slot.fail(ActorStopped(f"the supervisor {self.cell.path!r} has ended"))
         self._inbox.clear()
+        self._parking.close()
 
     async def _handle(self, item: Ended | Command) -> None:
         if isinstance(item, Ended):
@@ -150,9 +150,7 @@ class SupervisorProcess(Process):
     async def _park(self) -> None:
         if self._inbox:
             return
-        self._waker = new_waiter()
-        await wait(self._waker, max(0.0, self.alarms.first_at - self.system.now()))
-        self._waker = None
+        await self._parking.park(self.alarms.first_at)
 
     # starting
 
