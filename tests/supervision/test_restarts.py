@@ -16,13 +16,16 @@ from tenacity import wait_fixed
 from supervision import (
     ActorStopped,
     Backoff,
+    ChildExited,
     ChildSpec,
     DynamicSupervisorSpec,
     EscalationError,
     Intensity,
+    Killed,
     Request,
     Restart,
     RestartScheduled,
+    Shutdown,
     Strategy,
     SupervisorSpec,
     System,
@@ -33,6 +36,10 @@ from supervision._intensity import Window
 from supervision.testing import Crash, Echo, Hang, Quit, Stage
 
 pytestmark = pytest.mark.anyio
+
+
+def name_of_backend() -> str:
+    return "asyncio" if asyncio._get_running_loop() else "trio"
 
 
 def cancel_natively(name: str) -> None:
@@ -320,13 +327,17 @@ async def test_a_crowd_starts_and_stops_by_turns(stage: Stage, native: bool) -> 
         async with anyio.create_task_group() as starters:
             for number in range(count):
                 starters.start_soon(system.start_child, "d", ChildSpec(str(number), stage))
-        system.stop()
-        for _ in range(10):
-            await checkpoint()
-        if native:
-            cancel_natively("d")
-        await system.wait()
+        async with system.subscribe(capacity=4) as events:
+            system.stop()
+            for _ in range(10):
+                await checkpoint()
+            if native:
+                cancel_natively("d")
+            await system.wait()
+            last = [event.reason async for event in events if isinstance(event, ChildExited)]
         group.cancel_scope.cancel()
+    killed = native and name_of_backend() == "asyncio"
+    assert last[0] == (Killed("foreign code") if killed else Shutdown())
     for (notes, children), (notes_then, children_then) in pairwise(seen):
         assert notes_then - notes <= 2 * most
         assert abs(children_then - children) <= most

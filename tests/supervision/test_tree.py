@@ -84,6 +84,16 @@ async def test_a_row_tells_all(stage: Stage) -> None:
         tree.state = "running"  # type: ignore[misc]  # that is the point
 
 
+async def test_the_tree_of_a_system_that_has_ended(stage: Stage) -> None:
+    """Its root is stopped, up no longer, and alone."""
+    async with open_system(house(stage), name="house") as system:
+        await anyio.sleep(5)
+        system.stop()
+        await system.wait()
+        tree = system.tree()
+    assert (tree.state, tree.uptime_s, tree.children) == ("stopped", 0, ())
+
+
 async def test_the_tree_is_text(stage: Stage) -> None:
     """A line for each, with what is out of the ordinary."""
     async with open_system(house(stage), name="house") as system:
