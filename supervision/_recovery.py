@@ -55,8 +55,6 @@ class Recovery:
             self._owner.spawn_child(cells[0])  # its acknowledgement or its end arrives as a message
             return
         for cell in cells:
-            if self._owner.soft.cancel_called:
-                return
             process = await self._owner.start_and_wait(cell)
             if not process.ready:
                 await self.recover(cell, process)
