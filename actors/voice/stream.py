@@ -20,6 +20,8 @@ FRAME_NS: Final = 20_000_000
 FRAME_S: Final = FRAME_NS / 1_000_000_000
 #: The way to the server is looked at every so many frames: 200 ms.
 _CHECK_FRAMES: Final = 10
+#: Where nothing proves what arrived, so many frames are kept: at most one second is heard twice.
+_UNPROVEN_FRAMES: Final = 50
 
 OnEvent = Callable[[StreamEvent], None]
 
@@ -200,10 +202,11 @@ class Stream:
 
     def _draw(self) -> bytes | None:
         """What waits on the tape first. A source that raises has ended, and must not take the clock down."""
-        play = self._current
-        waiting = self._tape.head()
-        if waiting is not None or play is None:
-            return waiting
+        waiting, play = self._tape.waiting, self._current
+        if waiting:
+            return waiting[0]
+        if play is None:
+            return None
         try:
             return play.source.next_frame()
         except Exception as error:
@@ -218,14 +221,22 @@ class Stream:
             self._tape.hold(frame)
             transport.skip(1)
             return False
-        self._tape.left(frame)
         self._sent += 1
         self._starved = False
         self._trailing = 0
-        self._step_on()
+        tape, play = self._tape, self._current
+        if tape.waiting or play is None:
+            tape.left(frame)
+            self._step_on(1)
+        else:  # as `tape.left` and `_step_on` do, without what it costs to call them 50,000 times a second
+            tape.kept.append(frame)
+            tape.number += 1
+            play.position += 1
+            if not play.started:
+                self._started(play)
         return True
 
-    def _step_on(self, frames: int = 1) -> None:
+    def _step_on(self, frames: int) -> None:
         """The position after so many frames; those of earlier sources move nothing."""
         earlier = min(self._earlier, frames)
         self._earlier -= earlier
@@ -233,8 +244,11 @@ class Stream:
         if play is not None:
             play.position += frames - earlier
             if play.position and not play.started:
-                play.started = True
-                self._tell(Started(play.play_id))
+                self._started(play)
+
+    def _started(self, play: Play) -> None:
+        play.started = True
+        self._tell(Started(play.play_id))
 
     def _follow(self) -> Play | None:
         """The current source has ended: take the next one up, and tell so."""
@@ -261,6 +275,8 @@ class Stream:
         path = transport.check(self._tape.number)
         self._skip_arrived(transport)
         arrived = transport.arrived
+        if arrived is None:
+            self._tape.arrived(self._tape.number - _UNPROVEN_FRAMES)
         if path is Path.OPEN or arrived is None:
             return
         if path is Path.CLOSED:
@@ -292,7 +308,7 @@ class Stream:
     # -- silence and slots ----
 
     def _wants_slot(self) -> bool:
-        music = self._current is not None or self._next is not None or self._tape.waiting > 0
+        music = self._current is not None or self._next is not None or bool(self._tape.waiting)
         return music and not self._paused
 
     def _reschedule(self) -> None:

@@ -18,55 +18,48 @@ class Tape:
     """Frames are numbered from 0 in the order in which they first left; one sent again keeps its number.
 
     :ivar number: of the frame that leaves next
+    :ivar kept: what has left and may not have arrived; the last one has the number before `number`
+    :ivar waiting: what was taken back or refused, and leaves before any new frame; the first has `number`
     """
 
-    __slots__ = ("_kept", "_waiting", "number")
+    __slots__ = ("kept", "number", "waiting")
 
     def __init__(self, limit: int = TAPE_FRAMES) -> None:
-        self._kept: deque[bytes] = deque(maxlen=limit)  # the last one has the number before `number`
-        self._waiting: deque[bytes] = deque()  # taken back or refused; the first one has `number`
+        self.kept: deque[bytes] = deque(maxlen=limit)
+        self.waiting: deque[bytes] = deque()
         self.number = 0
 
-    @property
-    def waiting(self) -> int:
-        """Frames that are to leave (again) before any new one."""
-        return len(self._waiting)
-
-    def head(self) -> bytes | None:
-        """The frame that waits to leave, or None: then it is a new one's turn."""
-        return self._waiting[0] if self._waiting else None
-
     def left(self, frame: bytes) -> None:
-        """`frame`, which is the head or a new one, has left."""
-        if self._waiting:
-            self._waiting.popleft()
-        self._kept.append(frame)
+        """`frame`, the first that waits or else a new one, has left."""
+        if self.waiting:
+            self.waiting.popleft()
+        self.kept.append(frame)
         self.number += 1
 
     def hold(self, frame: bytes) -> None:
-        """`frame`, which is the head or a new one, could not leave: it waits."""
-        if not self._waiting:
-            self._waiting.append(frame)
+        """`frame`, the first that waits or else a new one, could not leave: it waits."""
+        if not self.waiting:
+            self.waiting.append(frame)
 
     def arrived(self, number: int) -> int:
         """Every frame before `number` has arrived; returns how many of these waited to be sent again."""
-        for _ in range(min(len(self._kept), number - self.number + len(self._kept))):
-            self._kept.popleft()
-        skipped = min(max(number - self.number, 0), len(self._waiting))
+        for _ in range(min(len(self.kept), number - self.number + len(self.kept))):
+            self.kept.popleft()
+        skipped = min(max(number - self.number, 0), len(self.waiting))
         for _ in range(skipped):
-            self._waiting.popleft()
+            self.waiting.popleft()
         self.number += skipped
         return skipped
 
     def take_back(self, number: int) -> int:
         """Frames from `number` on did not arrive: they wait to leave again. Returns how many are kept yet."""
-        count = max(min(len(self._kept), self.number - number), 0)
+        count = max(min(len(self.kept), self.number - number), 0)
         for _ in range(count):
-            self._waiting.appendleft(self._kept.pop())
+            self.waiting.appendleft(self.kept.pop())
         self.number -= count
         return count
 
     def clear(self) -> None:
         """Nothing of what was kept is to be heard again."""
-        self._kept.clear()
-        self._waiting.clear()
+        self.kept.clear()
+        self.waiting.clear()
