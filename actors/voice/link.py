@@ -44,6 +44,8 @@ _CLOSE_TO_RESUME: Final = 4000
 #: How long both ends may take to get to what has come in. Too much repeats a frame or two, too little loses
 #: them.
 _PROMPTNESS_S: Final = 0.045
+#: No round trip beyond that is believed: one that was measured in a bad moment would repeat too much.
+_ROUND_TRIP_MAX_S: Final = 0.3
 
 
 class Link:
@@ -358,7 +360,9 @@ class Link:
 
     def _doubt_s(self) -> float:
         """What left within this time may have met a session that was dead already, when its end is known."""
-        return (self.latency_ms or 0.0) / 1000 + _PROMPTNESS_S
+        measured_ms = self._session.udp.pulse.round_trip_ms if self._session is not None else None
+        round_trip_ms = measured_ms if measured_ms is not None else self.latency_ms or 0.0
+        return min(round_trip_ms / 1000, _ROUND_TRIP_MAX_S) + _PROMPTNESS_S
 
     # -- what the main gateway says ----
 

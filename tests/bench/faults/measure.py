@@ -28,6 +28,8 @@ UDP_LATENCY_MS: Final = 5.0
 after it has asked, and then waits for ever: a fault that only a network without length has.
 """
 RTCP_S: Final = 1.0
+LEAD_S: Final = 0.5
+"""Between the marks and the first fault: what is heard again after a fault has been heard since the mark."""
 STAGGER_S: Final = 0.13
 """Between two faults: a handshake takes some tens of milliseconds, and is not to meet others."""
 GATEWAY_LISTEN_S: Final = 12.0
@@ -79,6 +81,7 @@ async def _suffer(
         with tempfile.TemporaryDirectory(prefix="ostinato-faults-") as folder:
             async with player.playing(discord, channels, Path(folder)) as kill:
                 marks = {row: guild.listener.mark() for row, guild in guilds.items()}
+                await anyio.sleep(LEAD_S)
                 async with anyio.create_task_group() as tasks:
                     for row, guild in guilds.items():
                         await anyio.sleep(STAGGER_S)
