@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench-faults bench-kernel bench-voice soak-kernel coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test lint format bench-faults bench-kernel bench-voice bench-mass soak-kernel coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to ot
 
 bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engine, 1 to 1,000 streams (a quarter of an hour)
 	@$(BIN)/python -m tests.bench.voice $(BENCH)
+
+bench-mass: $(READY)  ## all voice sessions of a shard end at once: who is back when (five minutes)
+	@$(BIN)/python -m tests.bench.mass
 
 coverage-kernel: $(READY)  ## every branch of the kernel is taken by its tests, or this fails
 	@$(BIN)/coverage run --source supervision -m pytest --quiet tests/supervision

@@ -13,6 +13,7 @@ from . import voice
 from .keeping import load
 from .messages import (
     AloneTimeout,
+    GatewayBack,
     Joined,
     JoinFailed,
     LinkChanged,
@@ -180,6 +181,18 @@ class Connecting(Recovering):
         gone = self._target is not None and self._port.voice_channel(self._guild_id, self._target) is None
         deleted = gone and self._port.present(self._guild_id)
         await self._over(message.code, Fault.CHANNEL_DELETED if deleted else Fault.KICKED)
+
+    @handles(GatewayBack)
+    async def gateway_back(self, _message: GatewayBack) -> None:
+        """A pause that was only for want of the main gateway is over."""
+        cause, link = self._recovery.cause, self._links.link(self._guild_id)
+        if cause is None or cause.key is not Fault.GATEWAY_AWAY:
+            return
+        if self._recovery.resting:
+            self.ctx.cancel_timer(Timer.REST)
+            await self._advance(happens.Rested(now()))
+        elif link is not None:
+            link.retry()
 
     @handles(ReportLink)
     async def report_link(self, _message: ReportLink) -> None:

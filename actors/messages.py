@@ -340,6 +340,11 @@ class VoiceStates:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayBack:
+    """The guild's shard is connected again: what had to wait for that need wait no more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Silenced:
     """Discord said that the bot may not be heard in its channel; `muted` by a moderator, else for want of a
     permission.

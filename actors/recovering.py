@@ -153,7 +153,9 @@ class Recovering(Actor):
         asked = self._recovery.incident is None
         timeout_s = JOIN_TIMEOUT_S if asked else SERIES_TIMEOUT_S
         try:
-            link = await self._links.connect(channel, on_event=self._listen, timeout_s=timeout_s)
+            link = await self._links.connect(
+                channel, on_event=self._listen, timeout_s=timeout_s, urgent=asked
+            )
         except VoiceError as error:
             self.ctx.ref.tell(JoinFailed(attempt, error.code, error.reason, error.fault))
         except (discord.DiscordException, OSError, TimeoutError) as error:

@@ -230,7 +230,12 @@ class FakeLinks:
         return self.living
 
     async def connect(
-        self, channel: int, *, on_event: Callable[[LinkEvent], None], timeout_s: float = 15.0
+        self,
+        channel: int,
+        *,
+        on_event: Callable[[LinkEvent], None],
+        timeout_s: float = 15.0,
+        urgent: bool = True,
     ) -> FakeLink:
         self.log.append(f"connect {channel}")
         await self.gate.wait()

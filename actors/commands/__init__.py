@@ -22,7 +22,7 @@ __all__ = ["COMMANDS", "Command", "Desk", "add_commands", "commands_table"]
 
 async def add_commands(bot: commands.AutoShardedBot, desk: Desk) -> None:
     """All commands, for guilds only; each slash command is deferred first, so that Discord's 3 s are kept."""
-    for cog in (Playback(desk), VoiceConnection(desk), Inspection(desk), Events(desk)):
+    for cog in (Playback(desk), VoiceConnection(desk), Inspection(desk), Events(bot, desk)):
         await bot.add_cog(cog)
     for command in bot.commands:
         if isinstance(command, commands.HybridCommand) and command.app_command is not None:

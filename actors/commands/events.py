@@ -9,7 +9,7 @@ import structlog
 from discord.ext import commands
 
 from actors.guild import forget_guild, path_of
-from actors.messages import Silenced, VoiceStates
+from actors.messages import GatewayBack, Silenced, VoiceStates
 from supervision import SupervisionError
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def silence(before: discord.VoiceState, after: discord.VoiceState) -> Silenced |
 class Events(commands.Cog):
     """Passes on what Discord says; knows nothing more."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, bot: discord.Client, desk: Desk) -> None:
+        self.bot = bot
         self.desk = desk
 
     @commands.Cog.listener()
@@ -47,6 +48,22 @@ class Events(commands.Cog):
             self.desk.system.lookup(path_of(guild_id, "connection")).tell(message)
         except SupervisionError:
             log.debug("no_tree", guild_id=guild_id)  # a guild that never asked for music
+
+    @commands.Cog.listener()
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """The session of a shard goes on."""
+        self._shard_back(shard_id)
+
+    @commands.Cog.listener()
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """A shard has a new session, and its guilds are known."""
+        self._shard_back(shard_id)
+
+    def _shard_back(self, shard_id: int) -> None:
+        for guild_id in self.desk.rooms.watch.guilds:
+            guild = self.bot.get_guild(guild_id)
+            if guild is not None and guild.shard_id == shard_id:
+                self._tell(guild_id, GatewayBack())
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:

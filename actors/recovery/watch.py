@@ -97,6 +97,11 @@ class Watch:
         """It is back, or given up."""
         self._failing.discard(guild_id)
 
+    @property
+    def guilds(self) -> frozenset[int]:
+        """Those whose voice connection is being recovered."""
+        return frozenset(self._failing)
+
     def alert(self, name: str, guild_id: int, words: str) -> None:
         """Tell whoever runs the bot."""
         self.alerts.append(Alert(time.time(), name, guild_id, words))

@@ -113,11 +113,14 @@ class Links:
         """Every living link."""
         return tuple(self._links.values())
 
-    async def connect(self, channel: VoiceChannel, *, on_event: OnEvent, timeout_s: float = 15.0) -> Link:
+    async def connect(
+        self, channel: VoiceChannel, *, on_event: OnEvent, timeout_s: float = 15.0, urgent: bool = True
+    ) -> Link:
         """Connect to a channel, or move there; a link that is already there is handed over as it is.
 
         A dead or stale voice client of the guild is disposed of first, and its leave awaited.
 
+        :param urgent: somebody waits for it: its requests go before those of links that recover
         :raises VoiceError: if there is no permission, or no working connection within the time
         """
         guild_id = channel.guild.id
@@ -131,7 +134,9 @@ class Links:
             else:
                 await dispose(channel.guild)
                 link = await self._open(channel, on_event)
+            link.standing.urgent = urgent
             await self._until_ready(link, timeout_s)
+            link.standing.urgent = False
             await link.standing.on_stage()
             return link
 

@@ -43,6 +43,7 @@ _LIMITS: Final = {Rank.ASKED: LIMIT_ASKED, Rank.LISTENED: LIMIT, Rank.UNHEARD: L
 class _Waiter:
     rank: Rank
     since: float
+    sends: int
     granted: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -68,10 +69,10 @@ class SendQueue:
         """How many wait for their turn."""
         return sum(map(len, self._queues.values()))
 
-    async def turn(self, rank: Rank) -> None:
-        """Wait until one message may be sent; it counts as sent when this returns."""
+    async def turn(self, rank: Rank, sends: int = 1) -> None:
+        """Wait until so many messages may be sent; they count as sent when this returns."""
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(rank, loop.time())
+        waiter = _Waiter(rank, loop.time(), sends)
         self._queues[rank].append(waiter)
         self._grant(loop)
         try:
@@ -89,7 +90,7 @@ class SendQueue:
             self._sent.popleft()
         while (first := self._first(now)) is not None and (due := self._due(first)) <= now:
             self._queues[first.rank].popleft()
-            self._sent.append(now)
+            self._sent.extend([now] * first.sends)
             first.granted.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -102,7 +103,8 @@ class SendQueue:
 
     def _due(self, first: _Waiter) -> float:
         """When there is room for it."""
-        room = self._sent[-_LIMITS[first.rank]] + WINDOW_S if len(self._sent) >= _LIMITS[first.rank] else 0.0
+        beyond = len(self._sent) + first.sends - _LIMITS[first.rank]
+        room = self._sent[beyond - 1] + WINDOW_S if beyond > 0 else 0.0
         pace = self._sent[-1] + PACE_S if self._sent else 0.0
         return max(first.due, room, pace)
 

@@ -38,6 +38,7 @@ class Standing:
     :ivar channel_id: where the bot should be; a move by an administrator changes it
     :ivar present: the main gateway says that the bot is in a voice channel; None before it said anything
     :ivar main_session: in which session of the main gateway the bot took its place; another one must be told
+    :ivar urgent: somebody waits for the connection that is being made
     :ivar on_kicked: called when the bot was put out of the channel without having asked for it
     :ivar on_server: called when new credentials came without having been asked for
     :ivar on_gone: called when the server is gone, and another one will be told later
@@ -54,6 +55,7 @@ class Standing:
         self.on_gone: Callable[[], None] = _ignore
         self.on_moved: Callable[[int], None] = _ignore_moved
         self.main_session: object = None
+        self.urgent = False
         self._changes = Changes()
         self._sends = sends
         self._session_id: str | None = None
@@ -123,6 +125,7 @@ class Standing:
 
         :raises VoiceError: if the main gateway does not answer or cannot be asked
         """
+        await self._turn(self._rank())
         return await self._ask_credentials(JOIN_TIMEOUT_S)
 
     async def refresh(self) -> Credentials:
@@ -130,9 +133,12 @@ class Standing:
 
         :raises VoiceError: as `join`
         """
+        await self._turn(self._rank())
         try:
             return await self._ask_credentials(REFRESH_TIMEOUT_S)
-        except VoiceError:
+        except VoiceError as error:
+            if error.fault is not Fault.NO_ANSWER:
+                raise
             return await self.renew()
 
     async def renew(self) -> Credentials:
@@ -140,7 +146,8 @@ class Standing:
 
         :raises VoiceError: as `join`
         """
-        await self.leave()
+        await self._turn(self._rank(), 2)  # at once: nobody is to wait for the second one outside the channel
+        await self._leave(LEAVE_TIMEOUT_S)
         return await self._ask_credentials(JOIN_TIMEOUT_S)
 
     async def leave(self, timeout_s: float = LEAVE_TIMEOUT_S) -> bool:
@@ -149,6 +156,9 @@ class Standing:
         :raises VoiceError: if the main gateway cannot be asked
         """
         await self._turn(Rank.ASKED)
+        return await self._leave(timeout_s)
+
+    async def _leave(self, timeout_s: float) -> bool:
         self._asked += 1
         try:
             await self._change(None)
@@ -172,9 +182,9 @@ class Standing:
 
         The credentials that this brings are for later: the voice session goes on as long as it lives.
         """
-        await self._turn(self._rank())
-        self._affirming, before = self.channel_id, self._server
         try:
+            await self._turn(self._rank())
+            self._affirming, before = self.channel_id, self._server
             await self._change(self.channel_id)
             await self._changes.until(lambda: self._server is not before, REFRESH_TIMEOUT_S)
         except VoiceError:
@@ -183,7 +193,6 @@ class Standing:
             self._affirming = None
 
     async def _ask_credentials(self, timeout_s: float) -> Credentials:
-        await self._turn(self._rank())
         self._asked += 1
         self._server = None
         try:
@@ -197,9 +206,9 @@ class Standing:
             raise VoiceError(None, words, Fault.NO_ANSWER)
         return credentials
 
-    async def _turn(self, rank: Rank) -> None:
-        """Wait until op 4 may be sent. What the main gateway says meanwhile is no answer to it."""
-        await self._sends.of(self._guild().shard_id).turn(rank)
+    async def _turn(self, rank: Rank, sends: int = 1) -> None:
+        """Wait until op 4 may be sent, so often. What the main gateway says meanwhile is no answer to it."""
+        await self._sends.of(self._guild().shard_id).turn(rank, sends)
 
     def _rank(self) -> Rank:
         """
@@ -211,6 +220,8 @@ class Standing:
             raise VoiceError(None, "the voice channel does not exist any more", Fault.CHANNEL_DELETED)
         place = cast("discord.VoiceChannel | discord.StageChannel", channel)
         check_permissions(place)
+        if self.urgent:
+            return Rank.ASKED
         return Rank.LISTENED if count_people(guild, place) else Rank.UNHEARD
 
     def _guild(self) -> discord.Guild:

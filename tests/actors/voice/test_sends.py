@@ -30,10 +30,10 @@ class Shard:
         self.began = anyio.current_time()
         self.turns: list[tuple[float, Rank]] = []
 
-    async def send(self, rank: Rank, after_s: float = 0.0) -> None:
+    async def send(self, rank: Rank, after_s: float = 0.0, sends: int = 1) -> None:
         await anyio.sleep(after_s)
-        await self.queue.turn(rank)
-        self.turns.append((anyio.current_time() - self.began, rank))
+        await self.queue.turn(rank, sends)
+        self.turns += [(anyio.current_time() - self.began, rank)] * sends
 
     def times(self, rank: Rank) -> list[float]:
         return [at for at, each in self.turns if each is rank]
@@ -43,12 +43,12 @@ class Shard:
         return max(sum(1 for at in times if start <= at < start + WINDOW_S) for start in times)
 
 
-async def run(*sends: tuple[Rank, float]) -> Shard:
-    """All of these sends, each after its time."""
+async def run(*sends: tuple[Rank, float] | tuple[Rank, float, int]) -> Shard:
+    """All of these sends: rank, time, and how many at once."""
     shard = Shard()
     async with anyio.create_task_group() as tasks:
-        for rank, after_s in sends:
-            tasks.start_soon(shard.send, rank, after_s)
+        for send in sends:
+            tasks.start_soon(shard.send, *send)
     assert shard.queue.waiting == 0
     return shard
 
@@ -80,6 +80,13 @@ async def test_a_guild_without_listeners_is_not_forgotten() -> None:
     assert max(shard.times(Rank.LISTENED)) > 500.0, "there was no end of them"
 
 
+async def test_a_guild_that_leaves_and_joins_again_does_not_wait_outside() -> None:
+    """Both of its sends are made in one turn, though others have waited for longer than its second one."""
+    shard = await run(*[(Rank.LISTENED, 0.0, 2)] * 60)
+    assert shard.times(Rank.LISTENED)[: LIMIT - 1 : 2] == shard.times(Rank.LISTENED)[1:LIMIT:2]
+    assert shard.busiest_minute() <= LIMIT
+
+
 async def test_who_gives_up_leaves_its_place() -> None:
     shard = Shard()
     async with anyio.create_task_group() as tasks:
@@ -95,14 +102,20 @@ async def test_who_gives_up_leaves_its_place() -> None:
 @settings(max_examples=20, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(list(Rank)), st.sampled_from([0.0, 0.5, 20.0, 59.0, 61.0, 130.0])),
+        st.tuples(
+            st.sampled_from(list(Rank)),
+            st.sampled_from([0.0, 0.5, 20.0, 59.0, 61.0, 130.0]),
+            st.sampled_from([1, 1, 2]),
+        ),
         min_size=100,
         max_size=400,
     )
 )
-def test_whatever_comes_the_limit_holds_and_each_has_its_turn(sends: list[tuple[Rank, float]]) -> None:
+def test_whatever_comes_the_limit_holds_and_each_has_its_turn(
+    sends: list[tuple[Rank, float, int]],
+) -> None:
     backend, options = virtual_backend("asyncio")
     shard = anyio.run(run, *sends, backend=backend, backend_options=options)
-    assert len(shard.turns) == len(sends)
+    assert len(shard.turns) == sum(number for _, _, number in sends)
     assert shard.busiest_minute() <= LIMIT_ASKED
     assert all(earlier <= later for (earlier, _), (later, _) in pairwise(shard.turns))
