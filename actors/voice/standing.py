@@ -6,6 +6,7 @@ move, a new voice server.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
@@ -28,6 +29,9 @@ JOIN_TIMEOUT_S: Final = 5.0
 REFRESH_TIMEOUT_S: Final = 1.0
 #: How long the main gateway may take to confirm a leave.
 LEAVE_TIMEOUT_S: Final = 2.0
+#: A leave that is confirmed later than that, but within this time, is still no kick.
+LATE_S: Final = 10.0
+
 #: How long music may wait for the way to the stage.
 STAGE_TIMEOUT_S: Final = 3.0
 
@@ -62,6 +66,7 @@ class Standing:
         self._server: tuple[str, str] | None = None  # token, endpoint
         self._climbing = 0  # attempts to get on the stage that are under way
         self._affirming: int | None = None  # the channel that a new main session is being told
+        self._null_until = 0.0  # a leave that was not confirmed in time may be until then
         self._asked = 0  # requests under way: what arrives meanwhile is an answer, not a surprise
 
     @property
@@ -80,7 +85,9 @@ class Standing:
         known = (self._session_id, self.channel_id) if self.present else None
         self.present = channel_id is not None
         if channel_id is None:
-            if not self._asked:
+            answer = self._asked or time.monotonic() < self._null_until
+            self._null_until = 0.0
+            if not answer:
                 self.on_kicked()
         else:
             self._session_id = session_id
@@ -162,6 +169,7 @@ class Standing:
         self._asked += 1
         try:
             await self._change(None)
+            self._null_until = time.monotonic() + LATE_S
             return await self._changes.until(lambda: self.present is False, timeout_s)
         finally:
             self._asked -= 1

@@ -13,6 +13,7 @@ from actors import connecting, voice
 from actors.discord_port import Trouble
 from actors.messages import (
     AloneTimeout,
+    GatewayBack,
     GetVoice,
     Join,
     Leave,
@@ -20,6 +21,7 @@ from actors.messages import (
     No,
     Reconnect,
     RestOver,
+    Silenced,
     VoiceReport,
     VoiceStates,
 )
@@ -367,6 +369,35 @@ async def test_what_lasts_is_told_with_the_next_attempt(guild: Guild) -> None:
     guild.links.living.on_event(voice.Ready())
     await told(guild, "The voice connection is back")
     assert len(guild.port.messages) == 1
+
+
+async def test_a_pause_for_want_of_the_gateway_ends_with_its_return(guild: Guild) -> None:
+    await joined(guild)
+    guild.links.trouble = [VoiceError(None, "the main gateway is not connected", Fault.GATEWAY_AWAY)]
+    guild.links.lose(4006, "gave up")
+    await phase(guild, LinkPhase.RESTING)
+    assert guild.rooms.watch.guilds == {42}, "whom to tell"
+    guild.ref("connection").tell(GatewayBack())
+    await phase(guild, LinkPhase.READY)
+    assert not guild.rooms.watch.guilds
+
+
+async def test_other_pauses_are_not_ended_by_the_gateways_return(guild: Guild) -> None:
+    await joined(guild)
+    guild.links.trouble = [VoiceError(4006, "no")]
+    guild.links.lose(4006, "gave up")
+    await phase(guild, LinkPhase.RESTING)
+    guild.ref("connection").tell(GatewayBack())
+    assert (await report(guild)).phase is LinkPhase.RESTING
+
+
+@pytest.mark.parametrize(("muted", "words"), [(True, "muted on this server"), (False, "may not speak")])
+async def test_a_bot_that_nobody_hears_says_so(guild: Guild, muted: bool, words: str) -> None:
+    await joined(guild)
+    guild.ref("connection").tell(Silenced(muted))
+    await guild.until(lambda: bool(guild.port.notices))
+    assert words in guild.port.notices[0]
+    assert (await report(guild)).phase is LinkPhase.READY
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,6 +1,7 @@
 """All voice sessions of one shard end at the same moment: `make bench-mass` (about five minutes).
 
-200 guilds of one shard hear numbered frames; in every second one somebody listens. Then every voice websocket
+The bot is in 200 guilds of one shard; in every second one somebody listens, and every fifth one hears
+numbered frames. Then every voice websocket
 is closed with 4006, twice:
 
 - as Discord does it: each guild makes a new session with the credentials that it has, which needs no request
@@ -32,6 +33,7 @@ from rich.table import Table
 
 from loopback import Loopback, LoopbackSettings
 from loopback.demo.bot import bot_environment
+from loopback.listening.listener import NoteKind
 from loopback.listening.places import by_number
 from loopback.listening.since import heard_since
 from loopback.voice.protocol import DavePolicy, VoiceSettings
@@ -40,11 +42,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from loopback import Guild, VoiceChannel
+    from loopback.listening.listener import Mark
 
     Places = dict[Guild, VoiceChannel]
 
 GATEWAY_LATENCY_MS: Final = 25.0
 """Discord's own is 20 to 30 ms."""
+PLAYED: Final = 5
+"""Every so manieth guild hears music."""
+
 WINDOW_S: Final = 61.0
 """After this the requests of before count no more."""
 HEARD_S: Final = 200.0
@@ -59,10 +65,15 @@ VOICE_STATE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """One guild: when music arrived again (s after the fault; None: never), and what was lost of it."""
+    """One guild.
+
+    :ivar back_s: when it had a new voice session (s after the fault; None: never)
+    :ivar silent_s: the longest gap, lost and repeated: frames of it; None where nothing was played
+    """
 
     listened: bool
     back_s: float | None
+    silent_s: float | None
     lost: int
     repeated: int
 
@@ -92,12 +103,13 @@ class Outcome:
 
 
 @asynccontextmanager
-async def playing(
-    discord: Loopback, channels: dict[Guild, VoiceChannel], folder: Path
-) -> AsyncIterator[None]:
-    """The bot's process, from when every guild hears it."""
+async def playing(discord: Loopback, channels: Places, folder: Path) -> AsyncIterator[None]:
+    """The bot's process, from when it is in every guild."""
     first = next(iter(channels))
-    places = [str(channel.id) for channel in channels.values()]
+    heard = list(channels)[::PLAYED]
+    places = [
+        f"{channel.id}:play" if guild in heard else str(channel.id) for guild, channel in channels.items()
+    ]
     with (folder / "bot.log").open("wb") as log:
         process = await anyio.open_process(
             [sys.executable, "-m", "tests.bench.mass.bot", *places],
@@ -109,6 +121,8 @@ async def playing(
     try:
         with anyio.fail_after(HEARD_S):
             for guild in channels:
+                await guild.listener.wait_note(NoteKind.SESSION, HEARD_S)
+            for guild in heard:
                 await guild.listener.wait_frames(100, HEARD_S)
         yield
     except TimeoutError:
@@ -121,30 +135,28 @@ async def playing(
             await process.wait()
 
 
+def judge(guild: Guild, mark: Mark, began_ns: int) -> Back:
+    """What has become of a guild since the mark."""
+    sessions = [note.at_ns for note in guild.listener.noted(NoteKind.SESSION) if note.at_ns >= began_ns]
+    heard = heard_since(guild.listener, mark, places=by_number)
+    return Back(
+        listened=bool(guild.audience),
+        back_s=(sessions[0] - began_ns) / 1e9 if sessions else None,
+        silent_s=heard.longest_gap_ms / 1000 if heard.frames else None,
+        lost=heard.lost,
+        repeated=heard.repeated,
+    )
+
+
 async def inflict(discord: Loopback, channels: Places, name: str, refused: int, listen_s: float) -> Outcome:
     """Close everything, listen, and count."""
     if refused:
         discord.faults.everywhere.voice.refuse_identifies([4006] * refused)
-    for guild in channels:
-        guild.listener.clear()
-    await anyio.sleep(1.0)
     marks = {guild: guild.listener.mark() for guild in channels}
-    former = {guild: guild.listener.frames[-1].session for guild in channels}
     fault = discord.faults.everywhere.voice.close(4006)
     await anyio.sleep(listen_s)
     shard = discord.gateway.live_sessions[0].shard_id
-    guilds = []
-    for guild, mark in marks.items():
-        heard = heard_since(guild.listener, mark, places=by_number)
-        again = next((one for one in guild.listener.frames if one.session != former[guild]), None)
-        guilds.append(
-            Back(
-                listened=bool(guild.audience),
-                back_s=None if again is None else (again.arrival_ns - fault.began_ns) / 1e9,
-                lost=heard.lost,
-                repeated=heard.repeated,
-            )
-        )
+    guilds = [judge(guild, mark, fault.began_ns) for guild, mark in marks.items()]
     sends = discord.gateway.sends
     requests = len(sends.of(shard_id=shard, op=VOICE_STATE, since_ns=fault.began_ns))
     return Outcome(name, guilds, requests, sends.busiest(shard_id=shard), sends.exceeded)
@@ -206,7 +218,7 @@ def draw(path: Path, outcomes: Sequence[Outcome]) -> None:
             axes.step([0.0, *times], range(len(times) + 1), where="post", color=color, label=label)
         axes.set_title(one.name)
         axes.set_xlabel("s after the fault")
-        axes.set_ylabel("guilds that hear music again")
+        axes.set_ylabel("guilds with a voice session again")
         axes.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=130)
 

@@ -1,13 +1,15 @@
-"""The bot's voice in many guilds, in a process of its own: `python -m tests.bench.mass.bot CHANNEL ...`.
+"""The bot's voice in many guilds, as a process: `python -m tests.bench.mass.bot CHANNEL[:play] ...`.
 
 Clock, links and discord.py as in the bot, told by the environment where Discord is; no actors, so that
-numbered frames can be sent in 200 guilds without 200 tracks being made.
+numbered frames can be sent without tracks being made. Only some channels hear any: it is the voice sessions
+that count, and the embedded Discord shares the machine.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
@@ -52,15 +54,16 @@ class House:
         self.clock = Clock()
         self.links = Links(self.clock, lambda: make_connector(settings), client=lambda: self.client)
 
-    async def play(self, channel_id: int) -> None:
-        """Be in the channel, and send."""
+    async def join(self, channel_id: int, *, play: bool) -> None:
+        """Be in the channel, and send if it is to."""
         channel = cast("discord.VoiceChannel", self.client.get_channel(channel_id))
         try:
             await self.links.connect(channel, on_event=lambda _event: None, timeout_s=TIMEOUT_S)
         except VoiceError as error:
             print(channel.guild, error)
             raise
-        self.clock.stream(channel.guild.id).play(Numbered(), "numbers", on_event=lambda _event: None)
+        if play:
+            self.clock.stream(channel.guild.id).play(Numbered(), "numbers", on_event=lambda _event: None)
 
 
 async def main(*channels: str) -> None:
@@ -74,8 +77,9 @@ async def main(*channels: str) -> None:
         tasks.start_soon(house.links.run)
         while not house.client.is_ready():  # noqa: ASYNC110 - discord.py has no event for it before the login
             await anyio.sleep(LOOK_AGAIN_S)
-        for channel_id in channels:
-            tasks.start_soon(house.play, int(channel_id))
+        for channel in channels:
+            number, _, play = channel.partition(":")
+            tasks.start_soon(partial(house.join, int(number), play=bool(play)))
 
 
 if __name__ == "__main__":
