@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.recovery.policy import POLICY
 from actors.recovery.watch import STRETCHES
-from actors.voice import CAUSES, Action, RetryPolicy, sends
+from actors.voice import CAUSES, Action, RetryPolicy, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ def policy_table() -> str:
     """The figures, as markdown."""
     spread = f"±{_RETRY.jitter:.0%}"
     cooldowns = ", ".join(map(_duration, POLICY.cooldowns_s))
-    longest, window = _duration(POLICY.cooldowns_s[-1]), _duration(sends.WINDOW_S)
+    longest, window = _duration(POLICY.cooldowns_s[-1]), _duration(turns.WINDOW_S)
     rows = (
         ("First attempt", "at once"),
         (
@@ -46,7 +46,7 @@ def policy_table() -> str:
         ("Undocumented close codes", f"tried again with care; an alert after {POLICY.unknown} in a row"),
         (
             "Many guilds at once",
-            f"{sends.LIMIT} requests in {window} a shard at most, guilds with listeners first",
+            f"{turns.LIMIT} requests in {window} a shard at most, guilds with listeners first",
         ),
     )
     return _table(("What", "Policy"), rows)

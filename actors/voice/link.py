@@ -232,6 +232,7 @@ class Link:
         seq_ack = session.seq_ack if session is not None and step is Step.RESUME else -1
         try:
             credentials = await self._credentials(step)
+            await self.standing.may_open()
             gateway = await open_gateway(self._http, credentials, seq_ack=seq_ack)
         finally:
             self._close_former(tasks)

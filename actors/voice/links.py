@@ -19,8 +19,8 @@ from actors.voice.link import Link
 from actors.voice.link_state import LinkState
 from actors.voice.places import check_permissions
 from actors.voice.protocol import Protocol
-from actors.voice.sends import Sends
 from actors.voice.standing import Standing
+from actors.voice.turns import AllTurns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ class Links:
         self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
         self._changes = Changes()
-        self._sends = Sends()
+        self._turns = AllTurns()
         self._tasks: TaskGroup | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -173,7 +173,7 @@ class Links:
         made: list[Link] = []
 
         def register(client: discord.Client, connectable: discord.abc.Connectable) -> Protocol:
-            standing = Standing(client, channel.guild.id, channel.id, self._sends)
+            standing = Standing(client, channel.guild.id, channel.id, self._turns)
             standing.main_session = self._main_session(channel.guild.id)
             link = Link(standing, stream, http, on_event=on_event, policy=self._policy)
             link.protocol = Protocol(client, connectable, link)

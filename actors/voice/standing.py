@@ -17,7 +17,7 @@ from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
 from actors.voice.gateway import Credentials
 from actors.voice.places import check_permissions, count_people
-from actors.voice.sends import Rank, Sends
+from actors.voice.turns import AllTurns, Rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ class Standing:
     :ivar on_moved: called with the id of the new channel
     """
 
-    def __init__(self, client: discord.Client, guild_id: int, channel_id: int, sends: Sends) -> None:
+    def __init__(self, client: discord.Client, guild_id: int, channel_id: int, turns: AllTurns) -> None:
         self.client = client
         self.guild_id = guild_id
         self.channel_id = channel_id
@@ -61,7 +61,7 @@ class Standing:
         self.main_session: object = None
         self.urgent = False
         self._changes = Changes()
-        self._sends = sends
+        self._turns = turns
         self._session_id: str | None = None
         self._server: tuple[str, str] | None = None  # token, endpoint
         self._climbing = 0  # attempts to get on the stage that are under way
@@ -132,7 +132,7 @@ class Standing:
 
         :raises VoiceError: if the main gateway does not answer or cannot be asked
         """
-        await self._turn(self._rank())
+        await self._turn()
         return await self._ask_credentials(JOIN_TIMEOUT_S)
 
     async def refresh(self) -> Credentials:
@@ -140,7 +140,7 @@ class Standing:
 
         :raises VoiceError: as `join`
         """
-        await self._turn(self._rank())
+        await self._turn()
         try:
             return await self._ask_credentials(REFRESH_TIMEOUT_S)
         except VoiceError as error:
@@ -153,7 +153,7 @@ class Standing:
 
         :raises VoiceError: as `join`
         """
-        await self._turn(self._rank(), 2)  # at once: nobody is to wait for the second one outside the channel
+        await self._turn(2)  # at once: nobody is to wait for the second one outside the channel
         await self._leave(LEAVE_TIMEOUT_S)
         return await self._ask_credentials(JOIN_TIMEOUT_S)
 
@@ -162,7 +162,7 @@ class Standing:
 
         :raises VoiceError: if the main gateway cannot be asked
         """
-        await self._turn(Rank.ASKED)
+        await self._turn_of_a_person()
         return await self._leave(timeout_s)
 
     async def _leave(self, timeout_s: float) -> bool:
@@ -179,7 +179,7 @@ class Standing:
 
         :raises VoiceError: if it does not come
         """
-        await self._turn(Rank.ASKED)
+        await self._turn_of_a_person()
         await self._change(channel_id)
         if not await self._changes.until(lambda: self.channel_id == channel_id, timeout_s):
             words = "Discord did not answer the request to change the channel"
@@ -191,7 +191,7 @@ class Standing:
         The credentials that this brings are for later: the voice session goes on as long as it lives.
         """
         try:
-            await self._turn(self._rank())
+            await self._turn()
             self._affirming, before = self.channel_id, self._server
             await self._change(self.channel_id)
             await self._changes.until(lambda: self._server is not before, REFRESH_TIMEOUT_S)
@@ -214,23 +214,34 @@ class Standing:
             raise VoiceError(None, words, Fault.NO_ANSWER)
         return credentials
 
-    async def _turn(self, rank: Rank, sends: int = 1) -> None:
-        """Wait until op 4 may be sent, so often. What the main gateway says meanwhile is no answer to it."""
-        await self._sends.of(self._guild().shard_id).turn(rank, sends)
+    async def may_open(self) -> None:
+        """Wait for the turn to open a voice websocket."""
+        await self._turns.openings.take(self._rank())
 
-    def _rank(self) -> Rank:
-        """
+    async def _turn(self, sends: int = 1) -> None:
+        """Wait until op 4 may be sent, so often. What the main gateway says meanwhile is no answer to it.
+
         :raises VoiceError: there is no way into the channel any more
         """
-        guild = self._guild()
-        channel = guild.get_channel(self.channel_id)
-        if channel is None:
-            raise VoiceError(None, "the voice channel does not exist any more", Fault.CHANNEL_DELETED)
-        place = cast("discord.VoiceChannel | discord.StageChannel", channel)
-        check_permissions(place)
+        check_permissions(self._channel())
+        await self._turns.sends(self._guild().shard_id).take(self._rank(), sends)
+
+    async def _turn_of_a_person(self) -> None:
+        await self._turns.sends(self._guild().shard_id).take(Rank.ASKED)
+
+    def _rank(self) -> Rank:
         if self.urgent:
             return Rank.ASKED
-        return Rank.LISTENED if count_people(guild, place) else Rank.UNHEARD
+        try:
+            return Rank.LISTENED if count_people(self._guild(), self._channel()) else Rank.UNHEARD
+        except VoiceError:
+            return Rank.UNHEARD
+
+    def _channel(self) -> discord.VoiceChannel | discord.StageChannel:
+        channel = self._guild().get_channel(self.channel_id)
+        if channel is None:
+            raise VoiceError(None, "the voice channel does not exist any more", Fault.CHANNEL_DELETED)
+        return cast("discord.VoiceChannel | discord.StageChannel", channel)
 
     def _guild(self) -> discord.Guild:
         guild = self.client.get_guild(self.guild_id)

@@ -8,8 +8,8 @@ import pytest
 
 from actors.voice.causes import Fault
 from actors.voice.errors import VoiceError
-from actors.voice.sends import Sends
 from actors.voice.standing import Standing
+from actors.voice.turns import AllTurns
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ def standing(house: Any) -> Standing:
     """In a channel of a guild whose gateway answers nothing."""
     house.guild.channel(CHANNEL)
     house.guild.answers = False
-    made = Standing(house.client, house.guild.id, CHANNEL, Sends())
+    made = Standing(house.client, house.guild.id, CHANNEL, AllTurns())
     made.take_state(CHANNEL, "session")
     return made
 

@@ -1,4 +1,4 @@
-"""The order and the pace of op 4, in virtual time."""
+"""The order and the pace of what many guilds want at once, in virtual time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ import anyio
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from actors.voice.sends import LIMIT, LIMIT_ASKED, PACE_S, PATIENCE_S, WINDOW_S, Rank, SendQueue
+from actors.voice.turns import (
+    LIMIT,
+    LIMIT_ASKED,
+    OPENINGS,
+    PACE_S,
+    PATIENCE_S,
+    SENDS,
+    WINDOW_S,
+    Pace,
+    Rank,
+    Turns,
+)
 from supervision.testing import virtual_backend
 
 pytestmark = pytest.mark.anyio
@@ -25,14 +36,14 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 class Shard:
     """A queue and who had a turn, when (s from the beginning)."""
 
-    def __init__(self) -> None:
-        self.queue = SendQueue()
+    def __init__(self, pace: Pace = SENDS) -> None:
+        self.queue = Turns(pace)
         self.began = anyio.current_time()
         self.turns: list[tuple[float, Rank]] = []
 
     async def send(self, rank: Rank, after_s: float = 0.0, sends: int = 1) -> None:
         await anyio.sleep(after_s)
-        await self.queue.turn(rank, sends)
+        await self.queue.take(rank, sends)
         self.turns += [(anyio.current_time() - self.began, rank)] * sends
 
     def times(self, rank: Rank) -> list[float]:
@@ -62,6 +73,18 @@ async def test_two_hundred_guilds_at_once() -> None:
     assert times[-1] <= 65.0
     assert [rank for _, rank in shard.turns] == [Rank.LISTENED] * 100 + [Rank.UNHEARD] * 100
     assert shard.busiest_minute() == LIMIT < DISCORDS_LIMIT
+
+
+async def test_websockets_are_opened_one_after_the_other() -> None:
+    shard = Shard(OPENINGS)
+    async with anyio.create_task_group() as tasks:
+        for rank in [Rank.UNHEARD, *[Rank.LISTENED, Rank.UNHEARD] * 100]:
+            tasks.start_soon(shard.send, rank)
+    times = [at for at, _ in shard.turns]
+    assert times[0] == 0.0, "a single guild never waits"
+    assert all(later - earlier >= OPENINGS.gap_s * 0.99 for earlier, later in pairwise(times))
+    assert times[100] < 1.0
+    assert [rank for _, rank in shard.turns[1:101]] == [Rank.LISTENED] * 100
 
 
 async def test_what_a_person_asks_for_goes_before_all_that_recovers() -> None:

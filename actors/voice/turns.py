@@ -1,17 +1,22 @@
-"""Whose turn it is to change its voice state (op 4): under the main gateway's send limit, listeners first.
+"""Whose turn it is, when the voice sessions of many guilds end at the same moment: listeners first.
 
-Discord closes a gateway connection that sends more than 120 messages in 60 s (documentation, *Rate
-Limiting*), and discord.py holds back what goes beyond 110 in a window of its own, whoever waits. When the
-voice sessions of many guilds end at once, the order is decided here instead.
+There is a queue for changes of the voice state (op 4), and one for opening voice websockets. Discord closes a
+gateway connection that sends more than 120 messages in 60 s (documentation, *Rate Limiting*), and discord.py
+holds back what goes beyond 110 in a window of its own, whoever waits. A handshake costs the processor some
+milliseconds, and 200 of them at once cost every guild some frames.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: In which sends are counted; a sliding one, so that no choice of window sees more.
 WINDOW_S: Final = 60.0
@@ -19,9 +24,10 @@ WINDOW_S: Final = 60.0
 LIMIT: Final = 104
 #: Sends in the window of what people ask for: up to discord.py's own limit.
 LIMIT_ASKED: Final = 110
-#: Between two sends: a hundred at the same moment would be a hundred TLS handshakes at the same moment,
-#: which other guilds would hear.
-PACE_S: Final = 0.015
+#: Between two sends; each makes a voice server known, whose websocket is then opened.
+PACE_S: Final = 0.012
+#: Between two websockets that are opened.
+OPENING_PACE_S: Final = 0.008
 #: A guild that nobody hears lets those that failed at the same moment go first.
 GATHER_S: Final = 0.2
 #: Whoever has waited for so long is as good as a guild with listeners, and older: none is forgotten.
@@ -36,31 +42,43 @@ class Rank(IntEnum):
     UNHEARD = 2
 
 
-_LIMITS: Final = {Rank.ASKED: LIMIT_ASKED, Rank.LISTENED: LIMIT, Rank.UNHEARD: LIMIT}
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a queue allows.
+
+    :ivar limits: turns in any `WINDOW_S`, by rank
+    :ivar gap_s: between two turns
+    :ivar gather_s: for how long a guild that nobody hears lets others come before it
+    """
+
+    limits: Mapping[Rank, float]
+    gap_s: float
+    gather_s: float
+
+
+SENDS: Final = Pace({Rank.ASKED: LIMIT_ASKED, Rank.LISTENED: LIMIT, Rank.UNHEARD: LIMIT}, PACE_S, GATHER_S)
+OPENINGS: Final = Pace(dict.fromkeys(Rank, math.inf), OPENING_PACE_S, 0.0)
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     rank: Rank
     since: float
-    sends: int
+    due: float  # not before this
+    turns: int
     granted: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def due(self) -> float:
-        """Not before this."""
-        return self.since + (GATHER_S if self.rank is Rank.UNHEARD else 0.0)
 
     def order(self, now: float) -> tuple[Rank, float]:
         patient = now - self.since < PATIENCE_S
         return (self.rank if patient else min(self.rank, Rank.LISTENED)), self.since
 
 
-class SendQueue:
-    """The sends of one shard: a timer that lives as long as somebody waits."""
+class Turns:
+    """One queue: a timer that lives as long as somebody waits."""
 
-    def __init__(self) -> None:
-        self._sent: deque[float] = deque()  # times of the loop
+    def __init__(self, pace: Pace = SENDS) -> None:
+        self._pace = pace
+        self._taken: deque[float] = deque()  # times of the loop
         self._queues: dict[Rank, deque[_Waiter]] = {rank: deque() for rank in Rank}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,10 +87,12 @@ class SendQueue:
         """How many wait for their turn."""
         return sum(map(len, self._queues.values()))
 
-    async def turn(self, rank: Rank, sends: int = 1) -> None:
-        """Wait until so many messages may be sent; they count as sent when this returns."""
+    async def take(self, rank: Rank, turns: int = 1) -> None:
+        """Wait for so many turns at once; they count as taken when this returns."""
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(rank, loop.time(), sends)
+        now = loop.time()
+        due = now + (self._pace.gather_s if rank is Rank.UNHEARD else 0.0)
+        waiter = _Waiter(rank, now, due, turns)
         self._queues[rank].append(waiter)
         self._grant(loop)
         try:
@@ -86,11 +106,11 @@ class SendQueue:
     def _grant(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the turns whose time has come, and look again when that of the next one comes."""
         now = loop.time()
-        while self._sent and self._sent[0] <= now - WINDOW_S:
-            self._sent.popleft()
+        while self._taken and self._taken[0] <= now - WINDOW_S:
+            self._taken.popleft()
         while (first := self._first(now)) is not None and (due := self._due(first)) <= now:
             self._queues[first.rank].popleft()
-            self._sent.extend([now] * first.sends)
+            self._taken.extend([now] * first.turns)
             first.granted.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -103,23 +123,22 @@ class SendQueue:
 
     def _due(self, first: _Waiter) -> float:
         """When there is room for it."""
-        beyond = len(self._sent) + first.sends - _LIMITS[first.rank]
-        room = self._sent[beyond - 1] + WINDOW_S if beyond > 0 else 0.0
-        pace = self._sent[-1] + PACE_S if self._sent else 0.0
-        return max(first.due, room, pace)
+        beyond = len(self._taken) + first.turns - self._pace.limits[first.rank]
+        room = self._taken[int(beyond) - 1] + WINDOW_S if beyond > 0 else 0.0
+        gap = self._taken[-1] + self._pace.gap_s if self._taken else 0.0
+        return max(first.due, room, gap)
 
 
-class Sends:
-    """The queues of all shards."""
+class AllTurns:
+    """The queues of a process.
+
+    :ivar openings: of websockets, on all shards together: they share the processor
+    """
 
     def __init__(self) -> None:
-        self._shards: dict[int, SendQueue] = {}
+        self._sends: dict[int, Turns] = {}
+        self.openings = Turns(OPENINGS)
 
-    def of(self, shard_id: int) -> SendQueue:
-        """The queue of a shard."""
-        return self._shards.setdefault(shard_id, SendQueue())
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for their turn, on all shards."""
-        return sum(queue.waiting for queue in self._shards.values())
+    def sends(self, shard_id: int) -> Turns:
+        """The queue of a shard's op 4."""
+        return self._sends.setdefault(shard_id, Turns())
