@@ -209,7 +209,9 @@ class ActorProcess(Process):
         observer = self.cell.observer
         looks = observer is not None and observer.looks
         self.box.urgent = looks or self.timers.first_at < math.inf or self.box.needs_care
-        return Observed(item) if looks and item is not NOTHING else item
+        if observer is None or not looks or item is NOTHING:
+            return item
+        return Observed(item, observer)
 
     def _next_private(self) -> object:
         """What is for this incarnation only, and comes first: notices of the kernel, then due timers."""

@@ -46,11 +46,7 @@ async def _observe(actor: Actor, envelope: Observed) -> None:
     process, item = actor.ctx._process, envelope.item
     process.in_hand = item
     handler = type(actor)._handlers.get(type(item)) or learn(type(actor), type(item))
-    observer = process.cell.observer
-    if observer is None:
-        await handler(actor, item)
-    else:
-        await observer.handle(process, actor, item, handler)
+    await envelope.observer.handle(process, actor, item, handler)
 
 
 _ENVELOPES: Mapping[type, Handler] = {Ask: _answer, Observed: _observe}

@@ -29,10 +29,11 @@ _repr.maxstring = _repr.maxother = MESSAGE_TEXT // 2
 class Observed:
     """A message on its way to a handler that somebody looks at."""
 
-    __slots__ = ("item",)
+    __slots__ = ("item", "observer")
 
-    def __init__(self, item: object) -> None:
+    def __init__(self, item: object, observer: Observer) -> None:
         self.item = item
+        self.observer = observer
 
 
 class Observer:

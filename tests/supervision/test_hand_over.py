@@ -194,6 +194,19 @@ async def test_a_snapshot_that_fails_is_told_and_harms_nobody(
     assert given == [None, open if why is None else None]
 
 
+async def test_nothing_may_be_left() -> None:
+    """An actor that has no snapshot hands None over, and nobody is told."""
+    given: list[object] = []
+    async with (
+        open_system(SupervisorSpec((spec(given, lambda _: None),))) as system,
+        system.subscribe() as events,
+    ):
+        await crash(system, 1)
+        system.stop()
+        assert not [event async for event in events if isinstance(event, SnapshotFailed)]
+    assert given == [None, None]
+
+
 async def test_a_snapshot_is_offered_once() -> None:
     """A successor that fails over it is followed by one that starts without."""
     given: list[object] = []

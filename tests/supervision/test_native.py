@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import anyio
@@ -17,6 +18,7 @@ from supervision import (
     open_system,
     run_foreign,
 )
+from supervision._native import new_waiter, wait, wake
 from supervision.testing import Crash, Do, Echo, Hang, Puppet, PuppetError, Stage, virtual_backend
 
 pytestmark = pytest.mark.anyio
@@ -320,3 +322,20 @@ async def test_a_native_cancel_while_a_supervisor_waits_kills_it_afterwards(stag
         assert row is not None
         assert (row.restarts, row.last_error) == (1, "killed by foreign code")
         assert stage.of("stop") == ["sub/b", "sub/c"]
+
+
+@pytest.mark.parametrize("anyio_backend", [virtual_backend("asyncio"), virtual_backend("trio")])
+async def test_a_wake_up_before_the_wait_is_not_lost(anyio_backend: object) -> None:
+    """A waiter that was woken, even twice, does not wait; one that was cut does not mind being woken."""
+    waiter = new_waiter()
+    wake(waiter)
+    wake(waiter)
+    await wait(waiter, math.inf)
+    cut = new_waiter()
+    with anyio.move_on_after(1) as scope:
+        await wait(cut, math.inf)
+    assert scope.cancelled_caught
+    wake(cut)
+    begin = anyio.current_time()
+    await wait(new_waiter(), 3)
+    assert anyio.current_time() - begin == pytest.approx(3)

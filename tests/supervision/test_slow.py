@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import anyio
@@ -17,7 +18,7 @@ from supervision import (
     System,
     open_system,
 )
-from supervision.testing import Crash, Do, Echo, Hang, Puppet, Stage
+from supervision.testing import Crash, Do, Echo, Hang, Puppet, Stage, virtual_backend
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +115,19 @@ async def test_one_that_blocks_the_loop_is_told_at_its_end(anyio_backend: str) -
                 assert not event.running
                 assert event.seconds >= 0.05
                 break
+
+
+@pytest.mark.parametrize("anyio_backend", [virtual_backend("asyncio")])
+async def test_the_watch_survives_a_foreign_cancel(stage: Stage, anyio_backend: object) -> None:
+    """A native cancel ends its task; the next message starts it again."""
+    async with open_system(slow(stage, "a")) as system:
+        system.lookup("a").tell(Hang(1))
+        await anyio.sleep(0.5)
+        (watch,) = (task for task in asyncio.all_tasks() if task.get_name() == "slow handlers")
+        watch.cancel()
+        await anyio.sleep(1)
+        system.lookup("a").tell(Hang(5))
+        assert [event.seconds for event in await reports(system, 10)] == [pytest.approx(2)]
 
 
 async def test_the_report_says_what_the_tree_says(stage: Stage) -> None:
