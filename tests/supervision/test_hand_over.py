@@ -75,6 +75,11 @@ class Rememberer(Actor):
             raise ValueError("as told")
         if message.then == "stop":
             self.ctx.stop()
+        if message.then == "fail when stopped":
+            try:
+                await anyio.sleep_forever()
+            except BaseException as cancel:
+                raise ValueError("over its own stop") from cancel
         if message.then == "hang":
             await anyio.sleep_forever()
         return self.numbers
@@ -115,7 +120,7 @@ async def test_it_is_off_by_default() -> None:
     assert Actor().snapshot() is None
 
 
-@pytest.mark.parametrize("how", ["stop", "group", "terminate"])
+@pytest.mark.parametrize("how", ["stop", "group", "failing in a group", "terminate"])
 async def test_a_deliberate_end_hands_nothing_over(how: str) -> None:
     """Neither of its own, nor because a sibling failed, nor when its supervisor is asked to."""
     given: list[object] = []
@@ -126,7 +131,10 @@ async def test_a_deliberate_end_hands_nothing_over(how: str) -> None:
         await ref.ask(Add(1))
         if how == "stop":
             await ref.ask(Add(2, "stop"))
-        elif how == "group":
+        elif "group" in how:
+            if "failing" in how:
+                ref.tell(Add(2, "fail when stopped"))
+                await anyio.sleep(1)
             system.lookup("b").tell(Add(2, "crash"))
         else:
             await system.terminate_child("", "a")

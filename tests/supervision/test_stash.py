@@ -141,6 +141,39 @@ async def test_a_restart_gives_the_stash_back() -> None:
     assert passed == [1, 4]
 
 
+async def test_a_successor_need_not_ask_for_the_stash() -> None:
+    """A restart has given it back: it comes before the mailbox without a call."""
+    seen: list[tuple[int, object]] = []
+
+    class Second(Actor):
+        async def receive(self, message: object) -> object:
+            seen.append((self.ctx.incarnation, message))
+            if message == "crash":
+                raise ValueError("as told")
+            if self.ctx.incarnation == 1:
+                self.ctx.stash()
+            return None
+
+    async with open_system(SupervisorSpec((ChildSpec("a", Second),))) as system:
+        for message in (1, 2, "crash", 3):
+            system.lookup("a").tell(message)
+        await anyio.sleep(1)
+    assert seen == [(1, 1), (1, 2), (1, "crash"), (2, 1), (2, 2), (2, 3)]
+
+
+def test_what_is_put_aside_again_keeps_its_place() -> None:
+    """Before those that were given back with it and not handled since."""
+    box = Mailbox(MailboxSpec(), "a", lambda: None)
+    for number in (1, 2, 3):
+        box.put(number)
+    box.stash(box.pop())
+    box.stash(box.pop())
+    box.unstash_all()
+    box.stash(box.pop())
+    box.unstash_all()
+    assert [box.pop() for _ in range(4)] == [1, 2, 3, NOTHING]
+
+
 async def test_the_end_makes_dead_letters_of_the_stash() -> None:
     """Who waits for an answer hears of it at once."""
     letters: list[object] = []
@@ -171,7 +204,7 @@ async def test_who_asked_and_left_is_skipped_in_the_stash() -> None:
         await ref.ask(Open())
         await anyio.sleep(1)
         box = box_of(system)
-        assert (box.skipped, box.aside, box.handed) == (2, 0, 1)
+        assert (box.skipped, box.aside, box.handed, box._abandoned) == (2, 0, 1, 0)
     assert passed == []
 
 
