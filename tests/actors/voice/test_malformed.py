@@ -133,7 +133,7 @@ async def test_garbage_costs_a_session_and_no_frame(house: Any, text: str) -> No
     link = await house.connect()
     house.play()
     await house.listener.wait_frames(10, 5.0)
-    house.voice.session(GUILD, BOT).connection.send_text(text)
+    house.voice.session(GUILD, BOT).connection.send_message(text)
     await house.until(lambda: link.status().identifies == 2)
     await house.listener.wait_frames(house.listener.heard + 10, 5.0)
     heard = house.heard()
