@@ -46,13 +46,21 @@ _REFUSALS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError,
 class Dave:
     """One voice session's part in the group of its channel."""
 
-    def __init__(self, user_id: int, channel_id: int, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        user_id: int,
+        channel_id: int,
+        others: frozenset[int] = frozenset(),
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """:param others: who is known to be in the channel; the voice server may say it late"""
         self._user_id = user_id
         self._channel_id = channel_id
         self._now = now
         self._keys = davey.generate_p256_keypair()  # one identity for the session ("Consistency of ...")
         self._version = 0
-        self._others: set[int] = set()
+        self._others = set(others)
         self._external_sender: bytes | None = None
         self._group: davey.DaveSession | None = None  # takes part in the negotiation
         self._sealing: davey.DaveSession | None = None  # encrypts what leaves

@@ -51,6 +51,7 @@ class Credentials:
 
     :ivar channel_id: the voice channel that they are for
     :ivar endpoint: host and port as given, the port included
+    :ivar others: users who are in the channel too, as far as the main gateway has told
     """
 
     guild_id: int
@@ -59,6 +60,7 @@ class Credentials:
     session_id: str
     token: str
     endpoint: str
+    others: frozenset[int] = frozenset()
 
     @property
     def url(self) -> str:

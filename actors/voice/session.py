@@ -143,7 +143,7 @@ async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
     :raises VoiceError: if an answer cannot be understood, UDP does not work, or no encryption mode is common
     :raises TimeoutError: after 8 s
     """
-    dave = Dave(credentials.user_id, credentials.channel_id)
+    dave = Dave(credentials.user_id, credentials.channel_id, credentials.others)
     with anyio.fail_after(HANDSHAKE_TIMEOUT_S):
         await gateway.identify(credentials)
         ready = ready_answer(await _expect(gateway, Op.READY, dave))

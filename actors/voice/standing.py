@@ -76,7 +76,14 @@ class Standing:
         if self._server is None or self._session_id is None or user is None:
             return None
         token, endpoint = self._server
-        return Credentials(self.guild_id, self.channel_id, user.id, self._session_id, token, endpoint)
+        others = self._present() - {user.id}
+        return Credentials(self.guild_id, self.channel_id, user.id, self._session_id, token, endpoint, others)
+
+    def _present(self) -> frozenset[int]:
+        """Who is in the channel, as discord.py remembers it."""
+        guild = self.client.get_guild(self.guild_id)
+        channel = guild.get_channel(self.channel_id) if guild is not None else None
+        return frozenset(getattr(channel, "voice_states", ()))
 
     # -- the main gateway's side ----
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import secrets
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from loopback.voice.gateway import Connection
 
 Address = tuple[str, int]
+
+GONE_AFTER_S = 0.005
+"""When the members of a call hear that a session has ended: its close frame is not to wait until those of
+them who live in this process have made new keys.
+"""
 
 _BINARY_HEAD = struct.Struct(">HB")
 """In front of a binary message: sequence number, opcode."""
@@ -181,7 +187,8 @@ class Sessions:
         self._by_ssrc.pop(session.ssrc, None)
         self._unbind(session)
         if session.audience is not None:
-            session.audience.call.leave(session.user_id, session)
+            leave = session.audience.call.leave
+            asyncio.get_running_loop().call_later(GONE_AFTER_S, leave, session.user_id, session)
 
     def bind(self, session: VoiceSession, address: Address) -> None:
         """Packets of the session come from ``address`` from now on, and answers go there."""

@@ -139,6 +139,12 @@ async def test_frames_wait_for_the_group_and_then_only_members_can_read_them() -
         assert alice.open(BOT, port.dave.protect(OPUS) or b"") == (OPUS, True)
 
 
+async def test_frames_wait_before_the_voice_server_has_said_who_is_there() -> None:
+    dave = Dave(BOT, CHANNEL, frozenset({ALICE}))
+    dave.receive(Op.SESSION_DESCRIPTION, {"dave_protocol_version": 1})
+    assert dave.protect(OPUS) is None
+
+
 async def test_frames_do_not_wait_for_ever() -> None:
     async with call() as port:
         port.receive(Op.CLIENTS_CONNECT, {"user_ids": [str(ALICE)]})
