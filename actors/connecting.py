@@ -167,8 +167,8 @@ class Connecting(Recovering):
                 await self._advance(happens.Back(now()))
             case voice.Lost(code=code, reason=reason, resumable=resumable, fault=fault) if counts:
                 self._code, self._problem = code, reason
-                self._enter(LinkPhase.LOST, frames_leave=resumable)
                 await self._broken(cause_of(code, fault), frames_leave=resumable)
+                self._enter(LinkPhase.LOST, frames_leave=resumable)
             case voice.Moved(channel_id=channel_id) if counts:
                 await self._aim(channel_id)
                 self._look_around()
@@ -178,7 +178,7 @@ class Connecting(Recovering):
     @handles(Verdict)
     async def verdict(self, message: Verdict) -> None:
         """The bot was put out of its channel: by whom?"""
-        gone = self._target is not None and self._port.voice_channel(self._guild_id, self._target) is None
+        gone = self._home is not None and self._port.voice_channel(self._guild_id, self._home) is None
         deleted = gone and self._port.present(self._guild_id)
         await self._over(message.code, Fault.CHANNEL_DELETED if deleted else Fault.KICKED)
 
@@ -214,6 +214,7 @@ class Connecting(Recovering):
         self._code, self._problem = code, reason
         if fault is Fault.KICKED:
             self._enter(LinkPhase.AWAY)
+            await self._aim(None)  # whatever becomes of this actor: it does not come back by itself
             self.ctx.start_timer("verdict", VERDICT_S, Verdict(code, reason))
         else:
             await self._over(code, fault)

@@ -253,6 +253,19 @@ async def test_a_kick_is_final_and_told_once(guild: Guild) -> None:
     assert len(guild.port.messages) == 1
 
 
+async def test_a_kick_is_final_even_if_the_actor_is_killed_before_it_is_told(
+    guild: Guild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "VERDICT_S", 60.0)
+    await joined(guild)
+    kick(guild)
+    await phase(guild, LinkPhase.AWAY)
+    await guild.system.kill("guilds/42/connection")
+    await guild.until(lambda: guild.incarnation("connection") == 2)
+    assert (await report(guild)).phase is LinkPhase.AWAY
+    assert guild.links.log == [f"connect {MUSIC}", "release"]
+
+
 async def test_a_deleted_channel_is_told_from_a_kick(guild: Guild) -> None:
     await joined(guild)
     kick(guild)
