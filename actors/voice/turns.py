@@ -28,6 +28,8 @@ LIMIT_ASKED: Final = 110
 PACE_S: Final = 0.012
 #: Between two websockets that are opened.
 OPENING_PACE_S: Final = 0.008
+#: A loop that was late makes up for this much of it: a queue must not be slower than the processor.
+CATCH_UP_S: Final = 0.1
 #: A guild that nobody hears lets those that failed at the same moment go first.
 GATHER_S: Final = 0.2
 #: Whoever has waited for so long is as good as a guild with listeners, and older: none is forgotten.
@@ -80,6 +82,7 @@ class Turns:
         self._pace = pace
         self._taken: deque[float] = deque()  # times of the loop
         self._queues: dict[Rank, deque[_Waiter]] = {rank: deque() for rank in Rank}
+        self._next_at = 0.0  # of the loop: no turn before
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -111,6 +114,8 @@ class Turns:
         while (first := self._first(now)) is not None and (due := self._due(first)) <= now:
             self._queues[first.rank].popleft()
             self._taken.extend([now] * first.turns)
+            backlog = first.due < self._next_at  # then the gaps are kept on average, however late the loop is
+            self._next_at = self._pace.gap_s + (max(self._next_at, now - CATCH_UP_S) if backlog else now)
             first.granted.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -125,8 +130,7 @@ class Turns:
         """When there is room for it."""
         beyond = len(self._taken) + first.turns - self._pace.limits[first.rank]
         room = self._taken[int(beyond) - 1] + WINDOW_S if beyond > 0 else 0.0
-        gap = self._taken[-1] + self._pace.gap_s if self._taken else 0.0
-        return max(first.due, room, gap)
+        return max(first.due, room, self._next_at)
 
 
 class AllTurns:

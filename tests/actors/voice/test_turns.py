@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -85,6 +87,21 @@ async def test_websockets_are_opened_one_after_the_other() -> None:
     assert all(later - earlier >= OPENINGS.gap_s * 0.99 for earlier, later in pairwise(times))
     assert times[100] < 1.0
     assert [rank for _, rank in shard.turns[1:101]] == [Rank.LISTENED] * 100
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_loop_that_is_late_makes_up_for_it() -> None:
+    """A queue that gave one turn each time the loop came round would be slower than the processor."""
+    shard, rounds = Shard(OPENINGS), 0
+    async with anyio.create_task_group() as tasks:
+        for _ in range(31):
+            tasks.start_soon(shard.send, Rank.LISTENED)
+        await anyio.lowlevel.checkpoint()
+        while shard.queue.waiting:
+            time.sleep(5 * OPENINGS.gap_s)  # noqa: ASYNC251 - the loop is to be late
+            await anyio.lowlevel.checkpoint()
+            rounds += 1
+    assert rounds <= 15, "two or more turns a round"
 
 
 async def test_what_a_person_asks_for_goes_before_all_that_recovers() -> None:
