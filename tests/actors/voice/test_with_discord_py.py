@@ -152,6 +152,26 @@ async def test_a_tcp_reset_is_not_heard(bot: Bot) -> None:
     assert link.status().identifies == 1
 
 
+async def test_no_frame_leaves_in_clear_where_somebody_listens_but_from_a_stage(bot: Bot) -> None:
+    stage = bot.guild.add_stage_channel("Stage")
+    alice = bot.loopback.add_user("alice")
+    bot.guild.add_member(alice)
+    await alice.join(bot.music)
+    await bot.until(lambda: alice.id in bot.seen(bot.music).voice_states)
+    link = await bot.play()
+    assert link.standing.credentials.others == {alice.id}  # before the voice server says so
+    bot.loopback.voice.close(bot.guild.id, bot.loopback.bot.id, 4006)
+    await bot.until(lambda: link.status().identifies == 2)
+    await bot.hear(10)
+    frames = bot.guild.listener.frames
+    assert all(frame.encrypted and frame.opus for frame in frames)
+
+    bot.guild.move(alice, stage)
+    bot.guild.move(bot.loopback.bot, stage)
+    await bot.until(lambda: link.status().identifies == 3)
+    assert (link.status().dave.version, link.status().dave.epoch) == (0, None)
+
+
 async def test_an_administrator_moves_the_bot(bot: Bot) -> None:
     link = await bot.play()
     bot.guild.move(bot.loopback.bot, bot.other)
