@@ -10,9 +10,9 @@ import structlog
 from supervision import SupervisionError, handles
 
 from . import voice
+from .attending import Attending
 from .keeping import load
 from .messages import (
-    AloneTimeout,
     GatewayBack,
     Joined,
     JoinFailed,
@@ -21,11 +21,9 @@ from .messages import (
     PatienceOver,
     ReportLink,
     RestOver,
-    Silenced,
     Verdict,
-    VoiceStates,
 )
-from .recovering import BOOT, Recovering, now
+from .recovering import BOOT, now
 from .recovery import Recovery, State, events as happens, from_plain
 from .recovery.effects import Timer
 from .voice import Fault, cause_of
@@ -36,9 +34,6 @@ if TYPE_CHECKING:
     from supervision import ExitReason, Ref
 
     from .voice import Cause, Link, LinkEvent
-
-ALONE_S = 300.0
-"""The bot leaves a channel where nobody listened for this long."""
 
 VERDICT_S = 0.5
 """A kick and a deleted channel look alike until the main gateway has said all."""
@@ -53,18 +48,11 @@ _UNHEARD = {
     True: "I am in the audience of the stage, unheard. I have raised my hand: a moderator can let me speak.",
     False: "I am in the audience of the stage, unheard: the permission “Mute Members” is missing there.",
 }
-_SILENCED = {
-    True: "I have been muted on this server: nobody hears me until a moderator lets me speak again.",
-    False: "I may not speak in this channel any more, so nobody hears me: the permission “Speak” is missing.",
-}
-
 log = structlog.get_logger(__name__)
 
 
-class Connecting(Recovering):
+class Connecting(Attending):
     """Follows what the link says of itself."""
-
-    _alone_timer = False
 
     async def on_start(self) -> None:
         """Claim the link of a predecessor; go on with the join, or the pause, that it was killed in."""
@@ -227,59 +215,6 @@ class Connecting(Recovering):
 
     async def _broken(self, cause: Cause, *, frames_leave: bool) -> None:
         await self._advance(happens.Broken(now(), cause, frames_leave, _new_id()))
-
-    # --- who is there ---------------------------------------------------------------------------------------
-
-    @handles(VoiceStates)
-    async def voice_states(self, _message: VoiceStates) -> None:
-        """Somebody came or went."""
-        self._look_around()
-
-    @handles(Silenced)
-    async def silenced(self, message: Silenced) -> None:
-        """The music goes on leaving, for nobody."""
-        self._notice(_SILENCED[message.muted])
-
-    @handles(AloneTimeout)
-    async def alone_timeout(self, _message: AloneTimeout) -> None:
-        """Nobody came back."""
-        self._alone_timer = False
-        if self._alone():
-            await self._go_away()
-            self._notice("Left the voice channel: nobody was there. The queue is kept.")
-
-    def _alone(self) -> bool:
-        if self._phase is LinkPhase.AWAY or self._target is None:
-            return False
-        return self._listeners(self._target) == 0
-
-    def _listeners(self, channel_id: int) -> int | None:
-        """People in the channel; None while that cannot be known."""
-        if not self._port.present(self._guild_id):
-            return None
-        return self._port.listeners(self._guild_id, channel_id)
-
-    def _look_around(self) -> None:
-        """Nobody there: the time runs; it does not begin anew with every bot that comes and goes."""
-        if not self._alone():
-            self.ctx.cancel_timer("alone")
-            self._alone_timer = False
-        elif not self._alone_timer:
-            self.ctx.start_timer("alone", ALONE_S, AloneTimeout())
-            self._alone_timer = True
-
-    async def _go_away(self) -> None:
-        """Leave on purpose."""
-        self._attempt += 1
-        self._pending = False
-        self._phase = LinkPhase.AWAY
-        await self._aim(None)
-        await self._advance(happens.Left(now()))
-        self._cancel_timers()
-        await self._links.disconnect(self._guild_id)
-        self._link = None
-        self._enter(LinkPhase.AWAY)
-        self._look_around()
 
 
 def _new_id() -> str:

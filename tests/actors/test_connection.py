@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from actors import connecting, voice
+from actors import attending, connecting, voice
 from actors.discord_port import Trouble
 from actors.messages import (
     AloneTimeout,
@@ -195,7 +195,7 @@ async def test_a_leave_during_a_cooldown_wins(guild: Guild) -> None:
 
 
 async def test_alone_for_long_it_leaves(guild: Guild, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "ALONE_S", 0.05)
+    monkeypatch.setattr(attending, "ALONE_S", 0.05)
     await joined(guild)
     guild.port.people = 0
     guild.ref("connection").tell(VoiceStates())
@@ -219,7 +219,7 @@ async def test_after_a_false_alarm_it_leaves_when_it_is_alone(
     guild.ref("connection").tell(AloneTimeout())
     assert (await report(guild)).phase is LinkPhase.READY
     guild.port.there = True
-    monkeypatch.setattr(connecting, "ALONE_S", 0.05)
+    monkeypatch.setattr(attending, "ALONE_S", 0.05)
     guild.ref("connection").tell(VoiceStates())
     await phase(guild, LinkPhase.AWAY)
 
@@ -227,7 +227,7 @@ async def test_after_a_false_alarm_it_leaves_when_it_is_alone(
 async def test_somebody_who_comes_back_in_time_keeps_it(
     guild: Guild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "ALONE_S", 0.1)
+    monkeypatch.setattr(attending, "ALONE_S", 0.1)
     await joined(guild)
     guild.port.people = 0
     guild.ref("connection").tell(VoiceStates())
