@@ -96,20 +96,21 @@ class Display:
             title="What the listener heard", title_justify="left", title_style="bold", box=box.SIMPLE
         )
         table.add_column("track", style="bold", overflow="fold")
-        for heading in ("heard", "longest gap", "lost", "repeated", "out of order", "encrypted"):
+        for heading in ("heard", "longest gap", "lost", "repeated", "out of order"):
             table.add_column(heading, justify="right", no_wrap=True)
         for one in reports:
             asked = "" if one.seconds_asked is None else f" of {one.seconds_asked:.1f}"
             cells = (f"{one.seconds_heard:.1f}{asked} s", f"{one.longest_gap_ms:.0f} ms")
             counts = (str(one.lost), str(one.repeated), str(one.out_of_order))
-            encrypted = "end to end" if one.end_to_end else "to the server"
-            table.add_row(escape(one.track), *cells, *counts, encrypted)
+            table.add_row(escape(one.track), *cells, *counts)
         self.console.print()
         self.console.print(table)
         for one in reports:
             for problem in one.problems:
                 self.failure(f"{one.track}: {problem}")
             self.console.print(f"  [dim]the order of {escape(one.track)} was judged by {one.judged_by}[/]")
+            reach = "end to end" if one.end_to_end else "only as far as the voice server"
+            self.console.print(f"  [dim]it was encrypted {reach}[/]")
 
 
 def _clock(seconds: float) -> str:
