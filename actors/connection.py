@@ -15,6 +15,7 @@ from .connecting import Connecting
 from .messages import GetVoice, Join, Leave, LinkPhase, No, Reconnect, VoiceReport
 from .recovering import now
 from .recovery import events as happens
+from .voice import LinkState
 
 if TYPE_CHECKING:
     from .voice import LinkStatus
@@ -30,6 +31,7 @@ class Connection(Connecting):
         if self._phase is LinkPhase.RESTING:
             await self._aim(message.channel_id)
         elif self._phase is LinkPhase.AWAY or self._target != message.channel_id:
+            await self._end_attempt()
             await self._aim(message.channel_id)
             await self._advance(happens.Asked(now()))
         return self._view()
@@ -60,6 +62,12 @@ class Connection(Connecting):
     async def get_voice(self, _message: GetVoice) -> VoiceReport:
         """The present state."""
         return self._view()
+
+    async def _end_attempt(self) -> None:
+        """A link still being made for another channel would hold up its successor; a good one is moved."""
+        link = self._links.link(self._guild_id)
+        if self._pending and link is not None and link.state is not LinkState.READY:
+            await self._links.disconnect(self._guild_id)
 
     def _choose(self, fallback_id: int | None) -> int | None:
         """The session's own channel, then where the bot is, then where the asking user is."""

@@ -27,6 +27,7 @@ from actors.messages import (
 )
 from actors.recovering import Recovering
 from actors.recovery import POLICY, Outcome
+from actors.testing import FakeLink
 from actors.voice import Fault, VoiceError
 
 if TYPE_CHECKING:
@@ -131,6 +132,16 @@ async def test_a_join_elsewhere_during_a_join_wins(guild: Guild) -> None:
     guild.links.gate.set()
     seen = await phase(guild, LinkPhase.READY)
     assert seen.channel_id == OTHER
+
+
+async def test_a_join_elsewhere_does_not_wait_for_attempts_that_nobody_wants_any_more(guild: Guild) -> None:
+    guild.links.gate = anyio.Event()
+    await guild.ask(Join(MUSIC, TEXT), "connection")
+    guild.links.living = FakeLink(MUSIC, lambda _event: None, voice.LinkState.CONNECTING)
+    await guild.ask(Join(OTHER, TEXT), "connection")
+    guild.links.gate.set()
+    assert (await phase(guild, LinkPhase.READY)).channel_id == OTHER
+    assert guild.links.log[:2] == [f"connect {MUSIC}", "disconnect"]
 
 
 async def test_a_move_that_fails_leaves_it_where_it_was(guild: Guild) -> None:
