@@ -22,6 +22,10 @@ FRAME_S: Final = FRAME_NS / 1_000_000_000
 _CHECK_FRAMES: Final = 10
 #: Where nothing proves what arrived, so many frames are kept: at most one second is heard twice.
 _UNPROVEN_FRAMES: Final = 50
+#: For so long after a late frame the clock counts as late, and ...
+_LATE_FOR_NS: Final = 25 * FRAME_NS
+#: ... so many frames more are in doubt when a session has died.
+_LATE_FRAMES: Final = 5
 
 OnEvent = Callable[[StreamEvent], None]
 
@@ -64,6 +68,7 @@ class Stream:
         self._underruns = 0
         self._sent = 0
         self._late = 0
+        self._late_due = -_LATE_FOR_NS  # ns of the clock: when the last late frame was due
 
     # -- commands ----
 
@@ -152,9 +157,14 @@ class Stream:
             self._take_back(since)
 
     def mark(self, unsure_s: float = 0.0) -> int:
-        """Number of the first frame that may not arrive, if nothing does that left within `unsure_s`."""
-        flowing = self.slot is not None
-        return self._tape.number - (int(unsure_s / FRAME_S) + 1 if flowing else 0)
+        """Number of the first frame that may not arrive, if nothing does that left within `unsure_s`.
+
+        A clock that was late of late has sent more frames in that time, and has looked at the network later.
+        """
+        if self.slot is None:
+            return self._tape.number
+        was_late = self._next_due - self._late_due < _LATE_FOR_NS
+        return self._tape.number - int(unsure_s / FRAME_S) - 1 - was_late * _LATE_FRAMES
 
     # -- the clock's side ----
 
@@ -174,6 +184,7 @@ class Stream:
             self._close_spurt(transport)
         elif self._send_frame(transport) and late:
             self._late += 1
+            self._late_due = due
         self._until_check -= 1
         if self._until_check < 0:
             self._until_check = _CHECK_FRAMES - 1

@@ -20,8 +20,8 @@ BOT, GUILD, CHANNEL, OTHER = 300, 100, 200, 201
 #: So quick that a refused attempt costs a test nothing.
 QUICK = RetryPolicy(first_s=0.05)
 
-#: Frames that may have met a session that was dead already are sent again.
-UNSURE = 3
+#: Frames that may have met a session that was dead already are sent again: more on a machine that was late.
+UNSURE = 8
 
 
 def contiguous(numbers: list[int]) -> bool:

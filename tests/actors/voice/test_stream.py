@@ -572,6 +572,19 @@ def test_what_was_stopped_or_replaced_is_never_heard_again() -> None:
     assert len(wire.frames) == count
 
 
+def test_after_a_late_clock_more_frames_are_in_doubt() -> None:
+    world = World()
+    [stream] = world.streams
+    world.play(Source("a", 1000))
+    world.run(200 * MS)
+    world.at(world.now + 60 * MS)
+    world.run(100 * MS)
+    number = len(world.wires[0].frames)
+    assert stream.mark(0.03) == number - 2 - 5
+    world.run(1000 * MS)
+    assert stream.mark(0.03) == len(world.wires[0].frames) - 2
+
+
 def test_a_paused_stream_is_not_in_doubt() -> None:
     world = World()
     [stream] = world.streams

@@ -137,7 +137,7 @@ async def test_a_dead_session_costs_a_moment_and_no_frame(bot: Bot) -> None:
     bot.loopback.voice.close(bot.guild.id, bot.loopback.bot.id, 4006)
     await bot.until(lambda: link.status().identifies == 2)
     await bot.hear(50)
-    assert bot.nothing_lost(repeated=3)
+    assert bot.nothing_lost(repeated=8)
     assert longest_gap_ms(bot.guild.listener.frames) < 1000  # of a busy machine; the bench states figures
 
 
@@ -179,7 +179,7 @@ async def test_an_administrator_moves_the_bot(bot: Bot) -> None:
     await bot.hear(25)
     assert link.channel_id == bot.other.id
     assert Moved(bot.other.id) in bot.events
-    assert bot.nothing_lost(repeated=3)
+    assert bot.nothing_lost(repeated=8)
 
 
 async def test_a_kick_is_final(bot: Bot) -> None:
@@ -247,6 +247,6 @@ async def test_a_new_main_session_is_not_heard_and_every_command_works_after_it(
     bot.guild.renew_voice_server()
     await bot.until(lambda: link.status().identifies == 2)
     await bot.hear(25)
-    assert bot.nothing_lost(repeated=3)
+    assert bot.nothing_lost(repeated=8)
     await bot.links.disconnect(bot.guild.id)
     assert bot.guild.voice_of(bot.loopback.bot) is None
