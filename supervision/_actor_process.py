@@ -14,7 +14,7 @@ from ._cell import State
 from ._context import Context
 from ._dispatch import learn
 from ._errors import ActorCrashed, ActorStopped, Refusal
-from ._exit import Crashed, ExitReason, Killed, Normal
+from ._exit import Crashed, ExitReason, Killed
 from ._gate import Gate
 from ._job import Job
 from ._native import task_id
@@ -311,7 +311,5 @@ def _verdict(path: str, reason: ExitReason) -> Exception:
             return ActorCrashed(f"{path} crashed: {error}")
         case Killed():
             return ActorCrashed(f"{path} was {reason}")
-        case Normal():
-            return ActorStopped(f"{path} ended itself before it answered")
         case _:
             return ActorStopped(f"{path} was stopped before it answered")

@@ -49,12 +49,16 @@ async def run_foreign(
             task.cancel()
             await _outwait(ended, min(anyio.current_time() + again_s, deadline))
         task.add_done_callback(_retrieve)
-        if not ended.is_open:
-            _log.warning("foreign code %r did not end within %s s of its cancel", function, grace_s)
+        _tell_if_left(ended, function, grace_s)
         raise
     if task.cancelled():
         raise ForeignCancelled(f"{function!r} was cancelled by foreign code")
     return task.result()
+
+
+def _tell_if_left(ended: Gate, function: object, grace_s: float) -> None:
+    if not ended.is_open:
+        _log.warning("foreign code %r did not end within %s s of its cancel", function, grace_s)
 
 
 async def _as_coroutine(function: Callable[..., Awaitable[R]], args: tuple[Any, ...]) -> R:

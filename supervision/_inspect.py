@@ -55,7 +55,7 @@ def actor_cell(system: System, path: str) -> Cell:
 def state_text(process: ActorProcess) -> str:
     """One line per value of :meth:`Actor.state`, bounded; never raises what that raises."""
     actor = process.actor
-    if actor is None:
+    if actor is None:  # pragma: no cover - who serves has one
         raise ActorStopped(f"{process.cell.path} has ended")
     try:
         lines = [f"{name} = {_shown(str(name), value)}" for name, value in sorted(actor.state().items())]

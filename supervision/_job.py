@@ -55,7 +55,7 @@ class Job:
             owner.fail(crashed(error))
         except anyio.get_cancelled_exc_class() as error:
             if (native := absorb_cancel()) is None:
-                raise
+                raise  # pragma: no cover - trio: the job's scope takes all there is
             if not self._scope.cancel_called:
                 owner.fail(Killed("foreign code") if native else crashed(error))
         except BaseException as error:  # KeyboardInterrupt and its kin belong to the root

@@ -106,7 +106,7 @@ class TraceStream(EventStream[MessageTraced]):
         await super().__aenter__()
         if self._cell.is_over:
             self.end()
-        if self._cell.mailbox is not None:
+        if self._cell.mailbox is not None:  # pragma: no branch - it is an actor's
             self._cell.mailbox.urge()  # the message loop notices
         return self
 

@@ -154,7 +154,7 @@ class Process(ABC):
                     await gate.wait()
             except anyio.get_cancelled_exc_class():
                 if absorb_cancel() is None:
-                    raise
+                    raise  # pragma: no cover - trio: nothing passes the shield
                 self.fail(Killed("foreign code"))
                 continue
             if scope.cancel_called:
@@ -168,7 +168,7 @@ class Process(ABC):
                 await checkpoint()
         except anyio.get_cancelled_exc_class():
             if absorb_cancel() is None:
-                raise
+                raise  # pragma: no cover - trio: nothing passes the shield
             self.fail(Killed("foreign code"))
 
     async def _attempt(self) -> ExitReason:

@@ -271,6 +271,6 @@ def new_process(cell: Cell) -> Process:
     start = cell.spec.start
     if isinstance(start, SupervisorSpec | DynamicSupervisorSpec):
         return SupervisorProcess(cell, start)
-    if cell.mailbox is None:
+    if cell.mailbox is None:  # pragma: no cover - a cell without one is a supervisor's
         raise TypeError(f"{cell.path} is neither an actor nor a supervisor")
     return ActorProcess(cell, cell.mailbox)

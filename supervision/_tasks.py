@@ -81,7 +81,7 @@ class NurseryTasks:
     async def _run(body: Body, lost: Lost) -> None:
         try:
             await body()
-        except anyio.get_cancelled_exc_class():
+        except anyio.get_cancelled_exc_class():  # pragma: no cover - every body is shielded to its end
             lost(None)
             raise
         except BaseException as error:
