@@ -71,11 +71,6 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}".rstrip(": ")[:TEXT]
 
 
-def _is_alone(error: BaseException) -> bool:
-    linked = error.__cause__ is not None or error.__context__ is not None
-    return not linked and not isinstance(error, BaseExceptionGroup)
-
-
 def _links(error: BaseException, depth: int) -> Iterator[tuple[str, Trace]]:
     if error.__cause__ is not None:
         yield "Directly caused by", trace_of(error.__cause__, depth)
