@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import anyio
@@ -319,6 +320,16 @@ def test_virtual_time_that_stands_still_says_so(monkeypatch: pytest.MonkeyPatch)
 
     with _JumpingSelector() as selector, pytest.raises(RuntimeError, match="virtual time stands still"):
         selector.select(None)
+
+
+async def test_virtual_time_waits_for_a_thread_when_nothing_else_is_to_come() -> None:
+    """It stands still meanwhile."""
+    needs_native()
+    begin = anyio.current_time()
+
+    await anyio.to_thread.run_sync(time.sleep, 0.05)
+
+    assert anyio.current_time() == begin
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
