@@ -67,8 +67,8 @@ soak-kernel: $(READY)  ## random trees against the rules, after planted defects 
 	@$(BIN)/python -m tests.soak.kernel
 
 mutate-kernel: $(BENCH_READY)  ## break the kernel in thousands of small ways and see the suite notice (an hour or two)
-	@$(BIN)/python -m mutmut run
-	@$(BIN)/python -m mutmut results
+	@$(BIN)/python -m tests.mutation.run
+	@$(BIN)/python -m tests.mutation.report
 
 # The previous lock stays beside the new one: the baseline to roll back to.
 lock: $(READY)  ## renew requirements.lock, keeping the old one as requirements.previous.lock

@@ -177,6 +177,9 @@ async def test_invariant_04_bounds(overflow: Overflow) -> None:
     """No mailbox ever holds more than its capacity, whoever sends how; the counters are exact."""
     storm = Storm(7, overflow)
     await storm.run()  # it checks the bound at every instant
+
+
+def test_invariant_04_bounds_in_plays() -> None:
     for play, lines in plays():
         bounds = {path: child.capacity for path, child in walk(play.root) if isinstance(child, Leaf)}
         for line in lines:

@@ -1,0 +1,171 @@
+"""The trials of mutants: a pytest plugin that runs the collected tests once per mutant, in a fork."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from mutmut.state import state
+
+from tests.mutation.forks import Late, Work, answers
+from tests.mutation.switch import activate, bypass_trampolines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mutmut.mutation.data import SourceFileMutationData
+
+#: mutmut's exit codes for the verdicts.
+SURVIVED, KILLED, TIMEOUT = 0, 1, 36
+
+#: Tests that took longer than this, in seconds of processor time, and the second backend,
+#: come after every mutant has met the others.
+SLOW_S = 0.1
+
+
+class Outcome(NamedTuple):
+    """How a trial went: mutmut's exit code, and the test that noticed the mutant."""
+
+    verdict: int
+    noticed_by: str = ""
+
+
+class Measured(NamedTuple):
+    """What a test costs in seconds of processor time, which functions it reaches, whether it is sound."""
+
+    cost_s: float
+    reach: frozenset[str]
+    outcome: Outcome
+
+
+def function_of(mutant: str) -> str:
+    """The mutated function, as mutmut names it."""
+    return mutant.partition("__mutmut_")[0]
+
+
+class Trials:
+    """Runs the trials instead of pytest's own loop."""
+
+    def __init__(self, mutants: dict[str, SourceFileMutationData]) -> None:
+        self._mutants = mutants
+        self._workers = os.cpu_count() or 1
+        self._items: dict[str, pytest.Item] = {}
+        self._cost: dict[str, float] = {}
+        self._reach: dict[str, set[str]] = defaultdict(set)
+        self._noticed: dict[str, list[str]] = defaultdict(list)
+        self._failed = Outcome(SURVIVED)
+        self._done = 0
+
+    def pytest_configure(self) -> None:
+        """Hypothesis without chance, without memory of former runs and without limits in wall time."""
+        from hypothesis import HealthCheck, Phase, settings  # pytest wants to load that plugin itself
+
+        settings.register_profile(
+            "mutation",
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        settings.load_profile("mutation")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Measure who reaches what, then try the mutants: all on the quick tests, survivors on the others."""
+        self._items = {item.nodeid: item for item in session.items}
+        self._measure_all(session)
+        bypass_trampolines()
+        started = time.monotonic()
+        left = self._round(list(self._mutants), self._quick_tests)
+        print(f"{len(left)} survived the quick tests ({time.monotonic() - started:.0f} s)", flush=True)
+        for mutant in self._round(left, self._other_tests):
+            self._record(mutant, Outcome(SURVIVED))
+        print(f"all tried ({time.monotonic() - started:.0f} s)", flush=True)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember the first failure."""
+        if report.failed and self._failed.verdict == SURVIVED:
+            hung = "Timeout (>" in report.longreprtext
+            self._failed = Outcome(TIMEOUT if hung else KILLED, report.nodeid)
+
+    def _measure_all(self, session: pytest.Session) -> None:
+        """Each test by itself, so that none finds prepared what it needs."""
+        works = (Work(test, partial(self._measure, test), 600, 600) for test in self._items)
+        for test, measured in answers(works, self._workers):
+            if not isinstance(measured, Measured) or measured.outcome.verdict != SURVIVED:
+                raise session.Failed(f"fails without a mutant: {test}")
+            self._cost[test] = measured.cost_s
+            for function in measured.reach:
+                self._reach[function].add(test)
+
+    def _measure(self, test: str) -> Measured:
+        """In a fork."""
+        activate("stats")
+        before = time.process_time()
+        outcome = self._run([test])
+        return Measured(time.process_time() - before, frozenset(state()._stats), outcome)
+
+    def _run(self, tests: Iterable[str]) -> Outcome:
+        """In a fork: the tests up to the first that fails."""
+        for test in tests:
+            item = self._items[test]
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if self._failed.verdict != SURVIVED:
+                break
+        return self._failed
+
+    def _round(self, mutants: list[str], tests_for: Callable[[str], list[str]]) -> list[str]:
+        """Try each mutant on some tests; returns those that survived."""
+        survived = list[str]()
+        for mutant, outcome in answers(
+            (self._trial(each, tests_for(each)) for each in mutants), self._workers
+        ):
+            if not isinstance(outcome, Outcome):
+                outcome = Outcome(TIMEOUT if isinstance(outcome, Late) else KILLED)
+            if outcome.verdict == SURVIVED:
+                survived.append(mutant)
+            else:
+                self._record(mutant, outcome)
+        return survived
+
+    def _trial(self, mutant: str, tests: list[str]) -> Work:
+        def run() -> Outcome:
+            activate(mutant)
+            return self._run(tests)
+
+        cost_s = sum(self._cost[test] for test in tests)
+        return Work(mutant, run, processor_s=5 + 4 * cost_s, wall_s=120 + 50 * cost_s)
+
+    def _quick_tests(self, mutant: str) -> list[str]:
+        """Tests that reach the mutant, those that noticed its neighbours first, then by their cost."""
+        noticed = self._noticed[function_of(mutant)]
+        quick = [test for test in self._tests(mutant) if self._is_quick(test)]
+        return sorted(quick, key=lambda test: (-noticed.count(test), self._cost[test]))
+
+    def _other_tests(self, mutant: str) -> list[str]:
+        """The rest, the dearest first: the properties."""
+        others = [test for test in self._tests(mutant) if not self._is_quick(test)]
+        return sorted(others, key=self._cost.__getitem__, reverse=True)
+
+    def _is_quick(self, test: str) -> bool:
+        return self._cost[test] <= SLOW_S and not test.endswith("[trio]")
+
+    def _tests(self, mutant: str) -> Iterator[str]:
+        reach = self._reach.get(function_of(mutant))
+        return iter(self._items if reach is None else reach)
+
+    def _record(self, mutant: str, outcome: Outcome) -> None:
+        module = self._mutants[mutant]
+        module.exit_code_by_key[mutant] = outcome.verdict
+        module.save()
+        if outcome.noticed_by:
+            self._noticed[function_of(mutant)].append(outcome.noticed_by)
+        self._done += 1
+        if self._done % 50 == 0 or outcome.verdict == SURVIVED:
+            print(f"{self._done}/{len(self._mutants)} {mutant} {outcome}", flush=True)
