@@ -7,9 +7,9 @@ function: first those that noticed its neighbours, then the quick ones, then the
 that fails. Limits are in processor time, so that a busy machine condemns nobody. Hypothesis draws the same
 examples each time.
 
-Without a pattern all mutants without a verdict are tried; with patterns (as of ``fnmatch``, over mutmut's
-names) those that match are tried again. The verdicts lie in ``mutants/supervision/*.meta``, where mutmut
-keeps them.
+Without a pattern all mutants that nothing noticed yet are tried; with patterns (as of ``fnmatch``, over
+mutmut's names) those that match are tried again. The verdicts lie in ``mutants/supervision/*.meta``, where
+mutmut keeps them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.utils import file_utils
 
-from tests.mutation.trials import Trials
+from tests.mutation.trials import SURVIVED, Trials
 
 #: pytest-timeout's limit for one test of a mutant, in seconds of wall time: it notices what waits for ever.
 HANGS_AFTER_S = 30
@@ -54,7 +54,7 @@ def chosen(modules: list[SourceFileMutationData], patterns: list[str]) -> dict[s
         name: module
         for module in modules
         for name, verdict in module.exit_code_by_key.items()
-        if (any(fnmatch(name, pattern) for pattern in patterns) if patterns else verdict is None)
+        if (any(fnmatch(name, pattern) for pattern in patterns) if patterns else verdict in (None, SURVIVED))
     }
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections import defaultdict
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 #: mutmut's exit codes for the verdicts.
 SURVIVED, KILLED, TIMEOUT = 0, 1, 36
 
-#: Tests that took longer than this, in seconds of processor time, and the second backend,
-#: come after every mutant has met the others.
-SLOW_S = 0.1
+#: What every mutant meets before any meets the rest: this many seconds of processor time, in tests that take
+#: no more than a tenth of that each, preferably on asyncio.
+QUICK_S = 1.0
 
 
 class Outcome(NamedTuple):
@@ -83,9 +84,8 @@ class Trials:
         started = time.monotonic()
         left = self._round(list(self._mutants), self._quick_tests)
         print(f"{len(left)} survived the quick tests ({time.monotonic() - started:.0f} s)", flush=True)
-        for mutant in self._round(left, self._other_tests):
-            self._record(mutant, Outcome(SURVIVED))
-        print(f"all tried ({time.monotonic() - started:.0f} s)", flush=True)
+        left = self._round(left, self._other_tests)
+        print(f"{len(left)} survived all tests ({time.monotonic() - started:.0f} s)", flush=True)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -128,10 +128,9 @@ class Trials:
         ):
             if not isinstance(outcome, Outcome):
                 outcome = Outcome(TIMEOUT if isinstance(outcome, Late) else KILLED)
+            self._record(mutant, outcome)
             if outcome.verdict == SURVIVED:
                 survived.append(mutant)
-            else:
-                self._record(mutant, outcome)
         return survived
 
     def _trial(self, mutant: str, tests: list[str]) -> Work:
@@ -143,18 +142,17 @@ class Trials:
         return Work(mutant, run, processor_s=5 + 4 * cost_s, wall_s=120 + 50 * cost_s)
 
     def _quick_tests(self, mutant: str) -> list[str]:
-        """Tests that reach the mutant, those that noticed its neighbours first, then by their cost."""
+        """Some tests that reach the mutant: those that noticed its neighbours first, then by their cost."""
         noticed = self._noticed[function_of(mutant)]
-        quick = [test for test in self._tests(mutant) if self._is_quick(test)]
-        return sorted(quick, key=lambda test: (-noticed.count(test), self._cost[test]))
+        tests = [test for test in self._tests(mutant) if self._cost[test] <= QUICK_S / 10]
+        tests.sort(key=lambda test: (-noticed.count(test), test.endswith("[trio]"), self._cost[test]))
+        costs = accumulate(self._cost[test] for test in tests)
+        return [test for test, cost_s in zip(tests, costs, strict=True) if cost_s <= QUICK_S]
 
     def _other_tests(self, mutant: str) -> list[str]:
         """The rest, the dearest first: the properties."""
-        others = [test for test in self._tests(mutant) if not self._is_quick(test)]
+        others = set(self._tests(mutant)).difference(self._quick_tests(mutant))
         return sorted(others, key=self._cost.__getitem__, reverse=True)
-
-    def _is_quick(self, test: str) -> bool:
-        return self._cost[test] <= SLOW_S and not test.endswith("[trio]")
 
     def _tests(self, mutant: str) -> Iterator[str]:
         reach = self._reach.get(function_of(mutant))
@@ -167,5 +165,5 @@ class Trials:
         if outcome.noticed_by:
             self._noticed[function_of(mutant)].append(outcome.noticed_by)
         self._done += 1
-        if self._done % 50 == 0 or outcome.verdict == SURVIVED:
-            print(f"{self._done}/{len(self._mutants)} {mutant} {outcome}", flush=True)
+        if self._done % 50 == 0:
+            print(f"{self._done} trials", flush=True)
