@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class Credentials:
     session_id: str
     token: str
     endpoint: str
-    others: frozenset[int] = frozenset()
+    others: frozenset[int] = field(default=frozenset(), compare=False)  # no part of what is good or void
 
     @property
     def url(self) -> str:

@@ -304,7 +304,11 @@ async def test_a_server_that_is_gone_for_good_is_asked_for(
 
 async def test_a_bare_4014_is_settled_by_asking_for_a_new_server(house: House) -> None:
     link = await playing(house)
+    channel = house.guild.channel(CHANNEL)
+    channel.voice_states = {400: None}  # that somebody has come is no word about it
     house.voice.close(GUILD, BOT, 4014)
+    await house.until(lambda: link.state is LinkState.RECONNECTING)
+    channel.voice_states = {}
     await house.until(lambda: link.status().identifies == 2, 4.0)
     await goes_on(house, repeated=UNSURE)
     assert house.guild.op4 == [CHANNEL, CHANNEL]
