@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 ASKED_AT_ONCE: Final = 4
-READY_S: Final = 60.0
+READY_S: Final = 180.0  # discord.py begins a shard each 5 s
 TRACK_S: Final = 1200  # longer than joining 1,000 guilds and the window take together
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from loopback.world.channels import Channel
     from loopback.world.user import ScriptedUser
 
-GUILDS_PER_SHARD: Final = 50  # joins are spread, so that the send limit of a shard is not what is measured
+GUILDS_PER_SHARD: Final = 100  # joins are spread, so that the send limit of a shard is not what is measured
 VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
 JOIN_S: Final = 240.0
 SETTLE_S: Final = 4.0
