@@ -19,10 +19,11 @@ class Parking:
     parks looks for itself what there is to do.
     """
 
-    __slots__ = ("_at", "_timer", "_waiter")
+    __slots__ = ("_at", "_scope", "_timer", "_waiter")
 
     def __init__(self) -> None:
         self._at = math.inf
+        self._scope: anyio.CancelScope | None = None
         self._timer: Timer | None = None
         self._waiter: Waiter | None = None
 
@@ -34,10 +35,22 @@ class Parking:
                 self._see_to(until)
                 await self._waiter
             else:
-                with anyio.CancelScope(deadline=until):
+                with anyio.CancelScope(deadline=until) as self._scope:
                     await self._waiter
         finally:
-            self._waiter = None
+            self._waiter = self._scope = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody waits here."""
+        return self._waiter is not None
+
+    def no_later_than(self, until: float) -> None:
+        """End the wait that is under way at that time at the latest."""
+        if self._scope is not None:
+            self._scope.deadline = min(self._scope.deadline, until)
+        else:
+            self._see_to(until)
 
     def wake(self) -> None:
         """End the wait, if there is one."""

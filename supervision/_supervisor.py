@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio.lowlevel import checkpoint
@@ -48,7 +49,17 @@ class SupervisorProcess(Process):
     :ivar children: by id, in start order
     """
 
-    __slots__ = ("_inbox", "_parking", "_recovery", "alarms", "children", "spec", "stopping")
+    __slots__ = (
+        "_at_once",
+        "_context",
+        "_inbox",
+        "_parking",
+        "_recovery",
+        "alarms",
+        "children",
+        "spec",
+        "stopping",
+    )
 
     def __init__(self, cell: Cell, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
         super().__init__(cell)
@@ -59,6 +70,8 @@ class SupervisorProcess(Process):
         self.stopping = Stopping(self)
         self._inbox: deque[Ended | Command] = deque()
         self._parking = Parking()
+        self._context = Context()
+        self._at_once = Turns()
 
     # called from outside
 
@@ -67,15 +80,26 @@ class SupervisorProcess(Process):
         self._post(Ended(cell, process))
 
     def command(self, act: Callable[[Slot], None]) -> Slot:
-        """Have something done in this supervisor's task.
+        """Have something done as by this supervisor's task: at once if that rests, else in its turn.
 
         :raises ActorStopped: if it is stopping
         """
         if self.closing:
             raise ActorStopped(f"the supervisor {self.cell.path!r} is stopping")
         slot = Slot()
-        self._post(Command(slot, act))
+        if self._may_do_at_once():
+            # What it starts must inherit from this task, not from the caller's.
+            self._context.run(self._carry_out, Command(slot, act))
+            self._parking.no_later_than(self.alarms.first_at)
+        else:
+            self._post(Command(slot, act))
         return slot
+
+    def _may_do_at_once(self) -> bool:
+        """Whether this task rests and nothing is before a command. A crowd of them waits for its turns."""
+        if not self._parking.is_taken or self._inbox or self.soft.cancel_called:
+            return False
+        return not self._at_once.are_over
 
     def _post(self, item: Ended | Command) -> None:
         if self.closing:
@@ -86,6 +110,7 @@ class SupervisorProcess(Process):
     # life
 
     async def live(self) -> None:
+        self._context = copy_context()
         if isinstance(self.spec, SupervisorSpec):
             for spec in self.spec.children:
                 await self._start_or_raise(self.add(spec))
@@ -135,10 +160,14 @@ class SupervisorProcess(Process):
         if isinstance(item, Ended):
             await self._on_end(item.cell, item.process)
         elif not item.slot.abandoned:
-            try:
-                item.act(item.slot)
-            except Exception as error:
-                item.slot.fail(error)
+            self._carry_out(item)
+
+    @staticmethod
+    def _carry_out(command: Command) -> None:
+        try:
+            command.act(command.slot)
+        except Exception as error:
+            command.slot.fail(error)
 
     async def _ring(self, alarm: Alarm) -> None:
         """Do what is due."""
