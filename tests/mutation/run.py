@@ -29,7 +29,7 @@ from mutmut.utils import file_utils
 from tests.mutation.trials import SURVIVED, Trials
 
 #: pytest-timeout's limit for one test of a mutant, in seconds of wall time: it notices what waits for ever.
-HANGS_AFTER_S = 30
+HANGS_AFTER_S = 15
 
 
 def generate() -> list[SourceFileMutationData]:
@@ -49,13 +49,14 @@ def generate() -> list[SourceFileMutationData]:
 
 
 def chosen(modules: list[SourceFileMutationData], patterns: list[str]) -> dict[str, SourceFileMutationData]:
-    """The mutants to try, each with the file that keeps its verdict."""
-    return {
+    """The mutants to try, each with the file that keeps its verdict; those never tried first."""
+    found = {
         name: module
         for module in modules
         for name, verdict in module.exit_code_by_key.items()
         if (any(fnmatch(name, pattern) for pattern in patterns) if patterns else verdict in (None, SURVIVED))
     }
+    return dict(sorted(found.items(), key=lambda item: item[1].exit_code_by_key[item[0]] is not None))
 
 
 def main(patterns: list[str]) -> int:

@@ -53,7 +53,7 @@ class Trials:
 
     def __init__(self, mutants: dict[str, SourceFileMutationData]) -> None:
         self._mutants = mutants
-        self._workers = os.cpu_count() or 1
+        self._workers = 1 + 2 * (os.cpu_count() or 1)  # some mutants only wait, until their time is over
         self._items: dict[str, pytest.Item] = {}
         self._cost: dict[str, float] = {}
         self._reach: dict[str, set[str]] = defaultdict(set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from tenacity import wait_fixed
 
 from supervision import (
     Actor,
@@ -16,6 +18,7 @@ from supervision import (
     ActorStopped,
     AskCycle,
     AskTimeout,
+    Backoff,
     ChildSpec,
     DeadLetter,
     ExitReason,
@@ -246,6 +249,25 @@ async def test_an_ask_around_three_actors_is_a_cycle(stage: Stage) -> None:
 
     async with open_system(of(*(ChildSpec(each, stage) for each in "abc"))) as system:
         assert await system.lookup("a").ask(asks("b", asks("c", Do(caught)))) == "told"
+
+
+async def test_who_has_its_answer_waits_for_nobody(stage: Stage) -> None:
+    """Asks to and fro, one after the other, are no cycle; nor is one of an actor in its backoff."""
+
+    def asks(target: str) -> Do:
+        async def do(puppet: Puppet) -> object:
+            return await puppet.ctx.sibling(target).ask(Echo(target), timeout=math.inf)
+
+        return Do(do)
+
+    backoff = Backoff(wait_fixed(60))
+    async with open_system(of(*(ChildSpec(each, stage, backoff=backoff) for each in "ab"))) as system:
+        a, b = system.lookup("a"), system.lookup("b")
+        assert [await a.ask(asks("b")), await b.ask(asks("a"))] == ["b", "a"]
+        for _ in range(2):  # the first restart is immediate
+            with pytest.raises(ActorCrashed):
+                await b.ask(Crash())
+        assert await a.ask(asks("b"), timeout=math.inf) == "b"
 
 
 async def test_two_actors_that_ask_each_other_meet_as_a_cycle(stage: Stage) -> None:

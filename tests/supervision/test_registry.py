@@ -180,6 +180,11 @@ async def test_refs_by_name_are_equal_by_name(stage: Stage) -> None:
     async with open_system(house(stage)) as system:
         clock = system.named("clock")
         assert isinstance(clock, NamedRef)
-        assert len({clock, system.named("clock"), system.named("floor"), system.lookup("sub/b")}) == 3
+        refs = [clock, system.named("floor"), system.lookup("sub/b"), system.lookup("sub")]
+        assert (
+            len({*refs, system.named("clock"), system.lookup("sub")}) == len({hash(ref) for ref in refs}) == 4
+        )
+        assert system.lookup("sub") != system.lookup("sub/b")
+        assert system.lookup("sub") == system.lookup("sub")
         assert system.lookup("sub/b") != clock
         assert repr(clock) == "<NamedRef 'clock'>"

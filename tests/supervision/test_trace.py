@@ -48,6 +48,15 @@ def test_it_reads_like_a_traceback() -> None:
     assert lines[-1] == "ValueError: deep"
 
 
+def test_the_reason_is_the_first_line() -> None:
+    """The notes, and more lines of the text, are in the trace."""
+    error = caught(fail, "deep\ndown")
+    error.add_note("at night")
+    reason = crashed(error)
+    assert reason.error == "ValueError: deep"
+    assert reason.traceback.splitlines()[-3:] == ["ValueError: deep", "down", "at night"]
+
+
 def test_it_keeps_no_frame() -> None:
     """What stood in the frames is collectable while the reason is kept."""
 

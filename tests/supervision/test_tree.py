@@ -75,6 +75,7 @@ async def test_a_row_tells_all(stage: Stage) -> None:
     assert b.last_error_at is not None
     assert (c.state, c.handled, c.uptime_s) == ("stopped", 1, 0)
     assert (sub.kind, sub.state, sub.handled) == ("supervisor", "running", 0)
+    assert (sub.mailbox_depth, sub.mailbox_peak, sub.mailbox_dropped) == (0, 0, 0)
     assert (tree.id, tree.path, [row.path for row in tree.walk()]) == (
         "house",
         "",
@@ -106,6 +107,20 @@ async def test_the_tree_is_text(stage: Stage) -> None:
         "   ├─ b [backoff, restarts 1, handled 2, last error PuppetError: again]",
         "   └─ c [stopped, handled 1]",
     ]
+
+
+async def test_lines_lead_past_what_is_inside(stage: Stage) -> None:
+    """The children of one that is not the last hang beside a line to those after it."""
+    floor = ChildSpec("floor", SupervisorSpec((ChildSpec("room", stage),)))
+    async with open_system(
+        SupervisorSpec((floor, ChildSpec("hall", SupervisorSpec(())))), name="x"
+    ) as system:
+        assert system.tree().to_text().splitlines() == [
+            "x [running]",
+            "├─ floor [running]",
+            "│  └─ room [running, handled 0]",
+            "└─ hall [running]",
+        ]
 
 
 #: The type that the README states -> what it is in Python.

@@ -73,6 +73,7 @@ def house(stage: Stage) -> SupervisorSpec:
         (
             ChildSpec("a", stage, mailbox=MailboxSpec(1), restart=Restart.TEMPORARY, name="clock"),
             ChildSpec("full", stage, mailbox=MailboxSpec(1, stash=1)),
+            ChildSpec("dumb", Actor),
             ChildSpec("sub", SupervisorSpec(())),
             ChildSpec("crowd", DynamicSupervisorSpec(max_children=0)),
         )
@@ -122,6 +123,11 @@ REFUSALS: list[tuple[Callable[[System], Any], str]] = [
     (name_taken, "NameTaken: the name 'clock' is held by 'a', 'full' cannot have it"),
     (lambda s: s.register("x", s.lookup("nobody")), "ActorStopped: nobody lives at 'nobody'"),
     (lambda s: s.lookup("full").ask(Hang(9), timeout=2), "AskTimeout: full did not answer within 2 s"),
+    (lambda s: s.lookup("full").ask(Hang(9)), "AskTimeout: full did not answer within 5.0 s"),
+    (
+        lambda s: s.lookup("dumb").ask(Echo()),
+        "ActorCrashed: dumb crashed: TypeError: Actor has no handler for Echo; it handles nothing",
+    ),
     (lambda s: s.start_child("sub/x", ChildSpec("b", Actor)), "ActorStopped: no supervisor runs at 'sub/x'"),
     (lambda s: s.start_child("a", ChildSpec("b", Actor)), "NotASupervisor: a is an actor, not a supervisor"),
     (lambda s: s.start_child("", ChildSpec("a", Actor)), "ChildExists: a exists"),
@@ -162,21 +168,24 @@ async def test_who_ended_while_it_was_asked(stage: Stage) -> None:
 async def test_dead_letters_say_why(stage: Stage) -> None:
     """To whom, what, and why it was not delivered."""
     async with open_system(house(stage)) as system, system.subscribe() as events:
-        for ref in (system.lookup("nobody"), system.named("x"), system.lookup("sub")):
-            with pytest.raises(SupervisionError):
-                ref.tell("lost")
-        await fill_by_thread(system)
+        nobody, nameless = system.lookup("nobody"), system.named("x")
+        with pytest.raises(ActorStopped):
+            nobody.tell("told")
+        with pytest.raises(ActorStopped):
+            await nobody.send("sent")
+        with pytest.raises(ActorStopped):
+            await nobody.ask(Echo("asked"))
+        with pytest.raises(ActorStopped):
+            nameless.tell("told")
+        system.lookup("sub").tell_threadsafe("late")
+        await anyio.wait_all_tasks_blocked()
         assert [letter for letter in await _so_far(events) if isinstance(letter, DeadLetter)] == [
-            DeadLetter("nobody", "lost", "nobody lives there"),
-            DeadLetter("@x", "lost", "nobody has that name"),
+            DeadLetter("nobody", "told", "nobody lives there"),
+            DeadLetter("nobody", "sent", "nobody lives there"),
+            DeadLetter("nobody", Echo("asked"), "nobody lives there"),
+            DeadLetter("@x", "told", "nobody has that name"),
             DeadLetter("sub", "late", "sub is a supervisor"),
         ]
-
-
-async def fill_by_thread(system: System) -> None:
-    """What a thread tells a supervisor."""
-    system.lookup("sub").tell_threadsafe("late")
-    await anyio.wait_all_tasks_blocked()
 
 
 async def _so_far(events: Any) -> list[Event]:
