@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kernel test-ear lint format bench-faults bench-kernel bench-voice bench-mass soak-kernel coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-mass soak-kernel coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,18 +27,15 @@ export TRACK
 demo: $(READY)  ## the bot joins an embedded Discord, plays, and a listener reports what it heard
 	@exec $(BIN)/ostinato demo $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TRACK),--play "$$TRACK")
 
-# What judges the whole bot by ear goes first, and what needs no clock (the kernel, in virtual time) runs beside
-# it with what the processor has left. Then everything else, which mostly waits.
-KERNEL_TESTS := tests/supervision tests/soak tests/typing
+# What judges the whole bot by ear comes first whenever it wants the processor; the rest has what is left of it.
 test: lint  ## lint, types and the whole suite, warnings as errors
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-kernel test-ear
-	@$(BIN)/python -m pytest --numprocesses 2 --ignore tests/e2e $(KERNEL_TESTS:%=--ignore %)
-
-test-kernel: $(READY)  ## the kernel's tests alone
-	@nice -n 19 $(BIN)/python -m pytest --numprocesses 2 $(KERNEL_TESTS)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-ear test-rest
 
 test-ear: $(READY)  ## the whole bot as a process, judged by what a listener heard
 	@$(BIN)/python -m pytest tests/e2e
+
+test-rest: $(READY)  ## all other tests
+	@nice -n 10 $(BIN)/python -m pytest --numprocesses 2 --ignore tests/e2e
 
 lint: $(READY)  ## ruff and mypy in strict mode
 	@$(BIN)/ruff check .
