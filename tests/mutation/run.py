@@ -15,6 +15,7 @@ mutmut keeps them.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
@@ -36,6 +37,7 @@ def generate() -> list[SourceFileMutationData]:
     """Write the mutants of every module that changed; verdicts of unchanged functions stay."""
     set_mutant_under_test("mutant_generation")
     Path("mutants").mkdir(exist_ok=True)
+    forget_what_is_gone()
     file_utils.copy_src_dir()
     file_utils.copy_also_copy_files()
     file_utils.setup_source_paths()
@@ -46,6 +48,15 @@ def generate() -> list[SourceFileMutationData]:
         module.meta_path = module.meta_path.absolute()
     set_mutant_under_test("")
     return modules
+
+
+def forget_what_is_gone() -> None:
+    """Tests and modules that were deleted since the last time: mutmut only ever adds."""
+    shutil.rmtree("mutants/tests", ignore_errors=True)
+    for copy in Path("mutants/supervision").rglob("*.py"):
+        if not copy.relative_to("mutants").exists():
+            for each in (copy, copy.with_suffix(".py.meta"), copy.with_suffix(".py.spans")):
+                each.unlink(missing_ok=True)
 
 
 def chosen(modules: list[SourceFileMutationData], patterns: list[str]) -> dict[str, SourceFileMutationData]:
