@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 #: mutmut's exit codes for the verdicts.
 SURVIVED, KILLED, TIMEOUT = 0, 1, 36
 
-#: What every mutant meets before any meets the rest: this many seconds of processor time, in tests that take
-#: no more than a tenth of that each, preferably on asyncio.
-QUICK_S = 1.0
+#: What every mutant meets before any meets the rest, in seconds of processor time: cheap tests and dear ones.
+CHEAP_S, DEAR_S = 0.3, 3.0
 
 
 class Outcome(NamedTuple):
@@ -142,12 +141,17 @@ class Trials:
         return Work(mutant, run, processor_s=5 + 4 * cost_s, wall_s=120 + 50 * cost_s)
 
     def _quick_tests(self, mutant: str) -> list[str]:
-        """Some tests that reach the mutant: those that noticed its neighbours first, then by their cost."""
-        noticed = self._noticed[function_of(mutant)]
-        tests = [test for test in self._tests(mutant) if self._cost[test] <= QUICK_S / 10]
-        tests.sort(key=lambda test: (-noticed.count(test), test.endswith("[trio]"), self._cost[test]))
+        """Those that noticed the mutant's neighbours, a few cheap ones, then dear ones: a property fails early."""
+        tests = sorted(self._tests(mutant), key=self._cost.__getitem__)
+        noticed = Counter(self._noticed[function_of(mutant)])
+        cheap = self._within(CHEAP_S, tests)
+        dear = self._within(DEAR_S, [test for test in reversed(tests) if self._cost[test] < DEAR_S / 2])
+        return list(dict.fromkeys([*(test for test, _ in noticed.most_common(20)), *cheap, *dear]))
+
+    def _within(self, limit_s: float, tests: list[str]) -> list[str]:
+        """The first of them that together take no more than that."""
         costs = accumulate(self._cost[test] for test in tests)
-        return [test for test, cost_s in zip(tests, costs, strict=True) if cost_s <= QUICK_S]
+        return [test for test, cost_s in zip(tests, costs, strict=True) if cost_s <= limit_s]
 
     def _other_tests(self, mutant: str) -> list[str]:
         """The rest, the dearest first: the properties."""
