@@ -141,7 +141,7 @@ class Trials:
         return Work(mutant, run, processor_s=5 + 4 * cost_s, wall_s=120 + 50 * cost_s)
 
     def _quick_tests(self, mutant: str) -> list[str]:
-        """Those that noticed the mutant's neighbours, a few cheap ones, then dear ones: a property fails early."""
+        """What noticed the mutant's neighbours, a few cheap tests, then dear ones: properties fail early."""
         tests = sorted(self._tests(mutant), key=self._cost.__getitem__)
         noticed = Counter(self._noticed[function_of(mutant)])
         cheap = self._within(CHEAP_S, tests)

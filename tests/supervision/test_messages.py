@@ -395,6 +395,24 @@ async def test_dispatch_is_by_type_and_subclasses_override() -> None:
     assert answers == ["number 5", "number True", "other x"]
 
 
+async def test_marks_stack_on_a_method() -> None:
+    """One method for several types, beside one for another."""
+
+    class Several(Actor):
+        @handles(bool)
+        @handles(int)
+        async def whole(self, message: int) -> object:
+            return type(message)
+
+        @handles(float)
+        async def number(self, message: float) -> object:
+            return "number"
+
+    questions: list[Any] = [1, True, 1.0]
+    async with open_system(of(ChildSpec("a", Several))) as system:
+        assert [await system.lookup("a").ask(each) for each in questions] == [int, bool, "number"]
+
+
 async def test_an_own_receive_replaces_the_dispatch() -> None:
     """Actors that do without marks."""
 

@@ -91,6 +91,26 @@ async def test_get_state_shows_public_attributes_bounded() -> None:
     assert len(lines[3]) < 400
 
 
+async def test_a_single_slot_is_an_attribute() -> None:
+    """``__slots__`` may be one name; what is set beside slots is shown, too."""
+
+    class Single(Actor):
+        __slots__ = "level"
+
+        async def on_start(self) -> None:
+            self.level = 3
+
+    class Plain(Single):
+        async def on_start(self) -> None:
+            await super().on_start()
+            self.loud = True
+
+    children = (ChildSpec("single", Single), ChildSpec("plain", Plain))
+    async with open_system(SupervisorSpec(children)) as system:
+        assert system.get_state("single") == "level = 3"
+        assert system.get_state("plain") == "level = 3\nloud = True"
+
+
 async def test_an_actor_may_say_itself_what_its_state_is() -> None:
     """A failure in that harms nobody; a thousand values are cut."""
 
