@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
+import signal
 import time
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,11 +17,10 @@ _fork = multiprocessing.get_context("fork")
 
 
 class Work(NamedTuple):
-    """What a fork does: its name, what it runs for an answer, and its limits in seconds."""
+    """What a fork does: its name, what it runs for an answer, and its limit in seconds of wall time."""
 
     name: str
     run: Callable[[], object]
-    processor_s: float
     wall_s: float
 
 
@@ -55,12 +54,15 @@ def answers(works: Iterable[Work], workers: int) -> Iterator[tuple[str, object]]
             yield each.name, _answer(each)
 
 
+def allow(processor_s: float) -> None:
+    """In a fork: end it unless this is called again before so many seconds of processor time."""
+    signal.setitimer(signal.ITIMER_PROF, processor_s)
+
+
 def _start(work: Work) -> _Running:
     ours, theirs = _fork.Pipe(duplex=False)
 
     def child() -> None:
-        limit = round(work.processor_s)
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
@@ -91,6 +93,6 @@ def _answer(each: _Running) -> object:
         each.process.kill()
     each.answer.close()
     each.process.join()
-    if answer is None:  # SIGXCPU and SIGKILL are the limits of processor time
-        return Late() if each.process.exitcode in (-24, -9) else Dead()
+    if answer is None:
+        return Late() if each.process.exitcode == -signal.SIGPROF else Dead()
     return answer

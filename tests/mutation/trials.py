@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from mutmut.state import state
 
-from tests.mutation.forks import Late, Work, answers
+from tests.mutation.forks import Late, Work, allow, answers
 from tests.mutation.switch import activate, bypass_trampolines
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Trials:
 
     def _measure_all(self) -> None:
         """Each test by itself, so that none finds prepared what it needs."""
-        works = (Work(test, partial(self._measure, test), 600, 600) for test in self._items)
+        works = (Work(test, partial(self._measure, test), 600) for test in self._items)
         for test, measured in answers(works, self._workers):
             if not isinstance(measured, Measured) or measured.outcome.verdict != SURVIVED:
                 pytest.exit(f"fails without a mutant: {test}", returncode=2)
@@ -113,6 +113,7 @@ class Trials:
     def _run(self, tests: Iterable[str]) -> Outcome:
         """In a fork: the tests up to the first that fails."""
         for test in tests:
+            allow(1 + 3 * self._cost.get(test, 60))
             item = self._items[test]
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if self._failed.verdict != SURVIVED:
@@ -137,8 +138,7 @@ class Trials:
             activate(mutant)
             return self._run(tests)
 
-        cost_s = sum(self._cost[test] for test in tests)
-        return Work(mutant, run, processor_s=5 + 4 * cost_s, wall_s=120 + 50 * cost_s)
+        return Work(mutant, run, wall_s=120 + 50 * sum(self._cost[test] for test in tests))
 
     def _quick_tests(self, mutant: str) -> list[str]:
         """What noticed the mutant's neighbours, a few cheap tests, then dear ones: properties fail early."""
