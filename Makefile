@@ -71,7 +71,7 @@ export MINUTES SEED PLANT
 soak-kernel: $(READY)  ## random trees against the rules, after planted defects were found (a quarter of an hour)
 	@$(BIN)/python -m tests.soak.kernel
 
-mutate-kernel: $(BENCH_READY)  ## break the kernel in thousands of small ways and see the suite notice (an hour or two)
+mutate-kernel: $(BENCH_READY)  ## break the kernel in thousands of small ways and see the suite notice (half an hour)
 	@$(BIN)/python -m tests.mutation.run
 	@$(BIN)/python -m tests.mutation.report
 

@@ -60,14 +60,15 @@ def forget_what_is_gone() -> None:
 
 
 def chosen(modules: list[SourceFileMutationData], patterns: list[str]) -> dict[str, SourceFileMutationData]:
-    """The mutants to try, each with the file that keeps its verdict; those never tried first."""
-    found = {
-        name: module
-        for module in modules
-        for name, verdict in module.exit_code_by_key.items()
-        if (any(fnmatch(name, pattern) for pattern in patterns) if patterns else verdict in (None, SURVIVED))
-    }
-    return dict(sorted(found.items(), key=lambda item: item[1].exit_code_by_key[item[0]] is not None))
+    """The mutants to try, each with the file that keeps its verdict."""
+    found = {}
+    for module in modules:
+        verdicts = module.exit_code_by_key
+        for name in [name for name in verdicts if any(fnmatch(name, pattern) for pattern in patterns)]:
+            verdicts[name], found[name] = None, module
+        if not patterns:
+            found |= {name: module for name, verdict in verdicts.items() if verdict in (None, SURVIVED)}
+    return found
 
 
 def main(patterns: list[str]) -> int:
@@ -76,16 +77,7 @@ def main(patterns: list[str]) -> int:
     mutants = chosen(generate(), patterns)
     print(f"{len(mutants)} mutants to try", flush=True)
     os.chdir("mutants")
-    arguments = [
-        "--rootdir=.",
-        "--tb=native",
-        "-q",
-        "-s",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        f"timeout={HANGS_AFTER_S}",
-    ]
+    arguments = ["--rootdir=.", "--tb=native", "-qs", "-p", "no:cacheprovider", f"--timeout={HANGS_AFTER_S}"]
     selection = [*options.pytest_add_cli_args, *options.pytest_add_cli_args_test_selection]
     return int(pytest.main([*arguments, *selection], plugins=[Trials(mutants)]))
 

@@ -57,6 +57,7 @@ class Trials:
         self._cost: dict[str, float] = {}
         self._reach: dict[str, set[str]] = defaultdict(set)
         self._noticed: dict[str, list[str]] = defaultdict(list)
+        self._met: dict[str, list[str]] = defaultdict(list)
         self._failed = Outcome(SURVIVED)
         self._done = 0
 
@@ -81,7 +82,9 @@ class Trials:
         self._measure_all()
         bypass_trampolines()
         started = time.monotonic()
-        left = self._round(list(self._mutants), self._quick_tests)
+        new = [mutant for mutant in self._mutants if self._verdict(mutant) is None]
+        self._round(new, self._quick_tests)
+        left = [mutant for mutant in self._mutants if self._verdict(mutant) in (None, SURVIVED)]
         print(f"{len(left)} survived the quick tests ({time.monotonic() - started:.0f} s)", flush=True)
         left = self._round(left, self._other_tests)
         print(f"{len(left)} survived all tests ({time.monotonic() - started:.0f} s)", flush=True)
@@ -134,6 +137,8 @@ class Trials:
         return survived
 
     def _trial(self, mutant: str, tests: list[str]) -> Work:
+        self._met[mutant].extend(tests)
+
         def run() -> Outcome:
             activate(mutant)
             return self._run(tests)
@@ -154,13 +159,16 @@ class Trials:
         return [test for test, cost_s in zip(tests, costs, strict=True) if cost_s <= limit_s]
 
     def _other_tests(self, mutant: str) -> list[str]:
-        """The rest, the dearest first: the properties."""
-        others = set(self._tests(mutant)).difference(self._quick_tests(mutant))
-        return sorted(others, key=self._cost.__getitem__, reverse=True)
+        """The rest, those of asyncio first, the cheap ones first."""
+        others = set(self._tests(mutant)).difference(self._met[mutant])
+        return sorted(others, key=lambda test: (test.endswith("[trio]"), self._cost[test]))
 
     def _tests(self, mutant: str) -> Iterator[str]:
         reach = self._reach.get(function_of(mutant))
         return iter(self._items if reach is None else reach)
+
+    def _verdict(self, mutant: str) -> int | None:
+        return self._mutants[mutant].exit_code_by_key[mutant]
 
     def _record(self, mutant: str, outcome: Outcome) -> None:
         module = self._mutants[mutant]

@@ -21,6 +21,7 @@ from supervision import (
     StartTimeout,
     Strategy,
     SupervisorSpec,
+    System,
     open_system,
 )
 from supervision.testing import Crash, Do, Echo, Hang, Puppet, PuppetError, Quit, Stage
@@ -463,3 +464,40 @@ async def test_a_supervisor_that_gives_up_is_its_parents_case(stage: Stage) -> N
         assert row.restarts == 1
         assert "RestartIntensityExceeded: more than 1 failures" in (row.last_error or "")
         assert await system.lookup("sub/b").ask(Echo(1)) == 1
+
+
+async def give_up_waiting(system: System) -> None:
+    with anyio.move_on_after(1):
+        await system.wait()
+
+
+async def test_a_block_that_waits_hears_of_the_end_itself(stage: Stage) -> None:
+    """Whoever waits is told and not cancelled, also when somebody else has given up waiting."""
+    async with open_system(SupervisorSpec((ChildSpec("a", stage),)), name="house") as system:
+        async with anyio.create_task_group() as group:
+            group.start_soon(give_up_waiting, system)
+            group.start_soon(kill_later, system)
+            with pytest.raises(EscalationError) as caught:
+                await system.wait()
+        assert str(caught.value) == "the root supervisor of house ended: killed by system.kill"
+
+
+async def kill_later(system: System) -> None:
+    await anyio.sleep(2)
+    await system.kill("")
+
+
+async def test_a_block_that_gave_up_waiting_is_cancelled(stage: Stage) -> None:
+    """Nobody waits any more, so the end of the root ends the block."""
+    outlived: list[str] = []
+
+    async def live() -> None:
+        async with open_system(SupervisorSpec((ChildSpec("a", stage),)), name="house") as system:
+            await give_up_waiting(system)
+            await system.kill("")
+            await anyio.sleep(10)
+            outlived.append("the root")
+
+    with pytest.raises(EscalationError, match="the root supervisor of house ended"):
+        await live()
+    assert not outlived

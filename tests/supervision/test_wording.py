@@ -101,6 +101,13 @@ async def fill(system: System) -> None:
     full.tell(Echo())
 
 
+async def suspend_busy(system: System) -> None:
+    """It cannot be suspended within a message."""
+    system.lookup("full").tell(Hang(9))
+    await anyio.wait_all_tasks_blocked()
+    await system.suspend("full")
+
+
 def told(path: str) -> Callable[[System], Awaitable[object]]:
     async def tell(system: System) -> None:
         system.lookup(path).tell(1)
@@ -124,6 +131,7 @@ REFUSALS: list[tuple[Callable[[System], Any], str]] = [
     (lambda s: s.register("x", s.lookup("nobody")), "ActorStopped: nobody lives at 'nobody'"),
     (lambda s: s.lookup("full").ask(Hang(9), timeout=2), "AskTimeout: full did not answer within 2 s"),
     (lambda s: s.lookup("full").ask(Hang(9)), "AskTimeout: full did not answer within 5.0 s"),
+    (suspend_busy, "AskTimeout: full is still busy with a message after 5.0 s"),
     (
         lambda s: s.lookup("dumb").ask(Echo()),
         "ActorCrashed: dumb crashed: TypeError: Actor has no handler for Echo; it handles nothing",
