@@ -65,7 +65,8 @@ def chosen(modules: list[SourceFileMutationData], patterns: list[str]) -> dict[s
     for module in modules:
         verdicts = module.exit_code_by_key
         for name in [name for name in verdicts if any(fnmatch(name, pattern) for pattern in patterns)]:
-            verdicts[name], found[name] = None, module
+            verdicts[name] = SURVIVED if verdicts[name] == SURVIVED else None
+            found[name] = module
         if not patterns:
             found |= {name: module for name, verdict in verdicts.items() if verdict in (None, SURVIVED)}
     return found

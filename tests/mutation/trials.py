@@ -168,7 +168,8 @@ class Trials:
         return iter(self._items if reach is None else reach)
 
     def _verdict(self, mutant: str) -> int | None:
-        return self._mutants[mutant].exit_code_by_key[mutant]
+        verdicts: dict[str, int | None] = self._mutants[mutant].exit_code_by_key
+        return verdicts[mutant]
 
     def _record(self, mutant: str, outcome: Outcome) -> None:
         module = self._mutants[mutant]
