@@ -159,7 +159,7 @@ class Trials:
         return [test for test, cost_s in zip(tests, costs, strict=True) if cost_s <= limit_s]
 
     def _other_tests(self, mutant: str) -> list[str]:
-        """The rest: what noticed the mutant's neighbours, then those of asyncio first, the cheap ones first."""
+        """The rest: what noticed the mutant's neighbours, then asyncio's before trio's, cheap ones first."""
         noticed = Counter(self._noticed[function_of(mutant)])
         others = set(self._tests(mutant)).difference(self._met[mutant])
         return sorted(others, key=lambda test: (-noticed[test], test.endswith("[trio]"), self._cost[test]))
