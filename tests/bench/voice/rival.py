@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import sys
+from importlib import import_module
 from itertools import cycle
 from typing import Any
 
@@ -75,8 +76,7 @@ async def play_stock(channel: discord.VoiceChannel, frames: list[bytes]) -> None
 
 async def play_songbird(channel: discord.VoiceChannel, ogg: bytes) -> None:
     """Join and play, as the engine's own guide has it."""
-    from discord.ext import songbird  # of the bench only
-
+    songbird = import_module("discord.ext.songbird")  # of the bench only
     client: Any = await channel.connect(cls=songbird.SongbirdClient, timeout=CONNECT_S)
     await client.queue.enqueue(songbird.Track(songbird.RawBufferSource(io.BytesIO(ogg))))
 
