@@ -199,7 +199,7 @@ async def test_a_dropped_request_ends(stage: Stage) -> None:
         async with anyio.create_task_group() as group:
 
             async def ask() -> None:
-                with pytest.raises(MessageDropped):
+                with pytest.raises(MessageDropped, match="^the mailbox of a dropped the request$"):
                     await ref.ask(Echo("dropped"))
 
             group.start_soon(ask)
@@ -219,6 +219,37 @@ async def test_conflation_keeps_the_newest_of_a_key(stage: Stage) -> None:
         await ref.ask(Quit(), timeout=10)
 
     assert stage.handled == [("a", 19)]
+
+
+async def test_only_a_new_key_waits_for_room(stage: Stage) -> None:
+    """Where a mailbox conflates, an update of what waits in it needs no room, though it be full."""
+
+    def first_letter(message: object) -> str | None:
+        return str(message.value)[0] if isinstance(message, Echo) else None
+
+    box = MailboxSpec(2, Overflow.CONFLATE, key=first_letter)
+    async with open_system(of(ChildSpec("a", stage, mailbox=box))) as system:
+        ref, begin = system.lookup("a"), anyio.current_time()
+        ref.tell(Hang(5))
+        await anyio.wait_all_tasks_blocked()
+        async with anyio.create_task_group() as group:
+
+            async def ask() -> None:
+                with pytest.raises(MessageDropped):
+                    await ref.ask(Echo("b: asked"))
+
+            ref.tell(Echo("a: old"))
+            group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            await ref.send(Echo("a: new"))
+            await ref.send(Echo("b: told"))
+            assert anyio.current_time() == begin
+            with pytest.raises(MailboxFull):
+                ref.tell(Echo("c"))
+            await ref.send(Echo("c"))
+            assert anyio.current_time() - begin == pytest.approx(5)
+
+    assert [value for _, value in stage.handled] == ["a: new", "b: told", "c"]
 
 
 async def test_an_ask_of_oneself_is_a_cycle(stage: Stage) -> None:

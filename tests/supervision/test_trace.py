@@ -9,7 +9,7 @@ import pytest
 
 from supervision import Crashed
 from supervision._exit import crashed
-from supervision._trace import INNER_FRAMES, LINKS, OUTER_FRAMES, TEXT, trace_of
+from supervision._trace import DEPTH, INNER_FRAMES, LINKS, OUTER_FRAMES, TEXT, trace_of
 
 
 class Local:
@@ -103,12 +103,16 @@ def test_a_recursion_is_cut_in_the_middle() -> None:
     assert "  ..." in trace.to_text().splitlines()
     assert trace.steps[-1] is not None
     assert trace.steps[-1][0] is fail.__code__
+    just = OUTER_FRAMES + INNER_FRAMES  # beside dive(0) there are caught and fail
+    assert None not in trace_of(caught(dive, just - 3)).steps
+    assert None in trace_of(caught(dive, just - 2)).steps
 
 
 def test_text_is_bounded_and_may_fail() -> None:
     """A megabyte of text, a thousand members, an exception whose text raises."""
     assert len(crashed(ValueError("x" * 10**6)).error) == TEXT
     assert len(trace_of(ExceptionGroup("g", [ValueError()] * 1000)).links) == LINKS
+    assert [crashed(ValueError(text)).error for text in ("", "so: ")] == ["ValueError", "ValueError: so"]
     assert crashed(Mute()).error == "Mute: <its text failed with RuntimeError>"
 
 
@@ -120,6 +124,17 @@ def test_a_chain_is_bounded() -> None:
         after.__cause__ = error
         error = after
     assert trace_of(error).to_text().count("Directly caused by:") == 4
+
+
+def test_contexts_and_groups_are_bounded_too() -> None:
+    """Each way down counts."""
+    context, group = ValueError("0"), ExceptionGroup[Exception]("0", [ValueError("0")])
+    for number in range(1, 10):
+        after = ValueError(str(number))
+        after.__context__, context = context, after
+        group = ExceptionGroup(str(number), [group])
+    assert trace_of(context).to_text().count("While this was handled:") == DEPTH
+    assert trace_of(group).to_text().count("One of the group:") == DEPTH
 
 
 @pytest.mark.parametrize(("other", "equal"), [(Crashed("a"), True), (Crashed("b"), False)])

@@ -109,6 +109,17 @@ async def test_the_tree_is_text(stage: Stage) -> None:
     ]
 
 
+async def test_uptime_counts_from_the_start(stage: Stage) -> None:
+    """Of the child, however late that was."""
+    async with open_system(SupervisorSpec((ChildSpec("crowd", DynamicSupervisorSpec()),))) as system:
+        await anyio.sleep(100)
+        await system.start_child("crowd", ChildSpec("late", stage))
+        await anyio.sleep(5)
+        late = system.tree().find("crowd/late")
+    assert late is not None
+    assert late.uptime_s == pytest.approx(5)
+
+
 async def test_lines_lead_past_what_is_inside(stage: Stage) -> None:
     """The children of one that is not the last hang beside a line to those after it."""
     floor = ChildSpec("floor", SupervisorSpec((ChildSpec("room", stage),)))

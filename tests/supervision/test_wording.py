@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -66,6 +67,12 @@ def test_the_least_specifications_are_fine() -> None:
     assert SupervisorSpec((significant,), auto_shutdown=AutoShutdown.ANY_SIGNIFICANT).children == (
         significant,
     )
+
+
+def test_numbers_that_need_not_be_given() -> None:
+    """How much a stream keeps for one who is slow to read."""
+    assert signature(System.subscribe).parameters["capacity"].default == 1024
+    assert signature(System.trace).parameters["capacity"].default == 256
 
 
 def house(stage: Stage) -> SupervisorSpec:
