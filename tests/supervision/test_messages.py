@@ -199,7 +199,7 @@ async def test_a_dropped_request_ends(stage: Stage) -> None:
         async with anyio.create_task_group() as group:
 
             async def ask() -> None:
-                with pytest.raises(MessageDropped, match="^the mailbox of a dropped the request$"):
+                with pytest.raises(MessageDropped, match=r"^the mailbox of a dropped the request$"):
                     await ref.ask(Echo("dropped"))
 
             group.start_soon(ask)
