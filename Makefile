@@ -29,7 +29,7 @@ demo: $(READY)  ## the bot joins an embedded Discord, plays, and a listener repo
 
 # What judges the whole bot by ear comes first whenever it wants the processor; the rest has what is left of it.
 test: lint  ## lint, types and the whole suite, warnings as errors
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-ear test-rest
+	@$(MAKE) --no-print-directory --jobs 2 test-ear test-rest
 
 test-ear: $(READY)  ## the whole bot as a process, judged by what a listener heard
 	@$(BIN)/python -m pytest tests/e2e
