@@ -21,7 +21,7 @@ BOT, GUILD, CHANNEL, OTHER = 300, 100, 200, 201
 QUICK = RetryPolicy(first_s=0.05)
 
 #: Frames that may have met a session that was dead already are sent again: more on a machine that was late.
-UNSURE = 8
+UNSURE = 12
 
 
 def contiguous(numbers: list[int]) -> bool:
@@ -244,7 +244,7 @@ async def test_without_new_credentials_the_link_leaves_and_joins_again(house: Ho
 async def test_refused_attempts_are_bounded(open_house: Any) -> None:
     policy = RetryPolicy(attempts=3, first_s=0.01)
     async with open_house(policy=policy) as house:
-        link = await playing(house)
+        link = await playing(house, 20)
         house.client.session_id = "unknown to the voice server"  # every identify will be refused
         house.voice.issue = lambda *_: "a token that is not good"
         house.voice.close(GUILD, BOT, 4004)
@@ -252,7 +252,7 @@ async def test_refused_attempts_are_bounded(open_house: Any) -> None:
         assert link.status().failures == 3
         assert "gave up after 3 attempts" in house.events[-1].reason
         assert house.guild.voice_client is None
-        assert house.clock.stream(GUILD).status().position >= 10 - UNSURE
+        assert house.clock.stream(GUILD).status().position >= 20 - UNSURE
 
 
 async def test_a_fatal_code_closes_with_a_reason(house: House) -> None:
