@@ -14,29 +14,9 @@ from loopback.voice.rtp import is_rtcp
 from tests.loopback.bare_bot import BareBot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from loopback.voice.probe import VoiceProbe
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[Loopback]:
-    async with Loopback() as made:
-        yield made
-
-
-@pytest.fixture
-def bot(discord: Loopback) -> BareBot:
-    return BareBot(discord)
-
-
-@pytest.fixture
-async def client(bot: BareBot) -> AsyncIterator[VoiceProbe]:
-    async with bot.probe() as probe:
-        await probe.join()
-        yield probe
 
 
 async def test_a_move_of_servers_may_begin_with_none(
