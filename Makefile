@@ -56,6 +56,7 @@ bench-faults: $(READY)  ## what each voice fault costs a listener, with stock di
 bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to other libraries (two minutes)
 	@$(BIN)/python -m tests.bench.kernel
 
+# BENCH: options of it, for example BENCH="--sizes 1,100 --players ostinato,floor".
 bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engine, 1 to 1,000 streams (a quarter of an hour)
 	@$(BIN)/python -m tests.bench.voice $(BENCH)
 

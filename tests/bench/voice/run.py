@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from loopback.world.user import ScriptedUser
 
 GUILDS_PER_SHARD: Final = 100  # joins are spread, so that the send limit of a shard is not what is measured
+GATEWAY_LATENCY_MS: Final = 25.0  # about Discord's own
 VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
 JOIN_S: Final = 240.0
 SETTLE_S: Final = 4.0
@@ -106,7 +107,12 @@ async def run(
     """Measure one player with that many streams."""
     _pin(os.getpid(), others=True)
     shards = -(-streams // GUILDS_PER_SHARD)
-    settings = LoopbackSettings(recommended_shards=shards, numeric_voice_endpoint=True, rate_limits=False)
+    settings = LoopbackSettings(
+        recommended_shards=shards,
+        numeric_voice_endpoint=True,
+        rate_limits=False,
+        gateway_latency_ms=GATEWAY_LATENCY_MS,
+    )
     async with open_sink() as sink:
         voice = VoiceServer(
             settings=VoiceSettings(
