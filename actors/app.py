@@ -189,7 +189,7 @@ async def _watch(bot: OpenBot, verdict: Verdict, collector: Collector) -> None:
     log.info("bot_started")
     async with anyio.create_task_group() as watchers:
         watchers.start_soon(log_events, bot.system)
-        watchers.start_soon(sweep_in_silence, collector, lambda: bot.house.rooms.clock.status().playing)
+        watchers.start_soon(sweep_in_silence, collector, lambda: bot.house.rooms.clock.playing)
         watchers.start_soon(_end_on_escalation, bot.system, verdict)
         await verdict.wait()
         watchers.cancel_scope.cancel()

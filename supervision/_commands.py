@@ -1,4 +1,4 @@
-"""What may be asked of a supervisor from outside, done in its own task (OTP's names and rules).
+"""What may be asked of a supervisor from outside, done as by its own task (OTP's names and rules).
 
 Each answers its slot once it is done, or raises, which its caller gets.
 """
