@@ -55,9 +55,11 @@ class Recovery:
             self._owner.spawn_child(cells[0])  # its acknowledgement or its end arrives as a message
             return
         for cell in cells:
-            process = await self._owner.start_and_wait(cell)
-            if not process.ready:
-                await self.recover(cell, process)
+            failed = await self._owner.start_and_wait(cell)
+            if self._owner.soft.cancel_called:
+                return  # told to stop while it put one down: nothing is counted, and nothing starts
+            if failed is not None:
+                await self.recover(cell, failed)
                 return
 
     def _charge(self, cell: Cell) -> None:

@@ -212,18 +212,22 @@ class SupervisorProcess(Process):
         if cell.mailbox is not None:
             self.alarms.set(self.system.now() + patience_s(cell), PatienceOver(cell, process))
 
-    async def start_and_wait(self, cell: Cell) -> Process:
-        """Start a child and wait until it is up or has failed to come up."""
+    async def start_and_wait(self, cell: Cell) -> Process | None:
+        """Start a child and wait: None if it is up, else the incarnation that failed to come up.
+
+        Who is given up has failed, though its start may be done while it is put down.
+        """
         process = self._spawn(cell)
         await process.settled.wait(patience_s(cell))
-        if not process.ready:
-            await self.stopping.put_down(cell)
+        if process.ready:
+            return None
+        await self.stopping.put_down(cell)
         return process
 
     async def _start_or_raise(self, cell: Cell) -> None:
-        process = await self.start_and_wait(cell)
-        if not process.ready:
-            raise start_failure(cell, process)
+        failed = await self.start_and_wait(cell)
+        if failed is not None:
+            raise start_failure(cell, failed)
 
     # a child has ended
 

@@ -20,6 +20,7 @@ from supervision import (
     ShutdownTimeout,
     Strategy,
     SupervisorSpec,
+    System,
     open_system,
 )
 from supervision._mailbox import make_mailbox
@@ -137,6 +138,43 @@ async def test_an_overdue_start_that_cannot_be_cancelled_is_a_failure(stage: Sta
         stage.start_delays_s = {"a": 0}
         await anyio.sleep(60)
         assert await system.lookup("a").ask(Echo(1)) == 1
+
+
+def _stubborn_pair(stage: Stage) -> SupervisorSpec:
+    """Both are restarted together; `a` starts in a shield of its own."""
+    children = ChildSpec("a", lambda: Stubborn(stage)), ChildSpec("b", stage)
+    return SupervisorSpec(children, Strategy.ONE_FOR_ALL)
+
+
+async def _kill_twice(system: System, stage: Stage) -> None:
+    """`a` is killed over the start that follows its first end: that lasts longer than anybody waits."""
+    stage.start_delays_s = {"a": 12}
+    await system.kill("a")
+    await anyio.sleep(1)
+    await system.kill("a")
+    await anyio.sleep(5)
+
+
+async def test_who_comes_up_while_it_is_given_up_has_failed_to_start(stage: Stage) -> None:
+    """The group went on as if it were there, and nobody started it again."""
+    async with open_system(_stubborn_pair(stage)) as system:
+        await _kill_twice(system, stage)
+        stage.start_delays_s = {}
+        await anyio.sleep(5)
+        assert await system.lookup("a").ask(Echo(1)) == 1
+    assert stage.tries == {"a": 3, "b": 2}
+
+
+async def test_a_group_is_started_no_further_once_the_supervisor_is_to_stop(stage: Stage) -> None:
+    """The stop came while the first of the group was given up, and the second one was started."""
+    async with (
+        open_system(_stubborn_pair(stage)) as system,
+        system.subscribe() as events,
+    ):
+        await _kill_twice(system, stage)
+        system.stop()
+        told = [event async for event in events if event.path == "b"]
+    assert [event.incarnation for event in told if isinstance(event, ChildExited)] == [1]
 
 
 async def test_the_room_of_the_abandoned_belongs_to_who_came_first() -> None:

@@ -26,7 +26,7 @@ TAKES_ALONG: Final = {
     Strategy.REST_FOR_ONE: (False, True),
 }
 
-Starting = Generator[Wait, bool, ChildLife]
+Starting = Generator[Wait, bool, ChildLife | None]
 
 
 class SupervisorLife(ChildLife):
@@ -50,9 +50,9 @@ class SupervisorLife(ChildLife):
 
     def live(self) -> Life:
         for spec in self.spec.children:
-            life = yield from self._start_and_wait(self._add(spec))
-            if not life.ready:
-                raise Failure(life.error or "StartFailed")
+            failed = yield from self._start_and_wait(self._add(spec))
+            if failed is not None:
+                raise Failure(failed.error or "StartFailed")
         self.up()
         while True:
             yield from self._work()
@@ -120,11 +120,13 @@ class SupervisorLife(ChildLife):
             self.alarms.append((self.world.now + patience, life))
 
     def _start_and_wait(self, place: Place) -> Starting:
+        """None once it is up; else the life that failed to, also if it came up while it was put down."""
         life, patience = self._start(place), _patience(place)
         until = None if patience is None else self.world.now + patience
         yield Wait(place.path, until, lambda: life.ready or life.ended)
-        if not life.ready:
-            yield from self._put_down(place)
+        if life.ready:
+            return None
+        yield from self._put_down(place)
         return life
 
     def _lingering(self, name: str) -> ChildLife | None:
@@ -193,9 +195,11 @@ class SupervisorLife(ChildLife):
             self._start_alone(places[0])
             return
         for place in places:
-            life = yield from self._start_and_wait(place)
-            if not life.ready:
-                yield from self._recover(place, life)
+            failed = yield from self._start_and_wait(place)
+            if self.told:
+                return
+            if failed is not None:
+                yield from self._recover(place, failed)
                 return
 
     def _count(self) -> None:
