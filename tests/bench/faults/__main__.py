@@ -1,6 +1,8 @@
 """The table of voice faults, measured: `make bench-faults`.
 
-A part of it: `python -m tests.bench.faults --only hole --rounds 1 --rtcp off --dave off`.
+A piece of it: `python -m tests.bench.faults --add --rounds 1 --players ostinato --rtcp off --dave on`, which
+adds a round to those of `faults.json` and shows the worst of all that are there; `--rounds 0 --add` only
+shows them. `--only hole` measures the faults with that in their names.
 
 Each player runs in a process of its own against the embedded Discord, with a guild for each fault of a single
 guild and a run for each fault of the main gateway; the listener of each guild is the judge. Faults follow one
@@ -8,80 +10,52 @@ another by 0.13 s, so that their handshakes do not meet. The frames say their nu
 drew and the listener never got is lost. Shown is the worst of the rounds: the longest gap in ms and the
 frames lost; "never" is music that did not come back for as long as was listened to.
 
-It writes `faults.json` and `faults.png` into `build/bench`. That a player is worse than the table is shown
-in red, and is no error.
+It writes `faults.json`, `faults.png` and the table as `faults.md` into `build/bench`. That a player is worse
+than the table allows is shown in red, and is no error.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench.faults.figures import coloured, rows_of, worst
+from tests.bench.faults.figures import Column, Round
 from tests.bench.faults.measure import Conditions, run
 from tests.bench.faults.picture import draw
-from tests.bench.faults.players import OurPlayer, StockPlayer
+from tests.bench.faults.players import PLAYERS
+from tests.bench.faults.record import read, write
+from tests.bench.faults.table import markdown, table
 
 if TYPE_CHECKING:
-    from tests.bench.faults.figures import Column, Heard
-    from tests.bench.faults.players import Player
+    from collections.abc import Iterator
 
-PLAYERS: Final[tuple[Player, ...]] = (OurPlayer(), StockPlayer())
 RESULT: Final = Path("build/bench/faults.json")
-PICTURE: Final = RESULT.with_suffix(".png")
 CHOICES: Final = {"off": (False,), "on": (True,), "both": (False, True)}
 
 
-def table(columns: dict[Column, Heard]) -> Table:
-    """The whole table, a row a fault, in the order of their definition."""
-    made = Table(title="longest gap in ms / frames lost +repeated")
-    made.add_column("fault")
-    made.add_column("allowed ms", justify="right")
-    for player, conditions in columns:
-        made.add_column(f"{player.name}\n{conditions}", justify="right")
-    for row in rows_of(columns):
-        cells = [coloured(row, heard.get(row)) for heard in columns.values()]
-        made.add_row(row.name, f"{row.gap_ms:.0f}", *cells)
-    return made
+def columns(options: argparse.Namespace) -> Iterator[Column]:
+    """Every player under all conditions that were asked for."""
+    for player, rtcp, dave in itertools.product(
+        options.players.split(","), CHOICES[options.rtcp], CHOICES[options.dave]
+    ):
+        yield Column(player, Conditions(rtcp, dave))
 
 
-def write(path: Path, columns: dict[Column, Heard]) -> None:
-    """All figures as JSON."""
-    entries = [
-        {
-            "player": player.name,
-            **asdict(conditions),
-            "fault": row.name,
-            "allowed_ms": row.gap_ms,
-            **asdict(one),
-        }
-        for (player, conditions), heard in columns.items()
-        for row, one in heard.items()
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-
-
-async def measure(options: argparse.Namespace, console: Console) -> dict[Column, Heard]:
-    """Every player under all conditions, as often as asked."""
-    columns: dict[Column, Heard] = {}
-    for player, rtcp, dave in itertools.product(PLAYERS, CHOICES[options.rtcp], CHOICES[options.dave]):
-        conditions, rounds = Conditions(rtcp, dave), []
-        for number in range(options.rounds):
-            console.print(f"{player.name}, {conditions}: round {number + 1} of {options.rounds}")
-            listen_s = min(options.listen, player.patience_s)
-            rounds.append(await run(player, conditions, listen_s, lambda row: options.only in row.name))
-        columns[player, conditions] = worst(rounds)
-    return columns
+async def measure(options: argparse.Namespace, rounds: list[Round], console: Console) -> None:
+    """Each column as often as asked; what was measured is written after each round."""
+    for number, column in itertools.product(range(options.rounds), columns(options)):
+        console.print(f"{column.player}, {column.conditions}: round {number + 1} of {options.rounds}")
+        player = PLAYERS[column.player]
+        listen_s = min(options.listen, player.patience_s)
+        heard = await run(player, column.conditions, listen_s, lambda row: options.only in row.name)
+        rounds.append(Round(column, heard))
+        write(RESULT, rounds)
 
 
 def main() -> None:
@@ -94,13 +68,16 @@ def main() -> None:
     )
     parser.add_argument("--rtcp", choices=CHOICES, default="both", help="RTCP from the server")
     parser.add_argument("--dave", choices=CHOICES, default="both", help="end-to-end encryption")
+    parser.add_argument("--players", default=",".join(PLAYERS), help="of these (default all)")
+    parser.add_argument("--add", action="store_true", help="to the rounds that were measured before")
     options = parser.parse_args()
     console = Console()
-    columns = anyio.run(measure, options, console)
-    console.print(table(columns))
-    write(RESULT, columns)
-    draw(PICTURE, columns)
-    console.print(f"written: {RESULT} and {PICTURE}")
+    rounds = read(RESULT) if options.add else []
+    anyio.run(measure, options, rounds, console)
+    console.print(table(rounds))
+    RESULT.with_suffix(".md").write_text(markdown(rounds), encoding="utf-8")
+    draw(RESULT.with_suffix(".png"), rounds)
+    console.print(f"written: {RESULT}, and a table and a picture beside it")
 
 
 if __name__ == "__main__":

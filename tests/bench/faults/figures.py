@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-
-from tests.bench.faults.measure import Conditions
-from tests.bench.faults.players import Player
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loopback.listening.since import GapReport
+    from tests.bench.faults.measure import Conditions
     from tests.bench.faults.rows import Row
 
 GONE_MS: Final = 2000.0
 """Music that has been silent for so long at the end of the listening did not come back."""
 
-Column = tuple[Player, Conditions]
 Heard = dict["Row", "GapReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Whom the table shows under which conditions; `player` is what the command line calls it."""
+
+    player: str
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was heard when a column was measured once."""
+
+    column: Column
+    heard: Heard
 
 
 def came_back(heard: GapReport) -> bool:
@@ -31,9 +44,24 @@ def gap_ms(heard: GapReport) -> float:
     return heard.longest_gap_ms if came_back(heard) else max(heard.longest_gap_ms, heard.open_ms)
 
 
+def columns_of(rounds: Sequence[Round], order: Sequence[str] = ()) -> dict[Column, Heard]:
+    """The worst of the rounds of each column; players in that order, each from calm conditions to all."""
+    columns = {one.column for one in rounds}
+
+    def place(column: Column) -> tuple[int, bool, bool]:
+        rank = order.index(column.player) if column.player in order else len(order)
+        return rank, column.conditions.dave, column.conditions.rtcp
+
+    return {
+        column: worst([one.heard for one in rounds if one.column == column])
+        for column in sorted(columns, key=place)
+    }
+
+
 def worst(rounds: Sequence[Heard]) -> Heard:
     """Row by row the round with the longest silence, with the most frames that any round lost or repeated."""
-    return {row: _worst([each[row] for each in rounds]) for row in rounds[0]}
+    rows = dict.fromkeys(row for heard in rounds for row in heard)
+    return {row: _worst([heard[row] for heard in rounds if row in heard]) for row in rows}
 
 
 def _worst(heard: Sequence[GapReport]) -> GapReport:
@@ -48,12 +76,6 @@ def cell(heard: GapReport | None) -> str:
     if not came_back(heard):
         return "never"
     return f"{heard.longest_gap_ms:.0f} / {heard.lost}" + (f" +{heard.repeated}" if heard.repeated else "")
-
-
-def coloured(row: Row, heard: GapReport | None) -> str:
-    """The cell, red where something is worse than the table allows."""
-    text = cell(heard)
-    return f"[red]{text}[/red]" if heard is not None and row.broken(heard) else text
 
 
 def rows_of(columns: dict[Column, Heard]) -> list[Row]:

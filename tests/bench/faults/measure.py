@@ -17,8 +17,10 @@ from loopback.voice.protocol import VoiceSettings
 from tests.bench.faults.rows import GATEWAY_ROWS, GUILD_ROWS, Row, Victim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from loopback import Guild, VoiceChannel
+    from loopback.listening.listener import Listener
     from tests.bench.faults.players import Player
 
 GATEWAY_LATENCY_MS: Final = 25.0
@@ -67,27 +69,44 @@ async def _suffer(
     player: Player, conditions: Conditions, rows: Sequence[Row], listen_s: float
 ) -> dict[Row, GapReport]:
     """A guild for each row; every fault is listened to for `listen_s` from the last one on."""
-    voice = VoiceSettings(rtcp_interval_s=RTCP_S if conditions.rtcp else None)
-    settings = LoopbackSettings(gateway_latency_ms=GATEWAY_LATENCY_MS, voice=voice)
-    async with Loopback(settings) as discord:
+    async with Loopback(_settings(player, conditions)) as discord:
         discord.faults.everywhere.udp.delay(UDP_LATENCY_MS)
         guilds = {row: discord.add_guild(row.name) for row in rows}
         channels = {guild: guild.add_voice_channel("Music") for guild in guilds.values()}
-        if conditions.dave:
-            listener = discord.add_user("listener")
-            for guild, channel in channels.items():
-                guild.add_member(listener)
-                await listener.join(channel)
+        listeners = await _seat(discord, {guilds[row]: row for row in rows}, channels, conditions)
+        ears = {row: listeners[guild] for row, guild in guilds.items()}
         with tempfile.TemporaryDirectory(prefix="ostinato-faults-") as folder:
             async with player.playing(discord, channels, Path(folder)) as kill:
-                marks = {row: guild.listener.mark() for row, guild in guilds.items()}
+                marks = {row: ear.mark() for row, ear in ears.items()}
                 await anyio.sleep(LEAD_S)
                 async with anyio.create_task_group() as tasks:
                     for row, guild in guilds.items():
                         await anyio.sleep(STAGGER_S)
                         tasks.start_soon(row.inflict, Victim(discord, guild, partial(kill, guild)))
                     await anyio.sleep(listen_s)
-                return {
-                    row: heard_since(guild.listener, marks[row], places=by_number)
-                    for row, guild in guilds.items()
-                }
+                return {row: heard_since(ear, marks[row], places=by_number) for row, ear in ears.items()}
+
+
+def _settings(player: Player, conditions: Conditions) -> LoopbackSettings:
+    voice = VoiceSettings(rtcp_interval_s=RTCP_S if conditions.rtcp else None, versions=player.versions)
+    return LoopbackSettings(
+        gateway_latency_ms=GATEWAY_LATENCY_MS, numeric_voice_endpoint=player.numeric_endpoint, voice=voice
+    )
+
+
+async def _seat(
+    discord: Loopback,
+    rows: Mapping[Guild, Row],
+    channels: Mapping[Guild, VoiceChannel],
+    conditions: Conditions,
+) -> dict[Guild, Listener]:
+    """Whoever is to listen end to end encrypted takes a seat; the judge of each guild."""
+    ears = {guild: guild.listener for guild in channels}
+    listener = discord.add_user("listener")
+    for guild, channel in channels.items():
+        if conditions.dave or rows[guild].listened:
+            guild.add_member(listener)
+            await listener.join(channel)
+        if rows[guild].listened:
+            ears[guild] = discord.voice.ears(guild.id, listener.id)
+    return ears

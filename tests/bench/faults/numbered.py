@@ -17,8 +17,8 @@ _MS: Final = Fraction(1, 1000)
 
 
 def write_numbered(path: Path, seconds: float) -> Path:
-    """Write a WebM file of numbered Opus frames (`by_number` reads them); returns the path."""
-    with av.open(str(path), "w", format="webm") as container:
+    """Write a file of numbered Opus frames (`by_number` reads them), WebM or Ogg by its ending; the path."""
+    with av.open(str(path), "w", format=path.suffix.removeprefix(".")) as container:
         container.metadata["title"] = path.stem
         stream = container.add_stream("libopus", rate=48_000)
         stream.codec_context.open()

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from matplotlib.figure import Figure
 
-from tests.bench.faults.figures import came_back, gap_ms, rows_of
+from tests.bench.faults.figures import came_back, columns_of, gap_ms, rows_of
+from tests.bench.faults.players import PLAYERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from tests.bench.faults.figures import Column, Heard
+    from tests.bench.faults.figures import Round
 
 PAPER: Final = "#fbf7ef"
 INK: Final = "#2f2a33"
@@ -30,8 +32,9 @@ NEVER_MS: Final = 60_000.0
 """Where music that did not come back is drawn."""
 
 
-def draw(path: Path, columns: dict[Column, Heard]) -> None:
-    """Write the picture as PNG, 1500 pixels wide."""
+def draw(path: Path, rounds: Sequence[Round]) -> None:
+    """Write the picture of the worst of the rounds as PNG, 1500 pixels wide."""
+    columns = columns_of(rounds, list(PLAYERS))
     rows = rows_of(columns)
     figure = Figure(figsize=(12.5, 1.6 + 0.34 * len(rows)), dpi=120, layout="constrained", facecolor=PAPER)
     axes = figure.subplots()
@@ -39,12 +42,14 @@ def draw(path: Path, columns: dict[Column, Heard]) -> None:
     places = {row: len(rows) - number for number, row in enumerate(rows)}
     for row, place in places.items():
         axes.plot([row.gap_ms] * 2, [place - 0.38, place + 0.38], color=ALLOWED, linewidth=2.5)
-    players = list(dict.fromkeys(player.name for player, _ in columns))
-    kinds = list(dict.fromkeys(conditions for _, conditions in columns))
-    for (player, conditions), heard in columns.items():
-        look = COLOURS[players.index(player.name) % len(COLOURS)], MARKS[kinds.index(conditions) % len(MARKS)]
-        shift = 0.15 * (kinds.index(conditions) - (len(kinds) - 1) / 2)
-        axes.plot([], [], look[1], color=look[0], label=f"{player.name}, {conditions}")
+    players = list(dict.fromkeys(column.player for column in columns))
+    kinds = list(dict.fromkeys(column.conditions for column in columns))
+    for column, heard in columns.items():
+        kind = kinds.index(column.conditions)
+        look = COLOURS[players.index(column.player) % len(COLOURS)], MARKS[kind % len(MARKS)]
+        shift = 0.15 * (kind - (len(kinds) - 1) / 2)
+        name = PLAYERS[column.player].name
+        axes.plot([], [], look[1], color=look[0], label=f"{name}, {column.conditions}")
         for row, one in heard.items():
             at_ms = gap_ms(one) if came_back(one) else NEVER_MS
             full = look[0] if one.lost or not came_back(one) else PAPER

@@ -8,12 +8,13 @@ import sys
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
 from loopback.demo.bot import STOP_S, bot_environment, stop
 from loopback.media_server import MediaServer
+from loopback.voice.protocol import VoiceSettings
 from tests.bench.faults.numbered import write_numbered
 from tests.bench.faults.rows import LISTEN_S
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
 HEARD_S = 60.0
 HEARD_FRAMES = 100
 MUSIC_S = 180.0
+VERSIONS = VoiceSettings().versions
 
 
 class Player(Protocol):
@@ -41,32 +43,48 @@ class Player(Protocol):
     ours: bool
     patience_s: float
     """How long the slowest fault may take until it is over, or given up."""
+    versions: frozenset[str]
+    """Of the voice gateway, as the server speaks them."""
+    numeric_endpoint: bool
+    """The voice server is named by its address, for a player that resolves names by itself."""
 
     def playing(
         self, discord: Loopback, channels: Mapping[Guild, VoiceChannel], folder: Path
     ) -> AbstractAsyncContextManager[Callable[[Guild, str], Awaitable[None]]]: ...
 
 
-class StockPlayer:
-    """discord.py as it comes, see stock.py; its log goes to stock.log in the folder."""
+class Rival:
+    """A player of rival.py; its log goes to rival.log in the folder."""
 
-    name = "stock discord.py"
     ours = False
-    patience_s = 40.0  # it comes back after 28.5 s from some faults; after 30 s it gives up
+    patience_s = 40.0  # stock discord.py comes back after 28.5 s from some faults; after 30 s it gives up
+
+    def __init__(
+        self, name: str, kind: str, *, versions: frozenset[str] = VERSIONS, numeric_endpoint: bool = False
+    ) -> None:
+        self.name = name
+        self.versions = versions
+        self.numeric_endpoint = numeric_endpoint
+        self._kind = kind
 
     @asynccontextmanager
     async def playing(
         self, discord: Loopback, channels: Mapping[Guild, VoiceChannel], folder: Path
     ) -> AsyncIterator[Callable[[Guild, str], Awaitable[None]]]:
         """Until the end of the block; then the process is killed, for it could need minutes to stop."""
+        music = write_numbered(folder / "music.ogg", MUSIC_S)
         ids = [str(channel.id) for channel in channels.values()]
-        with (folder / "stock.log").open("wb") as log:
+        with (folder / "rival.log").open("wb") as log:
             process = await anyio.open_process(
-                [sys.executable, "-m", f"{__package__}.stock", discord.address, str(discord.ca_file), *ids],
+                [sys.executable, "-m", f"{__package__}.rival", self._kind, str(music), *ids],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "DISCORD_TOKEN": discord.token, "PYTHONPATH": str(ROOT)},
+                env={
+                    **bot_environment(discord, next(iter(channels)).id, folder, os.environ),
+                    "SSL_CERT_FILE": str(discord.ca_file),
+                    "PYTHONPATH": str(ROOT),
+                },
             )
         try:
             await all_heard(channels)
@@ -84,6 +102,8 @@ class OurPlayer:
     name = "ostinato"
     ours = True
     patience_s = LISTEN_S
+    versions = VERSIONS
+    numeric_endpoint = False
 
     @asynccontextmanager
     async def playing(
@@ -149,4 +169,13 @@ async def all_heard(channels: Mapping[Guild, VoiceChannel]) -> None:
 
 
 async def _no_parts(_guild: Guild, part: str) -> None:
-    raise ValueError(f"stock discord.py has no part {part!r} to kill")
+    raise ValueError(f"a rival has no part {part!r} to kill")
+
+
+PLAYERS: Final[Mapping[str, Player]] = {
+    "ostinato": OurPlayer(),
+    "stock": Rival("stock discord.py", "stock"),
+    # Its engine speaks version 4, and asks the system where a host is.
+    "songbird": Rival("songbird", "songbird", versions=VERSIONS | {"4"}, numeric_endpoint=True),
+}
+"""By what they are called on the command line."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from loopback.faults import Direction
+from loopback.world.channels import VoiceChannel
 
 if TYPE_CHECKING:
     from loopback import Guild, Loopback
@@ -27,6 +28,7 @@ REPEATED: Final = 50
 
 ACTORS: Final = ("connection", "player", "preloader", "display", "persistence")
 KILLS_APART_S: Final = 1.5
+MEMBERS_APART_S: Final = 0.8
 
 HANDSHAKE_MS: Final = 150
 """The part of a long gap that is work and not waiting: only that grows with a slower machine."""
@@ -55,8 +57,10 @@ Inflict: TypeAlias = Callable[[Victim], Coroutine[None, None, None]]
 class Row:
     """One fault.
 
-    `gap_ms` is the longest silence that it may cost, `repeated` the most frames that may come twice; lost may
-    none be. `contiguous`: RTP goes on as if nothing had happened. `ours`: only this bot has such a part.
+    `gap_ms` is the longest silence that it may cost, `repeated` and `lost` the most frames that may come
+    twice or never. `contiguous`: RTP goes on as if nothing had happened. `ours`: only this bot has such a
+    part. `listened`: somebody stays in the channel, listens end to end encrypted, and is the judge, whatever
+    the conditions are.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Row:
     repeated: int = REPEATED
     contiguous: bool = False
     ours: bool = False
+    lost: int = 0
+    listened: bool = False
 
     def broken(self, heard: GapReport, slowness: float = 1.0) -> list[str]:
         """What was worse than allowed, on a machine that is so many times slower than one left in peace."""
@@ -72,12 +78,12 @@ class Row:
         limits = {
             "gap": heard.longest_gap_ms > limit_ms,
             "silence at the end": heard.open_ms > limit_ms + 1000,
-            "lost": heard.lost > 0,
+            "lost": heard.lost > self.lost,
             "repeated": heard.repeated > self.repeated,
             "out of order": heard.out_of_order > 0,
             "not contiguous": self.contiguous and not heard.contiguous,
             "nonce used again": heard.reused_nonces > 0,
-            "undecryptable": heard.undecryptable > 0,
+            "undecryptable": heard.undecryptable > self.lost,
         }
         return [name for name, broken in limits.items() if broken]
 
@@ -135,6 +141,19 @@ async def _kill_supervisor(victim: Victim) -> None:
     await victim.kill("")
 
 
+async def _members(victim: Victim) -> None:
+    """Two others come and go; each time the group has a new epoch, and the one who listens stays."""
+    guild = victim.guild
+    channel = guild.channels[guild.voice_states[victim.discord.bot.id].channel_id or 0]
+    assert isinstance(channel, VoiceChannel)
+    first, second = others = [victim.discord.add_user(name) for name in ("first", "second")]
+    for other in others:
+        guild.add_member(other)
+    for other, comes in ((first, True), (second, True), (first, False), (first, True), (second, False)):
+        await (other.join(channel) if comes else other.leave(guild))
+        await anyio.sleep(MEMBERS_APART_S)
+
+
 async def _nothing(_victim: Victim) -> None:
     pass
 
@@ -166,6 +185,7 @@ GUILD_ROWS: Final = (
     Row("UDP hole for ever", _hole_for_ever, 6000),
     Row("any actor killed", _kill_actors, 40, 0, contiguous=True, ours=True),
     Row("guild supervisor killed", _kill_supervisor, 150, ours=True),
+    Row("DAVE: members join and leave", _members, 60, 0, contiguous=True, lost=2, listened=True),
     UNDISTURBED,
 )
 """Faults of one guild: they can be inflicted on as many guilds side by side."""

@@ -10,12 +10,13 @@ from rich.console import Console
 
 from loopback.listening.listener import Listener
 from loopback.listening.since import GapReport, heard_since
-from tests.bench.faults.__main__ import table, write
-from tests.bench.faults.figures import cell, worst
+from tests.bench.faults.figures import Column, Round, cell, worst
 from tests.bench.faults.measure import Conditions, run
 from tests.bench.faults.picture import draw
-from tests.bench.faults.players import Player, StockPlayer
+from tests.bench.faults.players import PLAYERS
+from tests.bench.faults.record import read, write
 from tests.bench.faults.rows import GUILD_ROWS, UNDISTURBED
+from tests.bench.faults.table import markdown, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,19 +46,31 @@ def test_a_cell_says_gap_losses_and_repeats_or_that_nothing_came_back() -> None:
 
 
 async def test_stock_discord_py_is_heard_whole_where_nothing_is_inflicted(tmp_path: Path) -> None:
-    player: Player = StockPlayer()
-    conditions = Conditions(rtcp=True)
-    measured = await run(player, conditions, 0.5, lambda row: row is UNDISTURBED)
+    column = Column("stock", Conditions(rtcp=True))
+    measured = await run(PLAYERS["stock"], column.conditions, 0.5, lambda row: row is UNDISTURBED)
 
     assert list(measured) == [UNDISTURBED]
     assert measured[UNDISTURBED].whole
-    columns = {(player, conditions): measured}
+    rounds = [Round(column, measured)]
     console = Console(width=120)
     with console.capture() as shown:
-        console.print(table(columns))
+        console.print(table(rounds))
     assert "RTCP on, DAVE off" in shown.get()
     assert UNDISTURBED.name in shown.get()
-    draw(tmp_path / "faults.png", columns)
+    draw(tmp_path / "faults.png", rounds)
     assert (tmp_path / "faults.png").read_bytes().startswith(b"\x89PNG")
-    write(tmp_path / "faults.json", columns)
-    assert '"player": "stock discord.py"' in (tmp_path / "faults.json").read_text()
+
+
+def test_pieces_are_put_together_from_the_disk(tmp_path: Path) -> None:
+    """The worst of what two pieces measured; a column and a fault that only one has are shown too."""
+    first, second = GUILD_ROWS[:2]
+    ours, theirs = Column("ostinato", Conditions(dave=True)), Column("stock", Conditions())
+    write(tmp_path / "faults.json", [Round(theirs, {first: heard(1500.0, lost=40)})])
+    more = [Round(ours, {first: heard(60.0)}), Round(ours, {first: heard(50.0), second: heard(155.0)})]
+    write(tmp_path / "faults.json", read(tmp_path / "faults.json") + more)
+
+    lines = markdown(read(tmp_path / "faults.json")).splitlines()
+    assert [line.count("worst of") for line in lines] == [2, 0, 0, 0]
+    assert "ostinato<br>RTCP off, DAVE on<br>worst of 2 | stock" in lines[0]
+    assert lines[2:] == ["| 4006 | 150 | 60 / 0 | **1500 / 40** |", "| 4009 | 150 | **155 / 0** |  |"]
+    assert read(tmp_path / "nothing.json") == []
