@@ -129,7 +129,7 @@ class MediaServer:
             if request.method == "GET":
                 await _write(response, content, start, stop)
             await response.write_eof()
-        except ConnectionResetError:
+        except ConnectionError:
             pass  # whoever asked has read enough
         return response
 

@@ -1,6 +1,7 @@
 """The bench of voice at scale: `make bench-voice`.
 
-A part of it: `python -m tests.bench.voice --sizes 1,100 --players ostinato,floor`.
+A part of it: `python -m tests.bench.voice --sizes 1,100 --players ostinato,floor`. With `--add` the rows join
+those of earlier calls, so that the whole can be measured piece by piece.
 
 What it does, so that the figures can be judged:
 
@@ -14,9 +15,10 @@ What it does, so that the figures can be judged:
 - **The receiver** (`sink.py`) takes packets in batches, with the kernel's receive times, and tells how many
   the kernel had to drop: a run with any is void.
 - **CPU** is user and system time of the player's processes in the window (for ours the media workers too),
-  over streams and minutes. Ratios are taken between rows of the same run.
+  over streams and minutes. Ratios are taken between rows of the same call.
 - **DAVE** off is the comparison, as songbird's engine does not have it; the rows with DAVE have one more
   member in each channel, for whom every frame is encrypted end to end.
+- **Idle**: connections that have joined and play nothing.
 
 It writes `voice.json` and `voice.png` into `build/bench`. That a target is not met is shown and is no error.
 """
@@ -26,84 +28,108 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from rich.console import Console
 
-from tests.bench.voice import table
+from tests.bench.voice import rows, table, targets
 from tests.bench.voice.players import PLAYERS, write_files
-from tests.bench.voice.run import Row, run
+from tests.bench.voice.run import NotUpError, Run, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.bench.voice.rows import Absent, Row
+
 SIZES: Final = (1, 10, 100, 300, 500, 1000)
-WITH_DAVE: Final = ((100, "ostinato"), (1000, "ostinato"), (100, "stock"))
-MOST: Final = {"stock": 300, "songbird": 800}
-"""Beyond these a rival no longer keeps 50 frames a second: it would only be waited for."""
+IDLE: Final = 500
+MOST: Final = {"stock": 300}
+"""Beyond this stock discord.py no longer keeps 50 frames a second: it would only be waited for."""
 
 
-def plan(sizes: Sequence[int], players: Sequence[str]) -> Iterator[tuple[int, str, bool]]:
-    """Streams, player and whether with DAVE, of each run."""
-    for streams in sizes:
+@dataclass(slots=True)
+class Found:
+    """What the calls so far have shown."""
+
+    rows: list[Row] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+
+
+def plan(options: argparse.Namespace) -> Iterator[Run]:
+    """Each run of this call."""
+    name = datetime.now(UTC).isoformat(timespec="seconds")
+    players = [PLAYERS[each] for each in options.players]
+    for streams in options.sizes:
         for player in players:
-            if streams <= MOST.get(player, streams):
-                yield streams, player, False
-    for streams, player in WITH_DAVE:
-        if streams in sizes and player in players:
-            yield streams, player, True
+            for dave in options.dave:
+                if streams <= MOST.get(player.name, streams) and (player.dave or not dave):
+                    yield Run(name, player, streams, dave)
+    for player in players:
+        if options.idle and player.joins:
+            yield Run(name, player, options.idle, plays=False)
 
 
-async def measure(console: Console, options: argparse.Namespace) -> list[Row]:
+async def carry_out(runs: Sequence[Run], found: Found, console: Console, window_s: float) -> None:
     """All runs, one after the other, a line for each as it ends."""
-    rows: list[Row] = []
-    runs = list(plan(options.sizes, options.players))
     with tempfile.TemporaryDirectory(prefix="ostinato-bench-") as name:
         folder = Path(name)
         files = await anyio.to_thread.run_sync(write_files, folder)
-        for number, (streams, player, dave) in enumerate(runs, start=1):
-            what = f"{number}/{len(runs)}: {player}, {streams} streams{', DAVE' if dave else ''}"
-            console.print(f"{what} ...", highlight=False)
+        for number, run in enumerate(runs, start=1):
+            console.print(f"{number}/{len(runs)}: {table.what(run)} ...", highlight=False)
             try:
-                row = await run(PLAYERS[player], streams, files, folder, window_s=options.seconds, dave=dave)
-            except TimeoutError:
-                console.print("    did not come up", style="red")
-                continue
-            rows.append(row)
-            console.print(f"    {table.in_short(row)}", highlight=False)
-    return rows
+                row = await measure(run, files, folder, window_s)
+            except (NotUpError, TimeoutError) as error:
+                heard = error.heard if isinstance(error, NotUpError) else 0
+                found.absent.append(rows.Absent(run.name, run.player.name, run.streams, run.dave, heard))
+                console.print(f"    did not come up: {heard} of {run.streams}", style="red")
+            else:
+                found.rows.append(row)
+                console.print(f"    {table.in_short(row)}", highlight=False)
 
 
 def main(args: Sequence[str]) -> int:
     """Measure, show, write."""
     options = _options(args)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    rows = anyio.run(measure, console, options)
+    console = Console(width=None if sys.stdout.isatty() else 150)
     options.into.mkdir(parents=True, exist_ok=True)
-    console.print(table.rows(rows))
-    console.print(table.verdicts(rows))
-    table.write_json(options.into / "voice.json", rows)
-    _draw(options.into / "voice.png", rows)
-    return 0 if not any(row.arrivals.dropped for row in rows) else 1
+    path = options.into / "voice.json"
+    found = Found(*(rows.read(path) if options.add else ()))
+    anyio.run(carry_out, list(plan(options)), found, console, options.seconds)
+    console.print(table.rows(found.rows))
+    console.print(table.verdicts(found.rows))
+    rows.write(path, found.rows, found.absent, targets.reached(found.rows))
+    _draw(options.into / "voice.png", rows.latest(found.rows))
+    return 0 if not any(row.arrivals is not None and row.arrivals.dropped for row in found.rows) else 1
 
 
-def _draw(path: Path, rows: Sequence[Row]) -> None:
+def _draw(path: Path, found: Sequence[Row]) -> None:
     from tests.bench.voice.picture import draw  # matplotlib is large, and its memory is not to be measured
 
-    draw(path, rows)
+    draw(path, found)
 
 
 def _options(args: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.voice", description="Voice at scale.")
-    parser.add_argument(
-        "--sizes", type=lambda text: [int(each) for each in text.split(",")], default=list(SIZES)
-    )
+    parser.add_argument("--sizes", type=_numbers, default=list(SIZES))
     parser.add_argument("--players", type=lambda text: text.split(","), default=list(PLAYERS))
+    parser.add_argument("--dave", type=_switches, default=[False, True], help="off, on or off,on")
+    parser.add_argument("--idle", type=int, default=IDLE, help="connections that play nothing; 0: none")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of the window")
     parser.add_argument("--into", type=Path, default=Path("build/bench"))
+    parser.add_argument("--add", action="store_true", help="keep the rows of earlier calls")
     return parser.parse_args(args)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",") if each]
+
+
+def _switches(text: str) -> list[bool]:
+    return [{"off": False, "on": True}[each] for each in text.split(",")]
 
 
 if __name__ == "__main__":

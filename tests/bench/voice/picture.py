@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tests.bench.voice.run import Row
+    from tests.bench.voice.rows import Row
 
 STYLES: Final = {
     "ostinato": ("#c2185b", "o", "Ostinato (the whole bot)"),
@@ -29,7 +30,7 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
     _lines(left, rows, lambda row: row.cpu_s)
     left.set_ylabel("CPU seconds per stream and minute")
     left.set_title("What a stream costs")
-    _lines(right, rows, lambda row: row.arrivals.error_p99_ms)
+    _lines(right, rows, lambda row: row.arrivals.error_p99_ms if row.arrivals else math.nan)
     right.set_ylabel("|inter-arrival time - 20 ms|, 99th percentile, ms")
     right.set_title("How evenly frames arrive")
     right.axhline(3.0, color="#bbbbbb", linestyle=":", linewidth=1)
@@ -41,7 +42,7 @@ def _lines(axes: Axes, rows: Sequence[Row], value: Callable[[Row], float]) -> No
     for player, (color, marker, label) in STYLES.items():
         for dave in (False, True):
             mine = sorted(
-                (row for row in rows if row.player == player and row.dave is dave),
+                (row for row in rows if row.plays and row.player == player and row.dave is dave),
                 key=lambda row: row.streams,
             )
             if mine:

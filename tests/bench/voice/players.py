@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from loopback.world.user import ScriptedUser
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-ASKED_AT_ONCE: Final = 4
-READY_S: Final = 180.0  # discord.py begins a shard each 5 s
+ASKED_AT_ONCE: Final = 8
+READY_S: Final = 60.0
 TRACK_S: Final = 1200  # longer than joining 1,000 guilds and the window take together
 
 
@@ -51,7 +51,8 @@ def write_files(folder: Path) -> Files:
 class Stage:
     """What a player finds: the embedded Discord with its guilds, and where UDP is received.
 
-    `seats`: of each guild a user in its voice channel, and the text channel.
+    :ivar seats: of each guild a user in its voice channel, and the text channel
+    :ivar plays: whether anything is to be played once the player has joined
     """
 
     discord: Loopback
@@ -60,13 +61,17 @@ class Stage:
     files: Files
     folder: Path
     port: int
+    plays: bool = True
 
 
 class Player:
     """Base. `start` returns a process that is ready; `play` makes every stream begin."""
 
     name: str
-    arguments: tuple[str, ...]
+    dave = False
+    """Whether it can encrypt end to end."""
+    joins = True
+    """Whether it joins voice channels."""
 
     async def start(self, stage: Stage, log: int) -> Process:
         """The process, logged in."""
@@ -91,6 +96,7 @@ class Player:
         return bot_environment(stage.discord, 0, stage.folder, os.environ) | {
             "BENCH_FRAMES": str(stage.files.frames),
             "BENCH_OGG": str(stage.files.ogg),
+            "BENCH_PLAYS": str(int(stage.plays)),
             "SSL_CERT_FILE": str(stage.discord.ca_file),
         }
 
@@ -99,6 +105,7 @@ class Ostinato(Player):
     """The whole bot as `ostinato run` starts it; a user in each guild asks for the track."""
 
     name = "ostinato"
+    dave = True
 
     async def start(self, stage: Stage, log: int) -> Process:
         """Ready when its commands are registered."""
@@ -121,12 +128,13 @@ class Ostinato(Player):
 
     async def play(self, stage: Stage, process: Process) -> None:
         """By slash commands, a few at a time."""
-        url = stage.media.url(stage.files.webm.name)
+        asked = {"query": stage.media.url(stage.files.webm.name)} if stage.plays else {}
+        command = "play" if stage.plays else "join"
         limit = anyio.CapacityLimiter(ASKED_AT_ONCE)
 
         async def ask(user: ScriptedUser, channel: Channel) -> None:
             async with limit:
-                await (await user.slash(channel, "play", query=url)).wait_answer(30.0)
+                await (await user.slash(channel, command, **asked)).wait_answer(30.0)
 
         async with anyio.create_task_group() as tasks:
             for seat in stage.seats:
@@ -136,8 +144,8 @@ class Ostinato(Player):
 class Rival(Player):
     """A discord.py player of `rival.py`."""
 
-    def __init__(self, kind: str) -> None:
-        self.name = kind
+    def __init__(self, kind: str, *, dave: bool) -> None:
+        self.name, self.dave = kind, dave
 
     async def start(self, stage: Stage, log: int) -> Process:
         """Ready when it says so."""
@@ -159,6 +167,7 @@ class Floor(Player):
     """An event loop that sends, and nothing else."""
 
     name = "floor"
+    joins = False
 
     async def play(self, stage: Stage, process: Process) -> None:
         """It begins by itself."""
@@ -167,4 +176,7 @@ class Floor(Player):
         return ["-m", "tests.bench.voice.floor", str(stage.port), str(len(stage.seats))]
 
 
-PLAYERS: Final = {player.name: player for player in (Ostinato(), Rival("stock"), Rival("songbird"), Floor())}
+PLAYERS: Final = {
+    player.name: player
+    for player in (Ostinato(), Rival("stock", dave=True), Rival("songbird", dave=False), Floor())
+}

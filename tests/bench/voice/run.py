@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import numpy as np
@@ -20,171 +15,154 @@ from loopback.media_server import MediaServer
 from loopback.voice.protocol import DavePolicy, VoiceSettings
 from loopback.voice.server import VoiceServer
 from tests.bench.voice.measure import Arrivals, arrivals
-from tests.bench.voice.players import ROOT, Files, Player, Stage
+from tests.bench.voice.players import Files, Player, Stage
+from tests.bench.voice.process import cpu_s, memory_mib, pin, threads
+from tests.bench.voice.rows import Row
+from tests.bench.voice.sink_process import SinkProcess, open_sink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from anyio.abc import Process
 
     from loopback.world.channels import Channel
     from loopback.world.user import ScriptedUser
 
-GUILDS_PER_SHARD: Final = 100  # joins are spread, so that the send limit of a shard is not what is measured
-GATEWAY_LATENCY_MS: Final = 25.0  # about Discord's own
+GUILDS_PER_SHARD: Final = 40  # of 120 sends a minute songbird takes two to join: that is not what is measured
+GATEWAY_LATENCY_MS: Final = 100.0  # stock discord.py hangs when Discord answers before it waits for that
 VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
 JOIN_S: Final = 240.0
 SETTLE_S: Final = 4.0
-PLAYER_CORE: Final = 0
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table. `cpu_s` is CPU seconds per stream and minute, of the player's processes."""
+class Run:
+    """What is to be measured.
 
-    player: str
+    :ivar name: of the call that it belongs to
+    :ivar dave: with one more member in each channel, for whom every frame is encrypted end to end
+    :ivar plays: else the connections are made and nothing is played
+    """
+
+    name: str
+    player: Player
     streams: int
-    dave: bool
-    cpu_s: float
-    core_percent: float
-    threads: int
-    mib_per_stream: float
-    mib_total: float
-    joined_s: float
-    arrivals: Arrivals
+    dave: bool = False
+    plays: bool = True
 
 
-class SinkProcess:
-    """The receiver in its process, commanded by datagrams."""
+class NotUpError(Exception):
+    """Not every stream came up in time; `heard` did."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.port = port
-        self._process = process
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(20.0)
-        self._socket.connect(("127.0.0.1", port))
-
-    async def tell(self, command: str) -> str:
-        """Its answer."""
-
-        def ask() -> str:
-            self._socket.send(f"bench {command}".encode())
-            return self._socket.recv(2048).decode()
-
-        return await anyio.to_thread.run_sync(ask)
-
-    async def end(self) -> None:
-        """Stop it and wait."""
-        await self.tell("end")
-        self._socket.close()
-        await anyio.to_thread.run_sync(self._process.wait)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+    def __init__(self, heard: int) -> None:
+        super().__init__(f"{heard} came up")
+        self.heard = heard
 
 
-@asynccontextmanager
-async def open_sink() -> AsyncIterator[SinkProcess]:
-    """The receiver, not on the player's core."""
-    process = subprocess.Popen(  # noqa: ASYNC220 - nothing is measured yet
-        [sys.executable, "-m", "tests.bench.voice.sink"], stdout=subprocess.PIPE, cwd=ROOT
-    )
-    _pin(process.pid, others=True)
-    assert process.stdout is not None
-    port = int(await anyio.to_thread.run_sync(process.stdout.readline))
-    sink = SinkProcess(process, port)
-    try:
-        yield sink
-    finally:
-        with anyio.CancelScope(shield=True):
-            await sink.end()
+async def measure(run: Run, files: Files, folder: Path, window_s: float) -> Row:
+    """Measure one player with that many streams.
 
-
-async def run(
-    player: Player, streams: int, files: Files, folder: Path, *, window_s: float, dave: bool
-) -> Row:
-    """Measure one player with that many streams."""
-    _pin(os.getpid(), others=True)
-    shards = -(-streams // GUILDS_PER_SHARD)
-    settings = LoopbackSettings(
-        recommended_shards=shards,
-        numeric_voice_endpoint=True,
-        rate_limits=False,
-        gateway_latency_ms=GATEWAY_LATENCY_MS,
-    )
+    :raises NotUpError: if not all of them come up
+    """
+    pin(os.getpid(), others=True)
     async with open_sink() as sink:
         voice = VoiceServer(
             settings=VoiceSettings(
                 udp_address=("127.0.0.1", sink.port),
                 versions=VERSIONS,
-                dave=DavePolicy.ON if dave else DavePolicy.OFF,
+                dave=DavePolicy.ON if run.dave else DavePolicy.OFF,
             )
         )
-        async with Loopback(settings, voice=voice) as discord, MediaServer(files.webm.parent) as media:
-            stage = await _furnish(discord, media, streams, files, folder, sink.port)
-            with (folder / f"{player.name}.log").open("wb") as log:
-                process = await player.start(stage, log.fileno())
+        async with Loopback(_settings(run), voice=voice) as discord, MediaServer(files.webm.parent) as media:
+            stage = await _furnish(discord, media, run, files, folder, sink.port)
+            with (folder / f"{run.player.name}.log").open("wb") as log:
+                process = await run.player.start(stage, log.fileno())
                 try:
-                    return await _measure(player, process, stage, sink, window_s, dave=dave)
+                    return await _measure(run, process, stage, sink, window_s)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await _stop(process)
 
 
+def _settings(run: Run) -> LoopbackSettings:
+    return LoopbackSettings(
+        recommended_shards=-(-run.streams // GUILDS_PER_SHARD),
+        numeric_voice_endpoint=True,
+        rate_limits=False,
+        gateway_latency_ms=GATEWAY_LATENCY_MS,
+    )
+
+
 async def _furnish(
-    discord: Loopback, media: MediaServer, streams: int, files: Files, folder: Path, port: int
+    discord: Loopback, media: MediaServer, run: Run, files: Files, folder: Path, port: int
 ) -> Stage:
     seats: list[tuple[ScriptedUser, Channel]] = []
-    for number in range(streams):
+    for number in range(run.streams):
         guild, user = discord.add_guild(f"Guild {number}"), discord.add_user(f"user {number}")
         guild.add_member(user)
         channel = guild.add_text_channel("general")
         await user.join(guild.add_voice_channel("Music"))
         seats.append((user, channel))
-    return Stage(discord, media, seats, files, folder, port)
+    return Stage(discord, media, seats, files, folder, port, plays=run.plays)
 
 
-async def _measure(
-    player: Player, process: Process, stage: Stage, sink: SinkProcess, window_s: float, *, dave: bool
-) -> Row:
-    _pin(process.pid)
+async def _measure(run: Run, process: Process, stage: Stage, sink: SinkProcess, window_s: float) -> Row:
+    pin(process.pid)
     await anyio.sleep(1.0)
-    idle_mib, began = _memory_mib(process.pid), time.monotonic()
-    await player.play(stage, process)
-    await _wait_streams(sink, len(stage.seats))
+    load, before_mib, began = os.getloadavg()[0], memory_mib(process.pid), time.monotonic()
+    await run.player.play(stage, process)
+    await (_wait_heard(sink, run.streams) if run.plays else _wait_joined(stage))
     joined_s = time.monotonic() - began
     await anyio.sleep(SETTLE_S)
     await sink.tell("begin")
-    cpu, began = _cpu_s(process.pid), time.monotonic()
+    cpu, began = cpu_s(process.pid), time.monotonic()
     await anyio.sleep(window_s)
-    cpu, lasted_s = _cpu_s(process.pid) - cpu, time.monotonic() - began
-    record = stage.folder / "record.npz"
-    await sink.tell(f"save {record}")
-    total_mib = _memory_mib(process.pid)
-    with np.load(record) as loaded:
-        heard = arrivals({name: loaded[name] for name in loaded.files}, lasted_s)
-    streams = len(stage.seats)
+    cpu, lasted_s = cpu_s(process.pid) - cpu, time.monotonic() - began
+    heard = await _heard(sink, stage.folder, lasted_s) if run.plays else None
+    total_mib = memory_mib(process.pid)
     return Row(
-        player=player.name,
-        streams=streams,
-        dave=dave,
-        cpu_s=cpu / streams / lasted_s * 60,
+        run=run.name,
+        load=load,
+        player=run.player.name,
+        streams=run.streams,
+        dave=run.dave,
+        cpu_s=cpu / run.streams / lasted_s * 60,
         core_percent=cpu / lasted_s * 100,
-        threads=_threads(process.pid),
-        mib_per_stream=(total_mib - idle_mib) / streams,
+        threads=threads(process.pid),
+        mib_per_stream=(total_mib - before_mib) / run.streams,
         mib_total=total_mib,
         joined_s=joined_s,
         arrivals=heard,
     )
 
 
-async def _wait_streams(sink: SinkProcess, streams: int) -> None:
+async def _heard(sink: SinkProcess, folder: Path, lasted_s: float) -> Arrivals:
+    record = folder / "record.npz"
+    await sink.tell(f"save {record}")
+    with np.load(record) as loaded:
+        return arrivals({name: loaded[name] for name in loaded.files}, lasted_s)
+
+
+async def _wait_heard(sink: SinkProcess, streams: int) -> None:
     """Until packets of every stream were seen within the last second."""
-    with anyio.fail_after(JOIN_S):
-        while int(await sink.tell("count")) < streams:
+    heard = 0
+    with anyio.move_on_after(JOIN_S):
+        while (heard := int(await sink.tell("count"))) < streams:
             await sink.tell("begin")
             await anyio.sleep(1.0)
+    if heard < streams:
+        raise NotUpError(heard)
+
+
+async def _wait_joined(stage: Stage) -> None:
+    """Until the player has a voice session in every guild."""
+    voice, bot, joined = stage.discord.voice, stage.discord.bot.id, 0
+    with anyio.move_on_after(JOIN_S):
+        while joined < len(stage.seats):
+            await anyio.sleep(0.5)
+            joined = sum(voice.session(guild.id, bot) is not None for guild in stage.discord.guilds)
+    if joined < len(stage.seats):
+        raise NotUpError(joined)
 
 
 async def _stop(process: Process) -> None:
@@ -195,44 +173,3 @@ async def _stop(process: Process) -> None:
     if process.returncode is None:
         process.kill()
     await process.aclose()
-
-
-# -- what the system says of a process ----
-
-
-def _pin(pid: int, *, others: bool = False) -> None:
-    """The player has a core for itself, everybody else shares the others."""
-    cores = os.cpu_count() or 1
-    if cores > 1:
-        os.sched_setaffinity(pid, set(range(cores)) - {PLAYER_CORE} if others else {PLAYER_CORE})
-
-
-def _family(pid: int) -> list[int]:
-    """The process and its children (media workers)."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return [pid]
-    return [pid, *(each for child in children for each in _family(int(child)))]
-
-
-def _cpu_s(pid: int) -> float:
-    total = 0.0
-    for each in _family(pid):
-        fields = _stat(each)
-        total += (int(fields[11]) + int(fields[12])) / _TICKS  # utime, stime: proc(5)
-    return total
-
-
-def _threads(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
-
-
-def _memory_mib(pid: int) -> float:
-    """Resident memory of the player itself."""
-    pages: Any = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return int(pages) * _PAGE / 2**20
-
-
-def _stat(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
