@@ -30,7 +30,7 @@ from .discord_client import Bot, ClientHolder, DiscordClient
 from .discord_port import LivePort
 from .guild import GUILDS, Rooms, ensure_guild
 from .logs_events import log_events
-from .media import Media
+from .media import Cache, Media
 from .network import make_connector, slim_tls
 from .promptness import be_prompt
 from .recovery import Watch
@@ -85,7 +85,11 @@ class OpenBot:
 
 def build(settings: Settings, verdict: Verdict | None = None) -> House:
     """The rooms, none of which does anything yet. `verdict`: where the reason to end is said."""
-    media = Media(allow_private=settings.allow_private_media, work_dir=settings.data_dir / "media")
+    media = Media(
+        allow_private=settings.allow_private_media,
+        work_dir=settings.data_dir / "media",
+        cache=Cache(settings.data_dir / "cache", settings.cache_mb << 20),
+    )
     clock, holder = Clock(), ClientHolder()
     watch = Watch(holder.current, lambda: [link.status().heartbeat_age_s for link in rooms.links.all()])
     rooms = Rooms(

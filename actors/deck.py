@@ -109,7 +109,8 @@ class Deck:
         spool = self.spools.get(key)
         if spool is None:
             return True  # its SpoolReady will come
-        at = max(0, self.position_ms() // FRAME_MS - spool.start_frame) if self._takes_over() else 0
+        start_ms = self.position_ms() if self._takes_over() else key.start_ms
+        at = _frame_of(spool, start_ms)
         if not spool.complete and spool.frames < at + LEAD_FRAMES:
             return False
         self.play, self.queued = Play(key, spool.start_frame + at, next(self._nonces)), None
@@ -129,8 +130,9 @@ class Deck:
             return
         spool = self.spools.get(following) if on_air and following is not None else None
         if spool is not None and following is not None:
-            self.queued = Play(following, spool.start_frame, next(self._nonces))
-            self.stream.queue(spool.cursor(0), self.queued.name)
+            at = _frame_of(spool, following.start_ms)
+            self.queued = Play(following, spool.start_frame + at, next(self._nonces))
+            self.stream.queue(spool.cursor(at), self.queued.name)
         elif queued is not None:
             self.stream.unqueue()
             self.queued = None
@@ -146,3 +148,8 @@ class Deck:
             keys.setdefault(following_key, following)
         self.spools = {key: spool for key, spool in self.spools.items() if key in keys}
         return Plan(tuple(Wanted(key, track) for key, track in keys.items()))
+
+
+def _frame_of(spool: Spool, position_ms: int) -> int:
+    """Which frame of a spool that position of the track is: one from the cache begins at the beginning."""
+    return max(0, round(position_ms / FRAME_MS) - spool.start_frame)

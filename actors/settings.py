@@ -43,6 +43,8 @@ class Settings:
     discord_address: Address | None = None
     discord_ca: Path | None = None
     allow_private_media: bool = False
+    cache_mb: int = 2048
+    """For complete spools on disk, in units of 2^20 bytes; 0: none."""
     prefix: str = "!"
     admin_socket: Path
     log_format: str | None = None
@@ -82,6 +84,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("prefix", values.prefix, "`!`", "What a text command starts with"),
     Setting("guild_sync", values.ids, "", "Ids of guilds that get slash commands at once; none: globally"),
     Setting("allow_private_media", values.flag, "`false`", "Play media from private addresses too"),
+    Setting("cache_mb", values.whole(0, 1 << 20), "`2048`",
+            "Space for tracks that were played, so that they play again without the network; 0: none"),
     Setting("admin_socket", values.socket_path, "`admin.sock` in the data folder",
             "Unix socket that `ostinato tree` asks; a path of 100 bytes at most"),
     Setting("log_format", values.one_of("json", "text"), "`text` on a terminal, else `json`",

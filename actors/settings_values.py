@@ -125,6 +125,18 @@ def ids(raw: object, base: Path) -> tuple[int, ...]:
     return tuple(dict.fromkeys(_id(entry) for entry in entries if entry != ""))
 
 
+def whole(least: int, most: int) -> Callable[[object, Path], int]:
+    """A parser for a whole number between two, both included."""
+
+    def number(raw: object, _base: Path) -> int:
+        digits = str(raw).strip() if isinstance(raw, int | str) and not isinstance(raw, bool) else ""
+        if not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
+            raise InvalidValueError(f"expected a whole number from {least} to {most}, got {raw!r}")
+        return int(digits)
+
+    return number
+
+
 def one_of(*choices: str) -> Callable[[object, Path], str]:
     """A parser for one of a few words."""
 

@@ -10,6 +10,7 @@ import av
 from av.error import FFmpegError, InvalidDataError
 
 from . import opus
+from .cache_file import Origin
 from .encoder import RATE, Transcoder
 from .errors import ErrorKind, MediaError
 from .passing import Passing
@@ -49,7 +50,8 @@ _NOT_AUDIO = "There is no audio in this file that can be played."
 class Medium:
     """What to make: from frame `start_frame` (20 ms each) of the medium on, at `volume` percent.
 
-    `manifest`: the address is a playlist of segments (HLS). `use_title`: the file's own title counts.
+    `manifest`: the address is a playlist of segments (HLS). `use_title`: it is a direct link, whose
+    file's own title counts.
     """
 
     address: Address
@@ -63,13 +65,17 @@ class Medium:
 
 @dataclass(slots=True)
 class Maker:
-    """Makes one spool. `announce` gets what the medium states: title and duration_s."""
+    """Makes one spool. `announce` gets what the medium states: title and duration_s.
+
+    `origin` is known when `run` has returned.
+    """
 
     medium: Medium
     sink: Sink
     announce: Callable[[dict[str, Any]], None]
     refresh: Callable[[int], Address] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    origin: Origin = field(default_factory=Origin)
     _sources: list[HttpSource] = field(default_factory=list)
     _lost: MediaError | None = None
 
@@ -132,6 +138,8 @@ class Maker:
         return self.medium.manifest or self._sources[0].seekable()
 
     def _close_sources(self) -> None:
+        if self._sources and self.medium.use_title:
+            self.origin = Origin(direct=True) if self.medium.manifest else self._sources[0].origin()
         for source in self._sources:
             source.close()
             self._lost = self._lost or source.error

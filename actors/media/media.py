@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .cache_file import Origin
 from .errors import ErrorKind, MediaError
 from .extractions import Extractions
+from .keeper import Keeper
 from .limits import Limits
 from .pool import Pool
 from .spool import FRAMES_PER_S, Spool
 from .track import Track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from anyio.abc import TaskGroup
+
+    from .cache import Cache
     from .worker import Conversation
 
 # What is tried, one after the other, until a track is whole: whether the address must be a new one, and of
@@ -32,10 +36,17 @@ class Media:
     """Finds and prepares audio. `run` must be running for anything to happen; spools outlive it until closed.
 
     `work_dir` holds the spools' anonymous files and yt-dlp's cache. `allow_private` permits links into
-    private networks.
+    private networks. `cache` keeps complete spools.
     """
 
-    def __init__(self, *, allow_private: bool, work_dir: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        work_dir: Path,
+        limits: Limits | None = None,
+        cache: Cache | None = None,
+    ) -> None:
         self._work_dir = work_dir
         self.limits = limits = limits or Limits()
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,9 +71,10 @@ class Media:
             recycle_after=limits.recycle_maker_after,
             grace_s=limits.cancel_s,
         )
+        self._keeper = None if cache is None else Keeper(cache, self._makers)
         self._extractions = Extractions()
         self._spools: weakref.WeakSet[Spool] = weakref.WeakSet()
-        self._start_job: Callable[[Spool], object] | None = None
+        self._tasks: TaskGroup | None = None
 
     @property
     def worker_pids(self) -> list[int]:
@@ -76,12 +88,12 @@ class Media:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._resolvers.run)
                 tasks.start_soon(self._makers.run)
-                self._start_job = lambda spool: tasks.start_soon(self._make, spool)
+                self._tasks = tasks
                 for spool in list(self._spools):
                     self._begin(spool)
                 await anyio.sleep_forever()
         finally:
-            self._start_job = None
+            self._tasks = None
 
     def close(self) -> None:
         """Free the files of all spools. For the end of the process, after `run`."""
@@ -147,8 +159,8 @@ class Media:
         return spool
 
     def _begin(self, spool: Spool) -> None:
-        if self._start_job is not None and not spool.finished:
-            self._start_job(spool)
+        if self._tasks is not None and not spool.finished:
+            self._tasks.start_soon(self._make, spool)
 
     async def _make(self, spool: Spool) -> None:
         if spool.closed:
@@ -156,13 +168,21 @@ class Media:
         with anyio.CancelScope() as scope:
             spool.on_close(scope.cancel)
             try:
-                await self._escalate(spool)
+                await self._fetch_or_make(spool)
             except MediaError as error:
                 spool.finish(error)
             else:
                 spool.finish(None)
             finally:
                 spool.on_close(None)
+
+    async def _fetch_or_make(self, spool: Spool) -> None:
+        if self._keeper is None:
+            await self._escalate(spool)
+        elif not await self._keeper.fetch(spool):
+            await self._escalate(spool)
+            if self._tasks is not None:  # whoever lets the spool go does not end its keeping
+                self._tasks.start_soon(self._keeper.keep, spool)
 
     async def _escalate(self, spool: Spool) -> None:
         for number, (fresh, variant) in enumerate(_ATTEMPTS, start=1):
@@ -209,6 +229,7 @@ class Media:
             except TimeoutError:
                 raise MediaError(ErrorKind.TIMEOUT, "The media server sends nothing.") from None
             if "result" in item:
+                spool.origin = Origin(*item["result"]["origin"])
                 return
             message = item["message"]
             if "frames" in message:

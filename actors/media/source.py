@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from .cache_file import Origin
 from .errors import ErrorKind, MediaError
 from .guard import refusal
 from .requester import Address, Requester
@@ -25,6 +26,7 @@ TIMEOUT_S = 5.0  # for a connection, and between two pieces of an answer
 _SKIP = 128 << 10  # seeking ahead by less than this reads on instead of a new request
 _BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # waits of failures in a row without a byte between them
 _REFRESHES = 3
+_MAX_TOLD = 200  # characters of a header that is remembered
 _UNKNOWN = 1 << 62  # an end that no answer states
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _SIZE = re.compile(r"[0-9]{1,18}")
@@ -58,6 +60,7 @@ class HttpSource:
         self._at = 0  # position of the present answer's next byte
         self._position = 0  # where FFmpeg wants to read
         self._validator: str | None = None
+        self._last_modified: str | None = None
         self._failures = 0
         self._refreshes = 0
         self._ranges = True
@@ -104,6 +107,10 @@ class HttpSource:
     def seekable(self) -> bool:
         """Whether the server answers ranges. One that does not is read from the start to the end only."""
         return self._ranges
+
+    def origin(self) -> Origin:
+        """What the server says of the file, by which a changed one can be told."""
+        return Origin(True, _told(self._validator), _told(self._last_modified), self.total)
 
     def abort(self) -> None:
         """Wake whoever waits for the server, from any thread; to be called after `cancelled` was set."""
@@ -263,6 +270,7 @@ class HttpSource:
         if total is not None and total > self._max_bytes:
             raise MediaError(ErrorKind.TOO_LONG, "The file is too large.")
         self.total, self._validator = total, validator
+        self._last_modified = response.headers.get("Last-Modified")
         self.size_was_stated = total is not None
 
     def _refused(self, status: int) -> None:
@@ -278,3 +286,7 @@ class HttpSource:
         self._refreshes += 1
         self._requester.address = self._refresh(status)
         self._validator = None  # another server of the site may tag the same file otherwise
+
+
+def _told(header: str | None) -> str | None:
+    return header and header[:_MAX_TOLD]

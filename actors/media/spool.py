@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .cache_file import Kept, Origin
     from .track import Track
 
 FRAMES_PER_S = 50
@@ -48,6 +49,7 @@ class Spool:
         self.bytes = 0
         self.complete = False
         self.error: MediaError | None = None
+        self.origin: Origin | None = None  # of the medium, once it was read to its end
         self._marks = array("Q", [0])  # where in the file each 50th frame begins
         self.fd = -1
         try:
@@ -108,6 +110,22 @@ class Spool:
     def offset_of(self, second: int) -> int:
         """Where the frame `second * 50` of this spool begins in the file."""
         return self._marks[second]
+
+    @property
+    def marks(self) -> bytes:
+        """The index: where in the file each 50th frame begins, 8 bytes each."""
+        return self._marks.tobytes()
+
+    def adopt(self, fd: int, kept: Kept) -> None:
+        """Be what the cache has kept, from the beginning of the track on; `fd` stays the caller's.
+
+        For a spool of which nothing is made yet.
+        """
+        os.dup2(fd, self.fileno(), inheritable=False)
+        self.start_frame, self._marks = 0, kept.marks
+        self.describe(title=kept.about.title, duration_s=kept.about.duration_s)
+        self.frames, self.bytes = kept.frames, kept.size
+        self.finish(None)
 
     def on_close(self, callback: Callable[[], None] | None) -> None:
         """What is called when the spool is closed, by its maker's task."""

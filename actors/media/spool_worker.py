@@ -1,17 +1,21 @@
-"""The worker that makes spools: `python -m actors.media.spool_worker SETTINGS` (JSON)."""
+"""The worker that makes spools, and keeps them: `python -m actors.media.spool_worker SETTINGS` (JSON)."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
-from . import guard, lifeline
+from . import cache_file, guard, lifeline
 from .courtesy import Courtesy
+from .errors import ErrorKind, MediaError
 from .maker import Maker, Medium
 from .requester import Address
 from .serving import Job, connect, serve
 from .sink import Sink
+from .source import HttpSource
 
 _COURTESY = Courtesy()
 _DATA_BYTES = 2 << 30  # sixteen spools, each with a thread's stack
@@ -53,7 +57,35 @@ def make(job: Job) -> dict[str, Any]:
     finally:
         _COURTESY.made_enough(job.id)
         sink.flush()
-    return {"frames": sink.frames}
+    return {"frames": sink.frames, "origin": astuple(maker.origin)}
+
+
+def keep(job: Job) -> dict[str, Any]:
+    """A complete spool into a file of the cache. The request's fields are those of `write`."""
+    assert job.fd is not None  # noqa: S101 - the keeper always sends one
+    request = job.request["keep"]
+    try:
+        return {"size": cache_file.write(job.fd, Path(request.pop("path")), **request)}
+    except OSError as error:
+        raise MediaError(ErrorKind.DISK, f"The track cannot be kept: {error.strerror}.") from error
+
+
+def look(job: Job) -> dict[str, Any]:
+    """What the server says of a file now."""
+    source = HttpSource(Address(job.request["look"]), cancelled=job.cancelled)
+    job.on_cancel = source.abort
+    try:
+        return {"origin": astuple(source.open().origin())}
+    finally:
+        source.close()
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Whatever the request asks for."""
+    return next((do for name, do in _OTHERS.items() if name in job.request), make)(job)
+
+
+_OTHERS = {"keep": keep, "look": look}
 
 
 def _refresh(job: Job, status: int) -> Address:
@@ -72,7 +104,7 @@ def main() -> None:
     guard.install_programs()
     if not settings["allow_private"]:
         guard.install()
-    serve(make, connect())
+    serve(work, connect())
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def test_everything_from_the_environment(folders: Path) -> None:
         "OSTINATO_PREFIX": "?",
         "OSTINATO_GUILD_SYNC": "1, 2,1",
         "OSTINATO_ALLOW_PRIVATE_MEDIA": "1",
+        "OSTINATO_CACHE_MB": "0",
         "OSTINATO_ADMIN_SOCKET": "a.sock",
         "OSTINATO_LOG_FORMAT": "JSON",
         "OSTINATO_LOG_LEVEL": "debug",
@@ -69,7 +70,7 @@ def test_everything_from_the_environment(folders: Path) -> None:
     }
     assert load_settings(env) == Settings(
         token=TOKEN, data_dir=folders / "state", prefix="?", guild_sync=(1, 2), allow_private_media=True,
-        admin_socket=folders / "a.sock", log_format="json", log_level="debug",
+        cache_mb=0, admin_socket=folders / "a.sock", log_format="json", log_level="debug",
         discord_address=Address("127.0.0.1", 8443), discord_ca=Path(certifi.where()),
     )  # fmt: skip
 
@@ -151,6 +152,8 @@ def test_an_unknown_name_in_the_file_is_an_error_too(folders: Path) -> None:
         ({"OSTINATO_DISCORD_CA": "no.pem"}, "cannot read"),
         ({"OSTINATO_LOG_FORMAT": "xml"}, "expected one of json, text, got 'xml'"),
         ({"OSTINATO_PREFIX": "a b"}, "without a space"),
+        ({"OSTINATO_CACHE_MB": "-1"}, "a whole number from 0 to"),
+        ({"OSTINATO_CACHE_MB": "1.5"}, "a whole number"),
         ({"OSTINATO_GUILD_SYNC": "12, twelve"}, "'twelve'"),
         ({"OSTINATO_DATA_DIR": "~nobody-has-this-name/x"}, "no home folder"),
     ],
