@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-mass soak-kernel coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-mass soak soak-kernel coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engin
 
 bench-mass: $(READY)  ## all voice sessions of a shard end at once: who is back when (five minutes)
 	@$(BIN)/python -m tests.bench.mass
+
+# HOURS (4), FACTOR (24) and LEAK (0) are read from the environment of the recipe.
+export HOURS FACTOR LEAK
+soak: $(READY)  ## hours of playback with hastened clocks: does memory or anything else grow? (ten minutes)
+	@$(BIN)/python -m tests.soak.playback
 
 coverage-kernel: $(READY)  ## every branch of the kernel is taken by its tests, or this fails
 	@$(BIN)/coverage run --source supervision -m pytest --quiet tests/supervision
