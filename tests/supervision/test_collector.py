@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from time import thread_time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,3 +112,19 @@ def test_there_is_one_collector_in_a_process() -> None:
         pytest.fail("it must not be entered")
     with quiet_collector() as collector:
         assert isinstance(collector, Collector)
+
+
+def test_milliseconds_of_processor_time_are_told() -> None:
+    """Of a sweep, and of the longest collection: no more than what passed meanwhile, and most of that."""
+    keep = [[number] for number in range(200_000)]
+    with quiet_collector(CollectorSettings(young=10**6)) as collector:
+        before = thread_time()
+        swept_ms = collector.sweep()
+        between = thread_time()
+        gc.unfreeze()
+        looked = thread_time()
+        gc.collect()
+        after = thread_time()
+        assert (between - before) * 500 < swept_ms <= (between - before) * 1000
+        assert (after - looked) * 500 < collector.worst_ms <= (after - looked) * 1000
+    assert len(keep) == 200_000

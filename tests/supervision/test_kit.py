@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import anyio
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from supervision import (
     ActorCrashed,
     ActorStopped,
+    Backoff,
     ChildSpec,
     NotAnActor,
     Restart,
@@ -29,6 +31,7 @@ from supervision.testing import (
     virtual_backend,
 )
 
+AT_ONCE = Backoff(lambda _: 0)
 CONFTEST = """
 from supervision.testing.fixtures import (
     probe as probe, stage as stage, virtual_asyncio as only_asyncio, virtual_time as anyio_backend,
@@ -105,22 +108,34 @@ async def test_a_script_is_run_step_by_step(stage: Stage) -> None:
 @pytest.mark.anyio
 async def test_a_stop_may_fail_by_the_script(stage: Stage) -> None:
     """As often as told; the failure is the exit reason of an orderly stop."""
-    stage.failing_stops["a"] = 1
+    stage.failing_stops["a"] = 2
     async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
-        await system.kill("a")
-        await anyio.sleep(1)
+        for _ in range(2):
+            await system.kill("a")
+            await anyio.sleep(1)
         assert stage.of("stop") == []
         assert await system.lookup("a").ask(Echo(1)) == 1
     assert stage.of("stop") == ["a"]
+    assert stage.of("stopping") == ["a"] * 3
+
+
+@pytest.mark.anyio
+async def test_a_start_may_fail_by_the_script(stage: Stage) -> None:
+    """As often as told."""
+    async with open_system(SupervisorSpec((ChildSpec("a", stage, backoff=AT_ONCE),))) as system:
+        stage.failing_starts["a"] = 3
+        await system.kill("a")
+        assert await system.lookup("a").ask(Echo(1)) == 1
+        assert stage.tries["a"] == 1 + 3 + 1
 
 
 @pytest.mark.anyio
 async def test_a_probe_expects(probe: Probe) -> None:
     """The kit's own asserts hold and fail as they say."""
-    probe.answer(Echo, lambda message: "yes")
+    probe.answer(Echo, lambda echo: ("heard", echo.value))
     async with open_system(SupervisorSpec((ChildSpec("p", probe),))) as system:
         ref = system.lookup("p")
-        assert await ref.ask(Echo(1)) == "yes"
+        assert await ref.ask(Echo(1)) == ("heard", 1)
         assert (await probe.expect(Echo)).value == 1
         probe.answer(Crash, ValueError("as scripted"))
         with pytest.raises(ActorCrashed, match="as scripted"):
@@ -150,3 +165,17 @@ def test_virtual_time_without_pytest(name: str) -> None:
 
     backend, options = virtual_backend("trio" if name == "trio" else "asyncio")
     assert anyio.run(main, backend=backend, backend_options=options) == pytest.approx(1e6)
+
+
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_virtual_time_goes_faster_than_the_clock_on_the_wall(name: str) -> None:
+    """It does not wait before it jumps."""
+
+    async def main() -> None:
+        for _ in range(10):
+            await anyio.sleep(1)
+
+    backend, options = virtual_backend("trio" if name == "trio" else "asyncio")
+    begin = time.monotonic()
+    anyio.run(main, backend=backend, backend_options=options)
+    assert time.monotonic() - begin < 10

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import weakref
+from functools import partial
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
 from supervision import (
+    Actor,
     ActorStopped,
     ChildSpec,
     DynamicSupervisorSpec,
@@ -145,6 +147,14 @@ class Stubborn(Puppet):
     async def on_start(self) -> None:
         with anyio.CancelScope(shield=True):
             await anyio.sleep(100)
+
+
+class Shielded(Puppet):
+    """Starts in a shield of its own."""
+
+    async def on_start(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await super().on_start()
 
 
 @pytest.mark.parametrize("dynamic", [True, False])
@@ -398,6 +408,102 @@ async def test_a_kill_waits_no_longer_than_the_shutdown_timeout(stage: Stage) ->
         assert await anext(events) == ShutdownTimeout("a", 5.0)
         assert await system.lookup("a").ask(Echo(1), timeout=100) == 1
         assert anyio.current_time() - begin == pytest.approx(19)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_background_work_has_its_time_to_end_and_no_more(stage: Stage, silent: bool) -> None:
+    """``on_stop`` comes when the last of it has ended, and so does the end of an actor without one."""
+    at: dict[str, float] = {}
+
+    async def work(name: str, cleanup_s: float) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(cleanup_s)
+            at[name] = anyio.current_time()
+
+    class Worker(Actor):
+        async def on_start(self) -> None:
+            self.ctx.start_soon(work, "brief", 1)
+            self.ctx.start_soon(partial(work, "long", 2))
+
+    class Speaking(Worker):
+        async def on_stop(self, reason: object) -> None:
+            at["on_stop"] = anyio.current_time()
+
+    async with open_system(SupervisorSpec((ChildSpec("a", Worker if silent else Speaking),))) as system:
+        await anyio.sleep(1)
+        begin = at["ended"] = anyio.current_time()
+        await system.terminate_child("", "a")
+        at["ended"] = anyio.current_time()
+    took = {"brief": 1, "long": 2, "ended": 2} | ({} if silent else {"on_stop": 2})
+    assert {name: time - begin for name, time in at.items()} == pytest.approx(took)
+
+
+async def test_background_work_goes_on_until_its_own_actor_stops(stage: Stage) -> None:
+    """Whoever cancelled the host: later siblings may rely on it to the end."""
+    done: list[float] = []
+
+    async def work() -> None:
+        while True:
+            await anyio.sleep(1)
+            done.append(anyio.current_time() - begin)
+
+    async def start(puppet: Puppet) -> None:
+        puppet.ctx.start_soon(work)
+
+    stage.stop_delays_s = {"b": 4}
+    begin = anyio.current_time()
+    with anyio.move_on_after(2.5):
+        async with open_system(SupervisorSpec((ChildSpec("a", stage), ChildSpec("b", stage)))) as system:
+            await system.lookup("a").ask(Do(start))
+            await anyio.sleep_forever()
+    assert done == pytest.approx([1, 2, 3, 4, 5, 6])
+
+
+async def test_background_work_may_be_any_callable(stage: Stage) -> None:
+    """Also one without a name of its own."""
+    done: list[str] = []
+
+    class Client:
+        async def __call__(self, text: str) -> None:
+            done.append(text)
+
+    async def begin(puppet: Puppet) -> None:
+        puppet.ctx.start_soon(Client(), "object")
+        puppet.ctx.start_soon(partial(Client(), "partial"))
+
+    async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
+        await system.lookup("a").ask(Do(begin))
+        await anyio.sleep(1)
+    assert sorted(done) == ["object", "partial"]
+
+
+async def test_a_start_that_is_done_in_spite_of_the_stop_is_put_away(stage: Stage) -> None:
+    """``on_start`` has returned, so ``on_stop`` follows."""
+    spec = ChildSpec("x", lambda: Shielded(stage))
+    stage.start_delays_s = {"d/x": 3}
+    house = SupervisorSpec((ChildSpec("d", DynamicSupervisorSpec()),))
+    async with open_system(house) as system, anyio.create_task_group() as group:
+        group.start_soon(system.start_child, "d", spec)
+        await anyio.sleep(1)
+        await system.kill("d")
+    assert stage.journal == [("start", "d/x"), ("stopping", "d/x"), ("stop", "d/x")]
+
+
+async def test_a_kill_of_a_supervisor_waits_for_its_floor(stage: Stage) -> None:
+    """However long its children may take, it is not overdue."""
+    stage.stop_delays_s = {"sub/c": 20}
+    patient = ChildSpec("c", stage, shutdown_timeout_s=30)
+    spec = SupervisorSpec((ChildSpec("sub", SupervisorSpec((patient,))),))
+    async with open_system(spec) as system, system.subscribe() as events:
+        begin = anyio.current_time()
+        await system.kill("sub")
+        assert anyio.current_time() - begin == pytest.approx(20)
+        stage.stop_delays_s = {}
+        system.stop()
+        assert not [event async for event in events if isinstance(event, ShutdownTimeout)]
 
 
 async def test_a_dead_incarnation_is_collectable(stage: Stage) -> None:

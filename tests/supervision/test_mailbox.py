@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -57,7 +57,7 @@ def new_mailbox(capacity: int, overflow: Overflow) -> Mailbox:
 @given(
     capacity=st.integers(1, 5),
     overflow=st.sampled_from(Overflow),
-    steps=st.lists(st.one_of(st.integers(0, 9), st.none()), max_size=60),
+    steps=st.lists(st.one_of(st.integers(0, 9), st.none()), min_size=10, max_size=60),
 )
 def test_each_policy_equals_its_list(capacity: int, overflow: Overflow, steps: list[int | None]) -> None:
     """Puts (numbers) and pops (None) do to a mailbox what they do to the list; counters included."""
@@ -116,7 +116,9 @@ class Requests:
     capacity=st.integers(1, 4),
     overflow=st.sampled_from(Overflow),
     steps=st.lists(
-        st.tuples(st.sampled_from(["put", "put", "pop", "abandon"]), st.integers(0, 9)), max_size=60
+        st.tuples(st.sampled_from(["put", "put", "pop", "abandon"]), st.integers(0, 9)),
+        min_size=10,
+        max_size=60,
     ),
 )
 def test_nothing_is_lost_and_the_abandoned_never_run(
@@ -190,6 +192,23 @@ async def test_send_waits_for_room_in_order() -> None:
             await anyio.wait_all_tasks_blocked()
 
     assert got == ["first", "a", "b", "c"]
+
+
+async def test_senders_of_new_keys_wait_in_order() -> None:
+    """Where a mailbox conflates; its key is asked about messages only."""
+    box = make_mailbox(
+        MailboxSpec(1, Overflow.CONFLATE, lambda text: cast("str", text)[0]), "a", lambda: None
+    )
+    box.put("a: first")
+    async with anyio.create_task_group() as group:
+        for text in ("b: waits", "c: waits", "a: new"):
+            group.start_soon(box.send, text)
+            await anyio.wait_all_tasks_blocked()
+        got: list[object] = []
+        for _ in range(3):
+            got.append(box.pop())
+            await anyio.wait_all_tasks_blocked()
+    assert got == ["a: new", "b: waits", "c: waits"]
 
 
 async def test_a_sender_that_gives_up_hands_its_turn_on() -> None:

@@ -344,6 +344,22 @@ async def test_background_work_may_ask_back(stage: Stage) -> None:
     assert answers == ["mine"]
 
 
+async def test_a_task_that_a_handler_left_elsewhere_may_ask_back(stage: Stage) -> None:
+    """It lives in somebody else's task group, so the handler does not wait for it."""
+    answers: list[object] = []
+
+    async def work(puppet: Puppet) -> None:
+        answers.append(await puppet.ctx.ref.ask(Echo("mine")))
+
+    async with open_system(of(ChildSpec("a", stage))) as system, anyio.create_task_group() as group:
+
+        async def begin(puppet: Puppet) -> None:
+            group.start_soon(work, puppet)
+
+        await system.lookup("a").ask(Do(begin))
+    assert answers == ["mine"]
+
+
 async def test_a_thread_may_tell(stage: Stage) -> None:
     """tell_threadsafe does not wait, and cannot raise what the mailbox says: that becomes an event."""
     probe = Probe()
@@ -379,8 +395,8 @@ async def test_what_is_left_behind_becomes_dead_letters(stage: Stage) -> None:
         ref.tell("left")
         await anyio.wait_all_tasks_blocked()
         system.stop()
-        letters = [event.message async for event in events if isinstance(event, DeadLetter)]
-    assert letters == ["left"]
+        letters = [event async for event in events if isinstance(event, DeadLetter)]
+    assert letters == [DeadLetter("a", "left", "a has ended")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,13 @@ import anyio
 import pytest
 
 from supervision import (
+    ChildExited,
     ChildSpec,
     EscalationError,
+    ExitReason,
     ForeignCancelled,
+    Killed,
+    Shutdown,
     Strategy,
     SupervisorSpec,
     open_system,
@@ -135,16 +139,20 @@ async def test_asyncio_timeouts_inside_handlers_are_no_kills(stage: Stage) -> No
     assert stage.tries["a"] == 1
 
 
-async def test_an_awaited_foreign_task_that_was_cancelled_is_a_crash(stage: Stage) -> None:
-    """Nobody cancelled the actor; the error is named."""
+@pytest.mark.parametrize("behind", [False, True])
+async def test_an_awaited_foreign_task_that_was_cancelled_is_a_crash(stage: Stage, behind: bool) -> None:
+    """Nobody cancelled the actor, nor its background work; the error is named."""
 
     async def wait_for_it(puppet: Puppet) -> None:
         foreign = asyncio.create_task(asyncio.sleep(100))
         asyncio.get_running_loop().call_later(1, foreign.cancel)
         await foreign
 
+    async def begin(puppet: Puppet) -> None:
+        puppet.ctx.start_soon(wait_for_it, puppet)
+
     async with open_system(house(stage)) as system:
-        system.lookup("a").tell(Do(wait_for_it))
+        system.lookup("a").tell(Do(begin if behind else wait_for_it))
         await anyio.sleep(2)
         row = system.tree().find("a")
         assert row is not None
@@ -229,6 +237,7 @@ async def test_foreign_code_is_waited_for_so_long(caplog: pytest.LogCaptureFixtu
     with anyio.move_on_after(1):
         await run_foreign(foreign.run, grace_s=3)
     assert anyio.current_time() - begin == pytest.approx(4)
+    assert "Foreign.run" in caplog.text
     assert "did not end within 3 s" in caplog.text
     await anyio.sleep(30)
     assert foreign.lines[-1] == "clean"
@@ -307,6 +316,24 @@ async def test_after_a_native_kill_on_stop_may_use_asyncio_timeouts(stage: Stage
         task_named("a").cancel()
         await anyio.sleep(2)
         assert lines == [0, "timed out"]
+
+
+@pytest.mark.parametrize(("how", "reason"), [("killed", Killed("foreign code")), ("left alone", Shutdown())])
+async def test_a_native_cancel_of_a_cleanup_is_why_it_ended(
+    stage: Stage, how: str, reason: ExitReason
+) -> None:
+    """The actor was to stop in order, and that was not what happened."""
+    stage.stop_delays_s = {"a": 3}
+    async with open_system(house(stage)) as system, system.subscribe() as events:
+        async with anyio.create_task_group() as group:
+            group.start_soon(system.terminate_child, "", "a")
+            await anyio.sleep(1)
+            if how == "killed":
+                task_named("a").cancel()
+        system.stop()
+        exits = {event.path: event.reason async for event in events if isinstance(event, ChildExited)}
+    assert exits["a"] == reason
+    assert stage.of("stop") == [*(["a"] if how == "left alone" else []), "d", "sub/c", "sub/b"]
 
 
 async def test_a_native_cancel_while_a_supervisor_waits_kills_it_afterwards(stage: Stage) -> None:

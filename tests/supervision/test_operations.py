@@ -321,7 +321,7 @@ async def test_a_trace_ends_with_the_actor(stage: Stage) -> None:
         await anyio.sleep(1)
         await system.terminate_child("", "a")
         told = [event async for event in trace]
-        assert [event.step for event in told] == [Step.RECEIVED, Step.CUT]
+        assert [(event.path, event.step) for event in told] == [("a", Step.RECEIVED), ("a", Step.CUT)]
         assert [event.at for event in told] == pytest.approx([anyio.current_time() - 1, anyio.current_time()])
 
 

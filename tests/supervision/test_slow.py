@@ -96,6 +96,14 @@ async def test_the_watch_ends_with_the_system_and_rests_with_the_actor(stage: St
         assert [event.seconds for event in await reports(system, 10)] == [pytest.approx(2)]
 
 
+async def test_a_busy_actor_is_looked_at_once_per_threshold(stage: Stage) -> None:
+    """However many messages it handles meanwhile: they do not pile up in the watch."""
+    async with open_system(slow(stage, "a", after_s=1000)) as system:
+        for number in range(100):
+            await system.lookup("a").ask(Echo(number))
+        assert len(system.slow._due) == 1
+
+
 class Blocker(Actor):
     """Blocks the whole event loop."""
 
@@ -112,7 +120,7 @@ async def test_one_that_blocks_the_loop_is_told_at_its_end(anyio_backend: str) -
         system.lookup("a").tell("block")
         async for event in events:
             if isinstance(event, SlowHandler):
-                assert not event.running
+                assert (event.path, event.message, event.running) == ("a", "str", False)
                 assert event.seconds >= 0.05
                 break
 

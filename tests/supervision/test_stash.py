@@ -240,6 +240,27 @@ async def test_only_a_message_of_the_mailbox_can_be_put_aside() -> None:
     assert [" in hand" in text for text in told] == [True, True, False, True]
 
 
+async def test_only_the_actors_own_task_puts_aside() -> None:
+    """Another one does not know what is in hand; the handler that awaits it goes on."""
+    told: list[str] = []
+
+    class Delegating(Actor):
+        async def other(self) -> None:
+            with pytest.raises(RuntimeError, match="a has no message in hand that it could put aside"):
+                self.ctx.stash()
+
+        async def receive(self, message: object) -> object:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.other)
+            told.append("handled")
+            return None
+
+    async with open_system(SupervisorSpec((ChildSpec("a", Delegating),))) as system:
+        system.lookup("a").tell("work")
+        await anyio.sleep(1)
+    assert told == ["handled"]
+
+
 @given(
     capacity=st.integers(1, 4),
     room=st.integers(1, 4),

@@ -26,7 +26,7 @@ from supervision import (
     TreeNode,
     open_system,
 )
-from supervision.testing import Crash, Echo, Hang, Quit, Stage
+from supervision.testing import Crash, Echo, Hang, Puppet, Quit, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +93,24 @@ async def test_the_tree_of_a_system_that_has_ended(stage: Stage) -> None:
         await system.wait()
         tree = system.tree()
     assert (tree.state, tree.uptime_s, tree.children) == ("stopped", 0, ())
+
+
+async def test_the_tree_of_a_system_that_starts(stage: Stage) -> None:
+    """Who looks from within its own start sees the floors above it, which are not up yet either."""
+    seen: list[str] = []
+
+    class Looking(Puppet):
+        async def on_start(self) -> None:
+            seen.append(self.ctx.system.tree().to_text())
+
+    floor = SupervisorSpec((ChildSpec("a", lambda: Looking(stage)), ChildSpec("b", stage)))
+    async with open_system(SupervisorSpec((ChildSpec("sub", floor),)), name="house"):
+        pass
+    assert seen[0].splitlines() == [
+        "house [starting]",
+        "└─ sub [starting]",
+        "   └─ a [starting, handled 0]",
+    ]
 
 
 async def test_the_tree_is_text(stage: Stage) -> None:

@@ -14,12 +14,16 @@ from supervision import (
     ChildStopped,
     Crashed,
     DynamicSupervisorSpec,
+    Intensity,
+    IntensityExceeded,
     MailboxSpec,
     Normal,
     Overflow,
     Overflowed,
     Restart,
+    RestartScheduled,
     Shutdown,
+    Strategy,
     SupervisorSpec,
     Terminated,
     open_system,
@@ -123,7 +127,7 @@ async def test_timers_arrive_in_time_and_order() -> None:
     class Clock(Actor):
         async def on_start(self) -> None:
             self.begin = anyio.current_time()
-            for key, delay_s in (("a", 3.0), ("b", 2.0), ("c", 1.0), ("d", 4.0)):
+            for key, delay_s in (("a", 3.0), ("b", 2.0), ("c", 0.25), ("d", 4.0)):
                 self.ctx.start_timer(key, delay_s, key)
             self.ctx.start_timer("b", 5, "b again")
             self.ctx.cancel_timer("d")
@@ -134,7 +138,7 @@ async def test_timers_arrive_in_time_and_order() -> None:
 
     async with open_system(SupervisorSpec((ChildSpec("a", Clock),))):
         await anyio.sleep(10)
-    assert seen == [(1, "c"), (3, "a"), (5, "b again")]
+    assert seen == [(0.25, "c"), (3, "a"), (5, "b again")]
 
 
 async def test_a_timer_that_is_due_can_still_be_cancelled() -> None:
@@ -220,6 +224,56 @@ async def test_events_replay_to_the_tree(stage: Stage) -> None:
                         case ChildStopped(removed=True):
                             del replayed[event.path]
     assert replayed == tree == {"d/a": 2, "d/c": 1}
+
+
+async def test_events_tell_what_and_why(stage: Stage) -> None:
+    """Every field, from a start that fails to a supervisor that gives up."""
+    floor = SupervisorSpec((ChildSpec("b", stage),), intensity=Intensity(1, 9.0))
+    sub = ChildSpec("sub", floor, restart=Restart.TEMPORARY)
+    house = SupervisorSpec((ChildSpec("d", DynamicSupervisorSpec()),))
+    async with open_system(house) as system, system.subscribe() as events:
+        await system.start_child("d", sub)
+        stage.failing_starts["d/sub/b"] = 1
+        system.lookup("d/sub/b").tell(Crash())
+        await anyio.sleep(1)
+        system.stop()
+        told = [event async for event in events]
+    failed, crash = Crashed("PuppetError: start of d/sub/b"), Crashed("PuppetError: as told")
+    gave_up = Crashed(
+        "RestartIntensityExceeded: more than 1 failures within 9.0 s; "
+        "the last one was d/sub/b: PuppetError: start of d/sub/b"
+    )
+    assert told == [
+        ChildAdded("d/sub", "supervisor"),
+        ChildAdded("d/sub/b", "actor"),
+        ChildStarted("d/sub/b", 1),
+        ChildStarted("d/sub", 1),
+        ChildExited("d/sub/b", 1, crash, started=True),
+        RestartScheduled("d/sub/b", 0.0, 1),
+        ChildExited("d/sub/b", 2, failed, started=False),
+        IntensityExceeded("d/sub", 1, 9.0),
+        ChildStopped("d/sub/b", Shutdown(), removed=True),
+        ChildExited("d/sub", 1, gave_up, started=True),
+        ChildStopped("d/sub", gave_up, removed=True),
+        ChildExited("d", 1, Shutdown(), started=True),
+        ChildStopped("d", Shutdown(), removed=True),
+        ChildExited("", 1, Shutdown(), started=True),
+        ChildStopped("", Shutdown(), removed=False),
+    ]
+
+
+async def test_who_goes_down_with_a_group_has_a_reason_of_its_own(stage: Stage) -> None:
+    """Temporary siblings do not come back: stopped in order, failed on the way, or down before."""
+    stage.failing_stops["failing"] = 1
+    gone = [ChildSpec(each, stage, restart=Restart.TEMPORARY) for each in ("orderly", "failing")]
+    spec = SupervisorSpec((ChildSpec("a", stage), *gone), Strategy.ONE_FOR_ALL)
+    async with open_system(spec) as system, system.subscribe() as events:
+        system.lookup("a").tell(Crash())
+        await anyio.sleep(1)
+        system.stop()
+        reasons = {event.path: event.reason async for event in events if isinstance(event, ChildStopped)}
+    assert reasons["orderly"] == Shutdown()
+    assert reasons["failing"] == Crashed("PuppetError: stop of failing")
 
 
 async def test_a_slow_observer_loses_the_oldest_and_knows(stage: Stage) -> None:
