@@ -104,6 +104,8 @@ class ActorProcess(Process):
     async def live(self) -> None:
         current.set(self)
         self.task_id = task_id()
+        if self.cell.observer is not None:
+            self.cell.observer.check_start()
         self.actor = actor = self._make()
         if type(actor).on_start is not Actor.on_start:
             await self._start(actor)

@@ -39,6 +39,7 @@ class Cell:
     :ivar process: the present incarnation, None between two
     :ivar kept: a failed start leaves it in the tree as stopped, for :meth:`System.restart_child`
     :ivar failures: failures in a row, for the backoff
+    :ivar restart_at: when its restart is due, while it waits for it, in seconds of the event loop's clock
     :ivar leaving: who waits for ``terminate_child``, once it was asked for
     :ivar observer: who looks at its messages, None if nobody ever did
     :ivar handed_over: what a failed incarnation left for its successor, as bytes
@@ -47,7 +48,8 @@ class Cell:
 
     __slots__ = (
         "failures", "handed_over", "incarnation", "kept", "kind", "last_error", "last_error_at", "leaving",
-        "mailbox", "observer", "parent", "path", "process", "spec", "starter", "state", "system", "watchers",
+        "mailbox", "observer", "parent", "path", "process", "restart_at", "spec", "starter", "state",
+        "system", "watchers",
     )  # fmt: skip
 
     def __init__(self, system: System, spec: ChildSpec, path: str, parent: SupervisorProcess | None) -> None:
@@ -69,6 +71,7 @@ class Cell:
         self.state = State.STARTING
         self.incarnation = 0
         self.failures = 0
+        self.restart_at = 0.0
         self.last_error: str | None = None
         self.last_error_at: float | None = None
         self.starter: Slot | None = None
@@ -78,6 +81,12 @@ class Cell:
     @property
     def is_over(self) -> bool:
         return self.state is State.STOPPED
+
+    def observed(self) -> Observer:
+        """Its observer, made when somebody first wants to look."""
+        if self.observer is None:
+            self.observer = Observer(self, None)
+        return self.observer
 
     def note(self, reason: ExitReason) -> None:
         """Remember why an incarnation ended, if it was a failure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ._disturbance import Disturbance, endure
 from ._errors import Refusal
 from ._observer import Observed
 from ._slot import Ask
@@ -49,7 +50,7 @@ async def _observe(actor: Actor, envelope: Observed) -> None:
     await envelope.observer.handle(process, actor, item, handler)
 
 
-_ENVELOPES: Mapping[type, Handler] = {Ask: _answer, Observed: _observe}
+_ENVELOPES: Mapping[type, Handler] = {Ask: _answer, Observed: _observe, Disturbance: endure}
 
 
 def _of(actor: type[Actor], kind: type) -> Handler:

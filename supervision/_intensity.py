@@ -24,3 +24,8 @@ class Window:
         while now - self._times[0] > self._limit.period_s:
             self._times.popleft()
         return len(self._times) <= self._limit.restarts
+
+    def left(self, now: float) -> int:
+        """How many more failures it would allow at that time."""
+        recent = sum(now - at <= self._limit.period_s for at in self._times)
+        return self._limit.restarts - recent

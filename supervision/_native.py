@@ -35,6 +35,12 @@ def create_task(coroutine: Coroutine[Any, Any, R], name: str) -> asyncio.Task[R]
     return asyncio.get_running_loop().create_task(coroutine, name=name)
 
 
+def cancel_task(identity: int) -> bool:
+    """``Task.cancel()`` as foreign code does it; False where there is no such thing, or no such task."""
+    tasks = asyncio.all_tasks() if on_asyncio() else ()
+    return any(task.cancel() for task in tasks if id(task) == identity)
+
+
 def task_id() -> int:
     """Identity of the running task; 0 outside of tasks."""
     if on_asyncio():

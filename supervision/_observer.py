@@ -1,4 +1,4 @@
-"""Who looks at each message of one actor: traces, and the clock of slow handlers. Nobody, by default.
+"""Who looks at each message of one actor: traces, the clock of slow handlers, chaos. Nobody, by default.
 
 While somebody does, a message reaches its handler in an envelope (:class:`Observed`), through
 :meth:`Observer.handle`; while nobody does, the message loop is the same as ever.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import reprlib
 from typing import TYPE_CHECKING, Final
 
+from ._disturbance import ChaosError
 from ._errors import Refusal
 from ._events import EventHub, EventStream, MessageStep, MessageTraced, SlowHandler
 from ._slot import Ask
 from ._stash import Aside
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ._actor import Actor
     from ._actor_process import ActorProcess
     from ._cell import Cell
@@ -41,20 +44,33 @@ class Observer:
 
     :ivar traces: streams of :class:`MessageTraced`
     :ivar slow_after_s: see :attr:`ChildSpec.slow_after_s`
+    :ivar delay: awaited before each message, while chaos has the actor slow
+    :ivar failing_starts: how many starts from now on fail, because chaos wants it
     """
 
-    __slots__ = ("_cell", "reported", "slow_after_s", "traces")
+    __slots__ = ("_cell", "delay", "failing_starts", "reported", "slow_after_s", "traces")
 
     def __init__(self, cell: Cell, slow_after_s: float | None) -> None:
         self._cell = cell
         self.slow_after_s = slow_after_s
         self.traces: EventHub[MessageTraced] = EventHub()
         self.reported = -1.0
+        self.delay: Callable[[], Awaitable[None]] | None = None
+        self.failing_starts = 0
 
     @property
     def looks(self) -> bool:
         """Whether anybody does."""
-        return self.slow_after_s is not None or bool(self.traces.streams)
+        return self.slow_after_s is not None or self.delay is not None or bool(self.traces.streams)
+
+    def check_start(self) -> None:
+        """Before an incarnation is made.
+
+        :raises ChaosError: it is to fail
+        """
+        if self.failing_starts:
+            self.failing_starts -= 1
+            raise ChaosError("the start fails because chaos wants it")
 
     async def handle(self, process: ActorProcess, actor: Actor, item: object, handler: Handler) -> None:
         """Have it handled, and tell."""
@@ -64,6 +80,8 @@ class Observer:
         if self.slow_after_s is not None:
             self._cell.system.slow.look_at(process, begin + self.slow_after_s)
         try:
+            if self.delay is not None:
+                await self.delay()
             await handler(actor, item)
             step = _outcome(process, item)
         except Refusal:

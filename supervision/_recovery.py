@@ -39,9 +39,10 @@ class Recovery:
         if self._owner.soft.cancel_called:
             return
         delay_s = self._delay_s(cell, process)
+        due = self._owner.system.now() + delay_s
         for member in group:
-            member.state = State.BACKOFF
-        self._owner.alarms.set(self._owner.system.now() + delay_s, RestartDue(tuple(group)))
+            member.state, member.restart_at = State.BACKOFF, due
+        self._owner.alarms.set(due, RestartDue(tuple(group)))
         if self._owner.system.events.streams:
             self._owner.system.events.publish(RestartScheduled(cell.path, delay_s, cell.failures))
 
@@ -61,6 +62,10 @@ class Recovery:
             if failed is not None:
                 await self.recover(cell, failed)
                 return
+
+    def failures_left(self) -> int:
+        """How many more failures the intensity allows now."""
+        return self._window.left(self._owner.system.now())
 
     def _charge(self, cell: Cell) -> None:
         if not self._window.allows(self._owner.system.now()):

@@ -195,6 +195,10 @@ class SupervisorProcess(Process):
             self.system.events.publish(ChildAdded(path, cell.kind))
         return cell
 
+    def failures_left(self) -> int:
+        """How many more failures of children it would bear now."""
+        return self._recovery.failures_left()
+
     def path_of(self, child_id: str) -> str:
         """Where that child lives, or would."""
         return f"{self.cell.path}/{child_id}" if self.cell.path else child_id

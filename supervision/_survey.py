@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anyio.lowlevel import checkpoint
 
 from ._actor_process import ActorProcess
+from ._cell import State
 from ._supervisor import SupervisorProcess
 from ._tree import TreeNode
 from ._turns import Turns
@@ -57,6 +58,7 @@ def _row(cell: Cell, name: str, children: tuple[TreeNode, ...]) -> TreeNode:
         mailbox_peak=box.peak if box else 0,
         mailbox_dropped=box.dropped + box.refused if box else 0,
         handled=box.handed if box else 0,
+        restart_in_s=_restart_in_s(cell),
         uptime_s=_uptime_s(process),
         last_error=cell.last_error,
         last_error_at=cell.last_error_at,
@@ -71,6 +73,11 @@ def _in_hand(process: Process | None) -> tuple[str | None, float]:
     if not isinstance(process, ActorProcess) or process.message_in_hand is None:
         return None, 0.0
     return type(process.message_in_hand).__name__, process.system.stopwatch() - process.since
+
+
+def _restart_in_s(cell: Cell) -> float | None:
+    """None unless it waits for its restart; 0 if that is due, and its supervisor is about to come to it."""
+    return max(0.0, cell.restart_at - cell.system.now()) if cell.state is State.BACKOFF else None
 
 
 def _uptime_s(process: Process | None) -> float:

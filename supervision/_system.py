@@ -18,7 +18,7 @@ from ._exit import Killed
 from ._gate import Gate
 from ._inspect import actor_cell, live_actor, state_text, suspend
 from ._native import clock, stopwatch, thread_portal
-from ._observer import Observer, TraceStream
+from ._observer import TraceStream
 from ._ref import Ref
 from ._registry import NamedRef, Registry
 from ._slow import SlowWatch
@@ -178,15 +178,7 @@ class System:
 
         :raises ActorStopped: nobody is up at that path
         """
-        cell = self.find(path)
-        process = cell.process if cell is not None else None
-        if cell is None or process is None or process.ended.is_open:
-            raise ActorStopped(f"nobody is up at {path!r}")
-        process.fail(Killed("system.kill"))
-        with anyio.move_on_after(cell.spec.shutdown_timeout_s if cell.mailbox else math.inf) as limit:
-            await process.ended.wait()
-        if limit.cancelled_caught:
-            process.report_overdue()
+        await self.outlast(self.strike(path, "system.kill"))
 
     def tree(self) -> TreeNode:
         """The whole tree at this instant, as immutable data; about 5 us an actor."""
@@ -247,9 +239,7 @@ class System:
         :raises NotAnActor: a supervisor does
         """
         cell = actor_cell(self, path)
-        if cell.observer is None:
-            cell.observer = Observer(cell, None)
-        return TraceStream(cell, cell.observer, capacity)
+        return TraceStream(cell, cell.observed(), capacity)
 
     def stop(self) -> None:
         """Ask for the orderly end; returns at once, :meth:`wait` tells when it is done."""
@@ -280,6 +270,27 @@ class System:
 
     def forget(self, cell: Cell) -> None:
         del self._cells[cell.path]
+
+    def strike(self, path: str, by: str) -> Process:
+        """Begin a kill, synchronously.
+
+        :raises ActorStopped: nobody is up at that path
+        """
+        cell = self.find(path)
+        process = cell.process if cell is not None else None
+        if process is None or process.ended.is_open:
+            raise ActorStopped(f"nobody is up at {path!r}")
+        process.fail(Killed(by))
+        return process
+
+    @staticmethod
+    async def outlast(process: Process) -> None:
+        """Wait for the end of who was struck, as long as its shutdown may take."""
+        spec, is_actor = process.cell.spec, process.cell.mailbox is not None
+        with anyio.move_on_after(spec.shutdown_timeout_s if is_actor else math.inf) as limit:
+            await process.ended.wait()
+        if limit.cancelled_caught:
+            process.report_overdue()
 
     def abort(self, error: BaseException) -> None:
         """Something that is no crash (``KeyboardInterrupt``, a defect): stop in order, then raise it."""

@@ -24,6 +24,7 @@ class TreeNode:
     :ivar mailbox_peak: the most that ever waited
     :ivar mailbox_dropped: lost to the overflow policy, or refused by it
     :ivar handled: messages given to the actor, over all incarnations
+    :ivar restart_in_s: seconds until it is started again, while its state is ``backoff``; else None
     :ivar uptime_s: seconds since this incarnation came up; 0 if it is not up
     :ivar last_error: one line, or None
     :ivar last_error_at: when, in seconds since the epoch, or None
@@ -41,6 +42,7 @@ class TreeNode:
     mailbox_peak: int
     mailbox_dropped: int
     handled: int
+    restart_in_s: float | None
     uptime_s: float
     last_error: str | None
     last_error_at: float | None
@@ -80,6 +82,8 @@ class TreeNode:
             facts.append(f"restarts {self.restarts}")
         if self.kind == "actor":
             facts.append(f"handled {self.handled}")
+        if self.restart_in_s is not None:
+            facts.append(f"again in {self.restart_in_s:.1f} s")
         if self.mailbox_depth:
             facts.append(f"waiting {self.mailbox_depth}")
         if self.current_message:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import supervision
+import supervision.chaos
 import supervision.testing
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_every_public_name_is_listed_and_there(module: object) -> None:
     assert all(hasattr(module, alias.name) for alias in aliases)
 
 
-@pytest.mark.parametrize("module", [supervision, supervision.testing])
+@pytest.mark.parametrize("module", [supervision, supervision.chaos, supervision.testing])
 def test_every_public_name_is_in_the_typed_program(module: ModuleType) -> None:
     """``tests/typing/supervision_api.py``, which the type checker judges: a new name is used there."""
     program = Path(__file__).parents[1] / "typing" / "supervision_api.py"
@@ -45,7 +46,12 @@ def test_every_public_name_is_in_the_typed_program(module: ModuleType) -> None:
 
 def test_public_things_are_documented() -> None:
     """Each public class and function says what it is."""
-    missing = [name for name in supervision.__all__ if not getattr(supervision, name).__doc__]
+    missing = [
+        name
+        for module in (supervision, supervision.chaos)
+        for name in module.__all__
+        if not getattr(module, name).__doc__
+    ]
 
     assert missing == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,16 +13,28 @@ import supervision
 README = (Path(supervision.__file__).parent / "README.md").read_text()
 
 
+def example_after(heading: str) -> str:
+    """The first program below a heading."""
+    found = re.search(r"```python\n(.*?)```", README.partition(f"\n{heading}\n")[2], re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def printed_by(program: str, folder: Path) -> list[str]:
+    """The lines that it prints when it is run alone, with this very package."""
+    file = folder / "example.py"
+    file.write_text(program)
+    here = str(Path(supervision.__file__).parents[1])
+    env = os.environ | {"PYTHONPATH": here}
+    run = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=True, env=env)  # noqa: S603
+    return run.stdout.splitlines()
+
+
 def test_the_example_runs_as_pasted(tmp_path: Path) -> None:
     """It is about 40 lines, runs alone, and prints what it should."""
-    found = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    example = tmp_path / "example.py"
-    example.write_text(found.group(1))
+    example = example_after("## Paste and run")
 
-    run = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=True)  # noqa: S603
-
-    assert run.stdout.splitlines() == [
+    assert printed_by(example, tmp_path) == [
         "counter starts, incarnation 1",
         "2",
         "5",
@@ -31,7 +44,18 @@ def test_the_example_runs_as_pasted(tmp_path: Path) -> None:
         "example [running]",
         "└─ counter [running, restarts 1, handled 4, last error ValueError: only upwards]",
     ]
-    assert len(found.group(1).splitlines()) <= 45
+    assert len(example.splitlines()) <= 45
+
+
+def test_the_example_of_chaos_prints_the_same_whenever_it_is_run(tmp_path: Path) -> None:
+    """It is decided by its seed."""
+    assert printed_by(example_after("## Chaos"), tmp_path) == [
+        "0.15 s kill ping",
+        "0.23 s hang ping",
+        "0.36 s kill pong",
+        "0.50 s hang ping",
+        "pong of incarnation 2",
+    ]
 
 
 #: Name -> file, of every test of the kernel.

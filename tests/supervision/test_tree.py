@@ -73,6 +73,8 @@ async def test_a_row_tells_all(stage: Stage) -> None:
     assert (b.state, b.incarnation, b.restarts, b.uptime_s) == ("backoff", 2, 1, 0)
     assert (b.last_error, b.current_message, b.current_message_s) == ("PuppetError: again", None, 0)
     assert b.last_error_at is not None
+    assert b.restart_in_s == pytest.approx(55)
+    assert (a.restart_in_s, c.restart_in_s) == (None, None)
     assert (c.state, c.handled, c.uptime_s) == ("stopped", 1, 0)
     assert (sub.kind, sub.state, sub.handled) == ("supervisor", "running", 0)
     assert (sub.mailbox_depth, sub.mailbox_peak, sub.mailbox_dropped) == (0, 0, 0)
@@ -122,7 +124,7 @@ async def test_the_tree_is_text(stage: Stage) -> None:
         "house [running]",
         "├─ a [running, handled 1, waiting 2, handles Hang for 5.0 s]",
         "└─ sub [running]",
-        "   ├─ b [backoff, restarts 1, handled 2, last error PuppetError: again]",
+        "   ├─ b [backoff, restarts 1, handled 2, again in 55.0 s, last error PuppetError: again]",
         "   └─ c [stopped, handled 1]",
     ]
 

@@ -85,6 +85,7 @@ from supervision import (
     quiet_collector,
     run_foreign,
 )
+from supervision.chaos import ChaosError, Deed, Fault, Monkey, Plan
 from supervision.testing import (
     Crash,
     Do,
@@ -255,6 +256,7 @@ def rows(tree: TreeNode) -> None:
     assert_type(tree.kind, Literal["actor", "supervisor"])
     assert_type(tree.children, tuple[TreeNode, ...])
     assert_type(tree.find("player"), TreeNode | None)
+    assert_type(tree.restart_in_s, float | None)
     assert_type(tree.to_dict(), dict[str, Any])
     assert_type(tree.to_text(), str)
     assert_type([row.uptime_s for row in tree.walk()], list[float])
@@ -400,6 +402,24 @@ def table(restart: Restart) -> str:
             return "never"
         case _:
             assert_never(restart)
+
+
+# chaos
+
+
+async def chaos(system: System) -> None:
+    """Plans are made of enums and numbers; deeds are data."""
+    heard: list[Deed] = []
+    monkey = Monkey(system, headroom=None, on_deed=heard.append)
+    plan = Plan(seed=1, duration_s=60, faults={Fault.KILL: 2, Fault.HANG: 1}, paths=("guilds/*/player",))
+    assert_type(await monkey.run(plan), tuple[Deed, ...])
+    assert_type(plan.decide(1, 0.5, system.tree()), Deed | None)
+    deed = Deed(1, 0.0, Fault.SLOW, "puppet", seconds=1.0, amount=0.1)
+    assert_type(deed.refused, str | None)
+    assert_type(await monkey.replay([deed, Deed.from_dict(deed.to_dict())]), tuple[Deed, ...])
+    assert_type(monkey.deeds, list[Deed])
+    Plan(seed=1, faults={"kill": 1})  # type: ignore[dict-item]  # an enum
+    raise ChaosError("text")
 
 
 # the testing kit
