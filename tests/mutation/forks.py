@@ -67,6 +67,7 @@ def _start(work: Work) -> _Running:
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         theirs.send(work.run())
+        os._exit(0)  # whatever a mutant has left running holds nobody up
 
     process = _fork.Process(target=child)
     process.start()

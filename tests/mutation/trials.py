@@ -34,6 +34,10 @@ class Outcome(NamedTuple):
     noticed_by: str = ""
 
 
+class Noticed(BaseException):
+    """A test has failed: the trial is over, and what the mutant left behind need not be put away."""
+
+
 class Measured(NamedTuple):
     """What a test costs in seconds of processor time, which functions it reaches, whether it is sound."""
 
@@ -52,7 +56,7 @@ class Trials:
 
     def __init__(self, mutants: dict[str, SourceFileMutationData]) -> None:
         self._mutants = mutants
-        self._workers = 1 + 2 * (os.cpu_count() or 1)  # some mutants only wait, until their time is over
+        self._workers = 4 * (os.cpu_count() or 1)  # some mutants only wait, until their time is over
         self._items: dict[str, pytest.Item] = {}
         self._cost: dict[str, float] = {}
         self._reach: dict[str, set[str]] = defaultdict(set)
@@ -91,10 +95,11 @@ class Trials:
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember the first failure."""
-        if report.failed and self._failed.verdict == SURVIVED:
+        """The first failure ends the trial: the teardown of a test that hung would hang too."""
+        if report.failed:
             hung = "Timeout (>" in report.longreprtext
             self._failed = Outcome(TIMEOUT if hung else KILLED, report.nodeid)
+            raise Noticed
 
     def _measure_all(self) -> None:
         """Each test by itself, so that none finds prepared what it needs."""
@@ -118,8 +123,9 @@ class Trials:
         for test in tests:
             allow(1 + 3 * self._cost.get(test, 60))
             item = self._items[test]
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-            if self._failed.verdict != SURVIVED:
+            try:
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            except Noticed:
                 break
         return self._failed
 

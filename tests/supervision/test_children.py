@@ -145,7 +145,7 @@ async def test_commands_end_with_their_supervisor(stage: Stage) -> None:
     async with open_system(DYNAMIC) as system, anyio.create_task_group() as group:
 
         async def start() -> None:
-            with pytest.raises(ActorStopped):
+            with pytest.raises(ActorStopped, match="d/x was stopped while it started"):
                 await system.start_child("d", ChildSpec("x", stage))
             outcomes.append("told")
 
@@ -174,6 +174,20 @@ async def test_a_command_that_waits_ends_with_its_supervisor(stage: Stage) -> No
             await anyio.sleep(1)
             await system.kill("sub")
         assert stage.tries["sub/c"] == 0
+
+
+async def test_a_supervisor_that_stops_takes_no_commands(stage: Stage) -> None:
+    """It says so at once."""
+    stage.stop_delays_s = {"sub/a": 3}
+    floor = SupervisorSpec((ChildSpec("a", stage),))
+    async with open_system(SupervisorSpec((ChildSpec("sub", floor),))) as system:
+        system.stop()
+        await anyio.sleep(1)
+        with pytest.raises(ActorStopped, match="the supervisor 'sub' is stopping"):
+            await system.start_child("sub", ChildSpec("b", stage))
+        with pytest.raises(ActorStopped, match="the supervisor '' is stopping"):
+            await system.terminate_child("", "sub")
+    assert stage.tries == {"sub/a": 1}
 
 
 @pytest.mark.parametrize("steps", range(8))
@@ -289,15 +303,15 @@ async def test_only_a_stopped_child_is_restarted_or_deleted(stage: Stage, comman
             group.start_soon(system.start_child, "", ChildSpec("slow", stage))
             group.start_soon(system.terminate_child, "", "c")
             await anyio.sleep(1)
-            for child, error in (
-                ("a", ChildRunning),
-                ("b", ChildRestarting),
-                ("c", ChildRunning),
-                ("slow", ChildRunning),
-                ("t", ChildNotFound),
-                ("nobody", ChildNotFound),
+            for child, error, text in (
+                ("a", ChildRunning, "a is running"),
+                ("b", ChildRestarting, "b waits for its restart"),
+                ("c", ChildRunning, "c is stopping"),
+                ("slow", ChildRunning, "slow is starting"),
+                ("t", ChildNotFound, "'' has no child 't'"),
+                ("nobody", ChildNotFound, "'' has no child 'nobody'"),
             ):
-                with pytest.raises(error):
+                with pytest.raises(error, match=text):
                     await getattr(system, command)("", child)
         with pytest.raises(NotASupervisor):
             await getattr(system, command)("a", "b")

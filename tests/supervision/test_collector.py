@@ -49,8 +49,9 @@ def test_what_is_there_is_set_aside_and_given_back() -> None:
 
 def test_the_settings_are_the_thresholds() -> None:
     """And those of before come back."""
-    with quiet_collector(CollectorSettings(young=123, middle=4, old=5)):
-        assert gc.get_threshold() == (123, 4, 5)
+    with quiet_collector(CollectorSettings(young=123_456, middle=4, old=5)) as collector:
+        assert gc.get_threshold() == (123_456, 4, 5)
+        assert (collector.full, collector.set_aside, collector.worst_ms) == (0, 0, 0)
 
 
 def test_it_is_undone_when_the_block_fails() -> None:

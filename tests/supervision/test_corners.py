@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+import socket
 import time
 from typing import Any
 
@@ -318,8 +320,21 @@ def test_virtual_time_that_stands_still_says_so(monkeypatch: pytest.MonkeyPatch)
     """Everybody waits, and nothing can ever happen any more."""
     monkeypatch.setattr(_JumpingSelector, "PATIENCE_S", 0.0)
 
-    with _JumpingSelector() as selector, pytest.raises(RuntimeError, match="virtual time stands still"):
+    with (
+        _JumpingSelector() as selector,
+        pytest.raises(RuntimeError, match="virtual time stands still"),
+    ):
         selector.select(None)
+
+
+def test_virtual_time_does_not_jump_past_what_is_ready() -> None:
+    """A timer far off waits until what has come is done."""
+    here, there = socket.socketpair()
+    with here, there, _JumpingSelector() as selector:
+        selector.register(here, selectors.EVENT_READ)
+        there.send(b"now")
+        assert [key.fileobj for key, _ in selector.select(1000)] == [here]
+        assert selector.now == 0
 
 
 async def test_virtual_time_waits_for_a_thread_when_nothing_else_is_to_come() -> None:

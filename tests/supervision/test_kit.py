@@ -141,12 +141,17 @@ async def test_a_probe_expects(probe: Probe) -> None:
         with pytest.raises(ActorCrashed, match="as scripted"):
             await ref.ask(Crash())
         await probe.expect(Crash)
+        begin = anyio.current_time()
         await probe.expect_nothing()
+        assert anyio.current_time() - begin == pytest.approx(0.1)
         ref.tell("surprise")
         with pytest.raises(AssertionError, match="expected Echo, got 'surprise'"):
             await probe.expect(Echo)
-        with pytest.raises(AssertionError, match="no Echo within"):
+        with pytest.raises(AssertionError, match=r"no Echo within 5\.0 s"):
+            await probe.expect(Echo)
+        with pytest.raises(AssertionError, match="no Echo within 1 s"):
             await probe.expect(Echo, timeout=1)
+        assert anyio.current_time() - begin == pytest.approx(0.1 + 5 + 1)
         ref.tell("surprise")
         with pytest.raises(AssertionError, match="expected nothing"):
             await probe.expect_nothing()

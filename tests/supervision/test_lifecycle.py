@@ -256,7 +256,7 @@ async def test_background_tasks_and_timers_end_before_on_stop(stage: Stage) -> N
 
         async def on_stop(self, reason: object) -> None:
             lines.append("on_stop")
-            with pytest.raises(ActorStopped):
+            with pytest.raises(ActorStopped, match="a is stopping"):
                 self.ctx.start_soon(self.work)
 
     child = ChildSpec("a", lambda: Worker(stage), restart=Restart.TRANSIENT)
@@ -287,7 +287,7 @@ async def test_a_background_failure_crashes_the_actor(stage: Stage) -> None:
 
 
 async def test_stubborn_background_work_leaves_time_for_on_stop(stage: Stage) -> None:
-    """on_stop runs although a task cannot be cancelled."""
+    """on_stop runs although a task cannot be cancelled, and has half of the time."""
 
     async def stubborn() -> None:
         with anyio.CancelScope(shield=True):
@@ -298,9 +298,12 @@ async def test_stubborn_background_work_leaves_time_for_on_stop(stage: Stage) ->
 
     async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
         await system.lookup("a").ask(Do(begin))
+        stage.stop_delays_s = {"a": 2}
+        stopped = anyio.current_time()
         system.stop()
         await system.wait()
         assert stage.of("stop") == ["a"]
+        assert anyio.current_time() - stopped == pytest.approx(5 / 2 + 2)
 
 
 async def test_what_is_no_crash_reaches_the_root(stage: Stage) -> None:

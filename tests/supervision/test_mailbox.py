@@ -243,7 +243,7 @@ async def test_close_wakes_senders_with_an_error() -> None:
     async with anyio.create_task_group() as group:
 
         async def send() -> None:
-            with pytest.raises(ActorStopped):
+            with pytest.raises(ActorStopped, match="a has ended"):
                 await box.send("late")
 
         group.start_soon(send)

@@ -244,7 +244,7 @@ async def test_only_a_new_key_waits_for_room(stage: Stage) -> None:
             await ref.send(Echo("a: new"))
             await ref.send(Echo("b: told"))
             assert anyio.current_time() == begin
-            with pytest.raises(MailboxFull):
+            with pytest.raises(MailboxFull, match="the mailbox of a is full"):
                 ref.tell(Echo("c"))
             await ref.send(Echo("c"))
             assert anyio.current_time() - begin == pytest.approx(5)

@@ -73,6 +73,9 @@ async def test_a_native_cancel_before_the_first_step(stage: Stage) -> None:
         task.cancel()
         await anyio.sleep(1)
         assert await system.lookup("a").ask(Echo(1)) == 1
+        row = system.tree().find("a")
+        assert row is not None
+        assert row.last_error == "killed by foreign code"
 
 
 async def test_a_native_cancel_of_a_supervisor_restarts_its_floor(stage: Stage) -> None:
@@ -219,6 +222,18 @@ async def test_foreign_code_cleans_up_undisturbed() -> None:
     assert foreign.lines == ["begin", "cancelled", "clean"]
 
 
+async def test_foreign_code_is_cancelled_once_however_often_its_caller_is() -> None:
+    """Natively, while it cleans up."""
+    foreign = Foreign(cleanup_s=3)
+    task = asyncio.create_task(run_foreign(foreign.run))
+    for _ in range(3):
+        await anyio.sleep(1)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert foreign.lines == ["begin", "cancelled", "clean"]
+
+
 async def test_foreign_code_answers_or_raises() -> None:
     """As if it had been awaited."""
 
@@ -237,10 +252,14 @@ async def test_foreign_code_is_waited_for_so_long(caplog: pytest.LogCaptureFixtu
     with anyio.move_on_after(1):
         await run_foreign(foreign.run, grace_s=3)
     assert anyio.current_time() - begin == pytest.approx(4)
-    assert "Foreign.run" in caplog.text
+    assert "foreign code <bound method Foreign.run" in caplog.text
     assert "did not end within 3 s" in caplog.text
     await anyio.sleep(30)
     assert foreign.lines[-1] == "clean"
+    begin = anyio.current_time()
+    with anyio.move_on_after(1):
+        await run_foreign(foreign.run)
+    assert anyio.current_time() - begin == pytest.approx(1 + 5)
 
 
 async def test_foreign_code_that_loses_a_cancel_is_cancelled_again() -> None:
@@ -268,7 +287,7 @@ async def test_foreign_code_cancelled_by_others_is_an_error() -> None:
     async def gone() -> None:
         raise asyncio.CancelledError
 
-    with pytest.raises(ForeignCancelled):
+    with pytest.raises(ForeignCancelled, match=r"gone at .* was cancelled by foreign code"):
         await run_foreign(gone)
 
 

@@ -123,6 +123,7 @@ async def test_an_actor_may_say_itself_what_its_state_is() -> None:
         assert system.get_state("own") == "sum = 499500"
         assert system.get_state("failing") == "<state() failed with ValueError>"
         assert len(system.get_state("many")) == STATE_TEXT
+        assert system.get_state("many").startswith("a number = <repr failed with ValueError>\n")
         assert {row.incarnation for row in system.tree().children} == {1}
 
 
@@ -366,6 +367,7 @@ async def test_a_watched_end_and_a_timer_are_traced_too() -> None:
 def test_a_message_in_a_trace_is_brief(value: object) -> None:
     """Whatever it says of itself."""
     assert len(brief(value)) <= MESSAGE_TEXT
+    assert brief(10**5_000) == "<int: repr failed with ValueError>"
 
 
 async def test_quitting_is_handled(stage: Stage) -> None:

@@ -33,6 +33,13 @@ def fail(text: str = "deep") -> None:
     raise ValueError(text)
 
 
+AT_MAX = ValueError("at MAX")
+
+
+def reach() -> None:
+    raise AT_MAX
+
+
 def dive(depth: int) -> None:
     if depth == 0:
         fail()
@@ -46,6 +53,8 @@ def test_it_reads_like_a_traceback() -> None:
     assert lines[-3].endswith("in fail")
     assert lines[-2].strip() == "raise ValueError(text)"
     assert lines[-1] == "ValueError: deep"
+    lines = trace_of(caught(reach)).to_text().splitlines()
+    assert [lines[-2].strip(), lines[-1]] == ["raise AT_MAX", "ValueError: at MAX"]
 
 
 def test_the_reason_is_the_first_line() -> None:

@@ -49,8 +49,12 @@ class Watcher(Actor):
         match message:
             case Terminated():
                 self.told.append(message)
+            case ("watch", str() as path):
+                self.ctx.watch(self.ctx.lookup(path))
             case ("unwatch", str() as path):
                 self.ctx.unwatch(self.ctx.lookup(path))
+            case "hang":
+                await anyio.sleep_forever()
             case "crash":
                 raise PuppetError
         return None
@@ -93,6 +97,45 @@ async def test_a_restart_clears_watches(stage: Stage) -> None:
         assert isinstance(told[0].reason, Crashed)
 
 
+async def test_a_watch_may_be_renewed(stage: Stage) -> None:
+    """After it has told of an end, and after it was taken back: who is there again is watched again."""
+    told: list[Terminated] = []
+    watcher = ChildSpec("w", lambda: Watcher(told, ("a",)))
+    async with open_system(SupervisorSpec((ChildSpec("a", stage), watcher))) as system:
+        for before in (None, "watch", "unwatch", "watch"):
+            if before:
+                await system.restart_child("", "a")
+                system.lookup("w").tell((before, "a"))
+                await anyio.sleep(1)
+            await system.terminate_child("", "a")
+            await anyio.sleep(1)
+    assert told == [Terminated("a", Shutdown())] * 3
+
+
+async def test_who_watches_no_longer_is_not_kept(stage: Stage) -> None:
+    """Neither who took it back, nor an incarnation that has ended, be it with the notice unread."""
+    watcher = ChildSpec("w", lambda: Watcher([], ("a", "b")))
+    children = (ChildSpec("a", stage), ChildSpec("b", stage), watcher)
+    async with open_system(SupervisorSpec(children)) as system:
+        a, b = system.find("a"), system.find("b")
+        assert a is not None
+        assert b is not None
+        system.lookup("w").tell("crash")
+        await anyio.sleep(1)
+        assert (len(a.watchers), len(b.watchers)) == (1, 1)
+        system.lookup("w").tell(("unwatch", "a"))
+        await anyio.sleep(1)
+        assert (len(a.watchers), len(b.watchers)) == (0, 1)
+        system.lookup("w").tell("hang")
+        await anyio.sleep(1)
+        await system.terminate_child("", "b")
+        await system.kill("w")
+        await anyio.sleep(1)
+        row = system.tree().find("w")
+        assert row is not None
+        assert (row.state, row.restarts, len(a.watchers), len(b.watchers)) == ("running", 2, 1, 0)
+
+
 async def test_unwatch_holds_even_when_the_notice_waits(stage: Stage) -> None:
     """A notice in the mailbox does not arrive after unwatch; a system message passes user messages."""
     seen: list[object] = []
@@ -131,6 +174,7 @@ async def test_timers_arrive_in_time_and_order() -> None:
                 self.ctx.start_timer(key, delay_s, key)
             self.ctx.start_timer("b", 5, "b again")
             self.ctx.cancel_timer("d")
+            self.ctx.cancel_timer("never set")
 
         async def receive(self, message: object) -> object:
             seen.append((round(anyio.current_time() - self.begin, 6), message))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -69,10 +68,14 @@ def test_the_least_specifications_are_fine() -> None:
     )
 
 
-def test_numbers_that_need_not_be_given() -> None:
+async def test_numbers_that_need_not_be_given(stage: Stage) -> None:
     """How much a stream keeps for one who is slow to read."""
-    assert signature(System.subscribe).parameters["capacity"].default == 1024
-    assert signature(System.trace).parameters["capacity"].default == 256
+    async with open_system(house(stage)) as system, system.subscribe() as events, system.trace("a") as trace:
+        for number in range(1024 + 1):
+            system.events.publish(DeadLetter("a", number, "as a test wants it"))
+        for number in range(256 // 2 + 1):
+            await system.lookup("a").ask(Echo(number))
+        assert (events.dropped, trace.dropped) == (1, 2)
 
 
 def house(stage: Stage) -> SupervisorSpec:
