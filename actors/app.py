@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -30,7 +30,7 @@ from .discord_client import Bot, ClientHolder, DiscordClient
 from .discord_port import LivePort
 from .guild import GUILDS, Rooms, ensure_guild
 from .logs_events import log_events
-from .media import Cache, Media
+from .media import Access, Cache, Media
 from .network import make_connector, slim_tls
 from .promptness import be_prompt
 from .recovery import Watch
@@ -89,6 +89,7 @@ def build(settings: Settings, verdict: Verdict | None = None) -> House:
         allow_private=settings.allow_private_media,
         work_dir=settings.data_dir / "media",
         cache=Cache(settings.data_dir / "cache", settings.cache_mb << 20),
+        access=_access(settings),
     )
     clock, holder = Clock(), ClientHolder()
     watch = Watch(holder.current, lambda: [link.status().heartbeat_age_s for link in rooms.links.all()])
@@ -107,6 +108,13 @@ def build(settings: Settings, verdict: Verdict | None = None) -> House:
         watch=watch,
     )
     return House(settings, media, rooms, holder, verdict or Verdict())
+
+
+def _access(settings: Settings) -> Access:
+    """How sites are asked."""
+    usual = Access(settings.ytdlp_cookies, settings.ytdlp_extractor_args, per_hour=settings.ytdlp_per_hour)
+    fallback = settings.ytdlp_fallback_args
+    return usual if fallback is None else replace(usual, fallback=fallback)
 
 
 def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:

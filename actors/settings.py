@@ -45,6 +45,12 @@ class Settings:
     allow_private_media: bool = False
     cache_mb: int = 2048
     """For complete spools on disk, in units of 2^20 bytes; 0: none."""
+    ytdlp_cookies: Path | None = None
+    ytdlp_extractor_args: values.ExtractorArgs = field(default_factory=dict, repr=False)
+    """Site's extractor -> argument -> values; may hold secrets."""
+    ytdlp_fallback_args: values.ExtractorArgs | None = field(default=None, repr=False)
+    """None: the media room's own."""
+    ytdlp_per_hour: int = 250
     prefix: str = "!"
     admin_socket: Path
     log_format: str | None = None
@@ -86,6 +92,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("allow_private_media", values.flag, "`false`", "Play media from private addresses too"),
     Setting("cache_mb", values.whole(0, 1 << 20), "`2048`",
             "Space for tracks that were played, so that they play again without the network; 0: none"),
+    Setting("ytdlp_cookies", values.cookies, "",
+            "Cookies for sites, a file in Netscape's format that nobody else may read"),
+    Setting("ytdlp_extractor_args", values.extractor_args, "",
+            "Arguments for yt-dlp's extractors, as in its `--extractor-args`, with blanks between sites"),
+    Setting("ytdlp_fallback_args", values.extractor_args, "`youtube:player_client=tv,web_embedded`",
+            "Arguments that are laid over those when a site or its media server refuses"),
+    Setting("ytdlp_per_hour", values.whole(10, 10_000), "`250`",
+            "How often sites are asked in an hour at most; YouTube locks guests out at about 300"),
     Setting("admin_socket", values.socket_path, "`admin.sock` in the data folder",
             "Unix socket that `ostinato tree` asks; a path of 100 bytes at most"),
     Setting("log_format", values.one_of("json", "text"), "`text` on a terminal, else `json`",

@@ -7,6 +7,7 @@ and a wrong type there is an error instead of a guess.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    ExtractorArgs = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 MAX_PREFIX_CHARS = 10
 MAX_SOCKET_PATH_BYTES = 100
@@ -115,6 +118,54 @@ def socket_path(raw: object, base: Path) -> Path:
             "name a shorter one"
         )
     return file
+
+
+def cookies(raw: object, base: Path) -> Path:
+    """A file of cookies (Netscape's format: seven fields, tabs between them) that nobody else may read."""
+    file = path(raw, base)
+    try:
+        lines = file.read_text("utf-8", errors="replace").splitlines()
+        shared = os.name == "posix" and file.stat().st_mode & 0o077
+    except OSError as error:
+        raise InvalidValueError(f"cannot read {str(file)!r}: {error.strerror}") from error
+    if shared:
+        raise InvalidValueError(f"others may read {str(file)!r}; run: chmod 600 {file}")
+    entries = [line.removeprefix("#HttpOnly_") for line in lines]
+    if not any(len(entry.split("\t")) == 7 for entry in entries if not entry.startswith("#")):
+        raise InvalidValueError(f"{str(file)!r} holds no cookies in Netscape's format")
+    return file
+
+
+def extractor_args(raw: object, base: Path) -> ExtractorArgs:
+    """``SITE:NAME=VALUE,VALUE;NAME=VALUE`` as yt-dlp writes it; several in a list, or with blanks between.
+
+    The text never goes into the error: it may hold a secret.
+    """
+    entries = text(raw, base).split() if isinstance(raw, str) else raw
+    if not isinstance(entries, list):
+        raise InvalidValueError(f"expected a list of texts, got {_kind(raw)}")
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for number, entry in enumerate(entries, start=1):
+        site, arguments = _arguments(entry, number)
+        found.setdefault(site, {}).update(arguments)
+    return found
+
+
+def _arguments(entry: object, number: int) -> tuple[str, dict[str, tuple[str, ...]]]:
+    matched = re.fullmatch(
+        r"([\w-]+):(\w[^=;]*=[^;]+(?:;\w[^=;]*=[^;]+)*)", entry if isinstance(entry, str) else ""
+    )
+    if matched is None:
+        raise InvalidValueError(
+            f"expected SITE:NAME=VALUE,VALUE;NAME=VALUE, got something else as number {number}"
+        )
+    pairs = (pair.partition("=") for pair in matched[2].split(";"))
+    return matched[1].lower(), {
+        name.strip().lower().replace("-", "_"): tuple(
+            value.replace(r"\,", ",").strip() for value in re.split(r"(?<!\\),", values)
+        )
+        for name, _, values in pairs
+    }
 
 
 def ids(raw: object, base: Path) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Finds audio behind links and words, and makes it into Opus frames of 20 ms, all in worker processes."""
 
+from .access import Access
 from .cache import Cache
 from .errors import ErrorKind, MediaError
 from .limits import Limits
@@ -10,6 +11,7 @@ from .track import Track
 __all__ = [
     "FRAMES_PER_S",
     "FRAME_S",
+    "Access",
     "Cache",
     "Cursor",
     "ErrorKind",

@@ -26,6 +26,7 @@ class ErrorKind(StrEnum):
     TIMEOUT = "timeout"
     TOO_LONG = "too_long"
     WORKER_DIED = "worker_died"
+    LIMITED = "limited"  # sites were asked too often; later it may work
     DISK = "disk"
     CANCELLED = "cancelled"
     INTERNAL = "internal"

@@ -19,7 +19,7 @@ from .source import HttpSource
 
 _COURTESY = Courtesy()
 _DATA_BYTES = 2 << 30  # sixteen spools, each with a thread's stack
-_REFRESH_S = 60.0  # for the bot to extract a new address
+_REFRESH_S = 90.0  # for the bot to extract a new address, and until the site releases it
 
 
 def make(job: Job) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from actors.settings import SETTINGS, Address, Settings, SettingsError, load_settings, settings_table
 from actors.settings_values import MAX_SOCKET_PATH_BYTES, InvalidValueError, address, ids
 
+COOKIES = "# Netscape HTTP Cookie File\n#HttpOnly_.a.invalid\tTRUE\t/\tTRUE\t0\tname\tvalue\n"
 TOKEN = "made-up-token-of-a-test"
 
 
@@ -66,12 +67,23 @@ def test_everything_from_the_environment(folders: Path) -> None:
         "OSTINATO_LOG_LEVEL": "debug",
         "OSTINATO_DISCORD_ADDRESS": "127.0.0.1:8443",
         "OSTINATO_DISCORD_CA": certifi.where(),
+        "OSTINATO_YTDLP_COOKIES": "cookies.txt",
+        "OSTINATO_YTDLP_EXTRACTOR_ARGS": r"YouTube:player-client=web,tv;po-token=a\,b youtube:a=b x:y=z",
+        "OSTINATO_YTDLP_FALLBACK_ARGS": "youtube:player_client=ios",
+        "OSTINATO_YTDLP_PER_HOUR": "99",
         "PATH": "/bin",
     }
+    cookies = write(folders / "cookies.txt", COOKIES)
     assert load_settings(env) == Settings(
         token=TOKEN, data_dir=folders / "state", prefix="?", guild_sync=(1, 2), allow_private_media=True,
         cache_mb=0, admin_socket=folders / "a.sock", log_format="json", log_level="debug",
         discord_address=Address("127.0.0.1", 8443), discord_ca=Path(certifi.where()),
+        ytdlp_cookies=cookies, ytdlp_per_hour=99,
+        ytdlp_fallback_args={"youtube": {"player_client": ("ios",)}},
+        ytdlp_extractor_args={
+            "youtube": {"player_client": ("web", "tv"), "po_token": ("a,b",), "a": ("b",)},
+            "x": {"y": ("z",)},
+        },
     )  # fmt: skip
 
 
@@ -155,6 +167,10 @@ def test_an_unknown_name_in_the_file_is_an_error_too(folders: Path) -> None:
         ({"OSTINATO_CACHE_MB": "-1"}, "a whole number from 0 to"),
         ({"OSTINATO_CACHE_MB": "1.5"}, "a whole number"),
         ({"OSTINATO_GUILD_SYNC": "12, twelve"}, "'twelve'"),
+        ({"OSTINATO_YTDLP_COOKIES": "none.txt"}, "cannot read"),
+        ({"OSTINATO_YTDLP_EXTRACTOR_ARGS": "youtube"}, "expected SITE:NAME=VALUE"),
+        ({"OSTINATO_YTDLP_FALLBACK_ARGS": "youtube:a=b x:y"}, "number 2"),
+        ({"OSTINATO_YTDLP_PER_HOUR": "5"}, "a whole number from 10 to 10000, got '5'"),
         ({"OSTINATO_DATA_DIR": "~nobody-has-this-name/x"}, "no home folder"),
     ],
 )
@@ -181,6 +197,20 @@ def test_a_wrong_type_in_the_file_is_no_guess(folders: Path) -> None:
 def test_a_file_without_certificates_is_refused(folders: Path) -> None:
     write(folders / "ca.pem", "not a certificate")
     assert "holds no PEM certificates" in refusal({"OSTINATO_DISCORD_CA": "ca.pem"})
+
+
+def test_cookies_that_others_may_read_or_that_are_none_are_refused(folders: Path) -> None:
+    for content, mode, words in (
+        (COOKIES, 0o644, "chmod 600"),
+        ('[{"name": "x"}]', 0o600, "holds no cookies"),
+    ):
+        write(folders / "c.txt", content, mode)
+        assert words in refusal({"OSTINATO_YTDLP_COOKIES": "c.txt"})
+
+
+def test_arguments_of_extractors_are_in_no_representation_and_in_no_error() -> None:
+    assert "SECRET" not in repr(load_settings({"OSTINATO_YTDLP_EXTRACTOR_ARGS": "youtube:po_token=SECRET"}))
+    assert "SECRET" not in refusal({"OSTINATO_YTDLP_EXTRACTOR_ARGS": "youtube:SECRET"})
 
 
 def test_a_long_data_folder_asks_for_a_short_socket(folders: Path) -> None:

@@ -7,20 +7,22 @@ import re
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yt_dlp
+from yt_dlp.extractor import youtube
 from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, UnsupportedError, YoutubeDLError
 
+from actors import settings_values
 from actors.media import ErrorKind
-from actors.media.extraction import Quiet, _name_of, _stream, _track
+from actors.media.access import FALLBACK, PER_HOUR
+from actors.media.extraction import Extractor, Quiet
 from actors.media.extraction_errors import explain
-from actors.media.ytdlp_params import FORMATS, parameters
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from actors.media.infos import name_of, stream_of, track_of
+from actors.media.ytdlp_params import ALWAYS, FORMATS, merged, parameters
+from actors.settings import SETTINGS
 
 # Those of the command line, and those that the class documents.
 KNOWN = set(yt_dlp.parse_options([]).ydl_opts) | set(
@@ -117,10 +119,10 @@ def test_everything_that_a_site_states_is_bounded() -> None:
         "uploader": huge,
         "thumbnail": f"https://{huge}",
     }
-    found = _track({**info, "duration": float("inf")})
+    found = track_of({**info, "duration": float("inf")})
     assert len(str(found)) < 1000
     assert found["duration_s"] is None
-    stream = _stream(
+    stream = stream_of(
         {"url": "https://a.invalid/", "http_headers": {f"h{n}": huge for n in range(99)}, "format_id": huge}
     )
     assert len(str(stream)) < 100_000
@@ -128,15 +130,73 @@ def test_everything_that_a_site_states_is_bounded() -> None:
 
 def test_what_a_site_states_is_one_line_without_invisible_characters() -> None:
     title = "a\x00b\x1b[31m\n\u202ec\u2066\ud800 \U0001f468\u200d\U0001f469" + "\u202e" * 10_000
-    found = _track({"url": "https://a.invalid/x%0A%1B%E2%80%AE.mp3", "title": title})
+    found = track_of({"url": "https://a.invalid/x%0A%1B%E2%80%AE.mp3", "title": title})
     assert found["title"] == "ab[31m c \U0001f468\u200d\U0001f469"
-    assert _track({"url": "https://a.invalid/x%0A%1By%E2%80%AE.mp3", "title": "\u202e"})["title"] == "x y"
+    assert track_of({"url": "https://a.invalid/x%0A%1By%E2%80%AE.mp3", "title": "\u202e"})["title"] == "x y"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.invalid/?x=1&expire={}",
+        "https://a.invalid/x?Expires={}&Signature=y",
+        "https://manifest.a.invalid/api/expire/{}/ei/x/index.m3u8",
+        "https://a.invalid/?expire={}&exp=99999999999",
+    ],
+)
+def test_an_address_is_used_until_shortly_before_its_end(url: str) -> None:
+    at = int(time.time()) + 5000
+    assert stream_of({"url": url.format(at)})["expires_at"] == at - 120
 
 
 def test_an_end_that_is_no_number_is_not_believed() -> None:
     for expire in ("²", "x", "9" * 400, "-1"):
-        stream = _stream({"url": f"https://a.invalid/?expire={expire}"})
+        stream = stream_of({"url": f"https://a.invalid/?expire={expire}"})
         assert 0 < stream["expires_at"] - time.time() <= 301
+
+
+def youtube_clients() -> tuple[set[str], set[str]]:
+    """All that yt-dlp knows, and those that it asks by itself."""
+    folder = Path(youtube.__file__).parent
+    listed = (
+        (folder / "_base.py").read_text("utf-8").split("INNERTUBE_CLIENTS = {", 1)[1].split("\n}\n", 1)[0]
+    )
+    own = re.findall(r"_DEFAULT\w*_CLIENTS = \(([^)]*)\)", (folder / "_video.py").read_text("utf-8"))
+    assert len(own) == 4
+    return set(re.findall(r"^    '(\w+)': {", listed, re.MULTILINE)), set(re.findall(r"'(\w+)'", own[0]))
+
+
+def test_the_other_way_to_ask_is_known_to_yt_dlp_and_another_one() -> None:
+    known, usual = youtube_clients()
+    others = set(FALLBACK["youtube"]["player_client"])
+    assert others <= known
+    assert others - usual
+
+
+def test_every_argument_for_an_extractor_is_one_that_it_reads() -> None:
+    """yt-dlp ignores others silently, as it does with the names of options."""
+    folder = Path(youtube.__file__).parent
+    read = {
+        name
+        for file in folder.glob("*.py")
+        for name in re.findall(r"_configuration_arg\(\s*'(\w+)'", file.read_text("utf-8"))
+    }
+    assert {"player_client", "skip"} <= read
+    assert set(merged(ALWAYS, FALLBACK)) == {"youtube"}
+    assert set(merged(ALWAYS, FALLBACK)["youtube"]) <= read
+
+
+def test_the_readme_states_the_defaults() -> None:
+    rows = {row.name: row.default.strip("`") for row in SETTINGS}
+    assert settings_values.extractor_args(rows["ytdlp_fallback_args"], Path()) == FALLBACK
+    assert rows["ytdlp_per_hour"] == str(PER_HOUR)
+
+
+def test_cookies_are_sent_where_they_belong() -> None:
+    line = ".a.invalid\tTRUE\t/\tFALSE\t0\tname\tvalue\n"
+    extractor = Extractor(cache_dir=None, playlist=1, cookies=f"# Netscape HTTP Cookie File\n{line}")
+    for url, sent in (("http://x.a.invalid/m.mp3", "name=value"), ("http://b.invalid/m.mp3", None)):
+        assert extractor._stream({"url": url})["headers"].get("Cookie") == sent
 
 
 def test_nothing_is_executed_written_or_read_beside_the_cache() -> None:
@@ -163,7 +223,7 @@ def test_a_file_url_is_not_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_track_without_a_title_is_called_after_its_file(url: str, name: str) -> None:
-    assert _name_of(url) == name
+    assert name_of(url) == name
 
 
 def test_the_script_runtime_runs_within_the_bounds_of_its_worker() -> None:

@@ -1,0 +1,167 @@
+"""The bot's side of finding: asks the workers that run yt-dlp, remembers their answers, keeps to a budget."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import structlog
+
+from .budget import Budget
+from .errors import ErrorKind, MediaError
+from .extractions import Extractions
+from .extractions_file import ExtractionsFile
+from .flights import Flights
+from .pool import Pool
+from .ytdlp_params import ALWAYS, merged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .access import Access
+    from .limits import Limits
+
+    Found = list[dict[str, Any]]
+    Stream = dict[str, Any]
+
+MODULE = "actors.media.resolver_worker"
+
+log = structlog.get_logger(__name__)
+
+
+class Resolver:
+    """Finds tracks and streams while `run` runs. `counts`: hit, miss, extraction, joined, limited."""
+
+    def __init__(
+        self, common: dict[str, Any], *, folder: Path, access: Access, limits: Limits, module: str = MODULE
+    ) -> None:
+        settings = {
+            **common,
+            "cache_dir": str(folder / "yt-dlp"),
+            "playlist": limits.playlist,
+            "cookies": None if access.cookies is None else str(access.cookies),
+        }
+        self._limits = limits
+        self._pool = Pool(
+            ["-m", module, json.dumps(settings)],
+            processes=limits.resolvers,
+            capacity=1,
+            recycle_after=limits.recycle_resolver_after,
+            grace_s=0.0,  # an extraction cannot be interrupted: its process is killed
+        )
+        # Arguments may hold secrets: they go through the pipe, for a command line is everybody's to read.
+        self._clients = [
+            merged(ALWAYS, access.arguments),
+            merged(ALWAYS, access.arguments, access.fallback),
+        ]
+        self._known = Extractions()
+        self._budget = Budget(access.per_hour)
+        self._file = ExtractionsFile(folder / "extractions", self._known, self._budget)
+        self._finding = Flights["Found"]()
+        self._streaming = Flights["Stream | None"]()
+        self.counts = Counter[str]()
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the workers that live now."""
+        return [worker.pid for worker in self._pool.workers if worker.pid is not None]
+
+    async def run(self) -> None:
+        """Own the workers and the file of what is known, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._file.run)
+            tasks.start_soon(self._pool.run)
+
+    async def find(self, query: str) -> Found:
+        """Tracks (fields of Track without the asker) behind a link or a search. Raises MediaError."""
+        known = self._known.found(query)
+        self._count("miss" if known is None else "hit")
+        return await self._finding.of(query, lambda: self._find(query)) if known is None else known
+
+    async def _find(self, query: str) -> Found:
+        request = {"query": query, "clients": self._clients}
+        found: Found = (await self._extract(request, due=False))["found"]
+        for item in found:
+            if (stream := item.pop("stream", None)) is not None:
+                self._known.keep_stream(item["url"], stream | {"formats": 0, "client": 0})
+        self._known.keep_found(query, found)
+        return found
+
+    async def stream(
+        self, url: str, *, formats: int = 0, client: int = 0, refused: str | None = None
+    ) -> Stream | None:
+        """The stream of one track, perhaps one that is known already. Raises MediaError.
+
+        :param formats: which choice of formats, `client`: which arguments for the site's extractor
+        :param refused: a stream's address that is of no use any more
+        :returns: None if the site's extractor would do the same as with the first arguments
+        """
+        known = self._known.stream(url)
+        fits = known is not None and (known["formats"], known["client"]) == (formats, client)
+        if known is not None and known["url"] != refused and (fits or refused is None):
+            self._count("hit")
+            return known
+        self._count("miss")
+        key = (url, formats, client)
+        return await self._streaming.of(key, lambda: self._stream(url, formats, client))
+
+    async def _stream(self, url: str, formats: int, client: int) -> Stream | None:
+        request = {
+            "url": url,
+            "formats": formats,
+            "arguments": self._clients[client],
+            "instead_of": self._clients[0],
+        }
+        found = (await self._extract(request, due=True))["stream"]
+        if found is None:
+            return None
+        stream: Stream = found | {"formats": formats, "client": client}
+        self._known.keep_stream(url, stream)
+        return stream
+
+    async def _extract(self, request: dict[str, Any], *, due: bool) -> dict[str, Any]:
+        """One extraction; repeated once if its process died, for the fault may be that process's own."""
+        taken = self._take(due=due)
+        for last in (False, True):
+            try:
+                answer = await self._ask(request)
+            except MediaError as error:
+                if last or error.kind is not ErrorKind.WORKER_DIED:
+                    raise
+            else:
+                if _asked_no_site(answer):
+                    self._budget.give_back(taken)
+                return answer
+        raise AssertionError  # the loop returns or raises
+
+    def _take(self, *, due: bool) -> float:
+        try:
+            taken = self._budget.take(due=due)
+        except MediaError:
+            self._count("limited")
+            log.warning("extraction_limited", per_hour=self._budget.per_hour, due=due)
+            raise
+        self._count("extraction")
+        return taken
+
+    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            with anyio.fail_after(self._limits.resolve_s):
+                async with self._pool.job(request) as conversation:
+                    answer: dict[str, Any] = await conversation.result()
+                    return answer
+        except TimeoutError:
+            raise MediaError(ErrorKind.TIMEOUT, "The site took too long to answer.") from None
+
+    def _count(self, what: str) -> None:
+        self.counts[what] += 1
+        self.counts["joined"] = self._finding.joined + self._streaming.joined
+
+
+def _asked_no_site(answer: dict[str, Any]) -> bool:
+    """A plain file behind a link, or a question that turned out to change nothing."""
+    if "stream" in answer:
+        return answer["stream"] is None or bool(answer["stream"]["direct"])
+    return all((item.get("stream") or {}).get("direct") for item in answer["found"])
