@@ -8,9 +8,9 @@ written.
 from __future__ import annotations
 
 import os
-import struct
 import tempfile
 from array import array
+from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 FRAMES_PER_S = 50
 FRAME_S = 0.02
 
-_LENGTH = struct.Struct("!H")
-_BLOCK = 32 * 1024  # bytes per read: a few seconds of music
+_BLOCK = 8 * 1024  # bytes per read: half a second of music; a record has at most 1,277
 
 
 class Spool:
@@ -160,24 +159,29 @@ def _nothing() -> None: ...
 
 
 class Cursor:
-    """Reads a spool frame by frame: what a stream of the clock plays (a FrameSource)."""
+    """Reads a spool frame by frame: what a stream of the clock plays (a FrameSource).
+
+    Half a second of frames is read at once and cut up, so that a frame that is due costs no more than taking
+    it; 1,000 streams do so 50,000 times a second.
+    """
 
     def __init__(self, spool: Spool, at: int = 0) -> None:
         self.spool = spool
         self.at = max(0, at)
-        self._block = b""
-        self._position = 0  # in the block
-        self._offset = -1  # of the block's end in the file; -1: to be looked up
+        self._ready: deque[bytes] = deque()  # the frames from `at` on
+        self._offset = -1  # in the file, of the first frame behind those; -1: to be looked up
 
     def next_frame(self) -> bytes | None:
         """The next frame of 20 ms, or None: not made yet, or ended."""
-        if self.at >= self.spool.frames or self.spool.closed:
+        spool, ready = self.spool, self._ready
+        if spool.fd < 0:
             return None
-        if self._offset < 0:
-            self._look_up()
-        frame = self._record()
+        if not ready:
+            if self.at >= spool.frames:
+                return None
+            self._read_on()
         self.at += 1
-        return frame
+        return ready.popleft()
 
     @property
     def ended(self) -> bool:
@@ -187,26 +191,33 @@ class Cursor:
     def seek(self, at: int) -> None:
         """Go on from frame `at` of the spool; it may lie ahead of what is made."""
         self.at = max(0, at)
-        self._block, self._position, self._offset = b"", 0, -1
+        self._ready.clear()
+        self._offset = -1
+
+    def _read_on(self) -> None:
+        """At least one frame more; there is one."""
+        if self._offset < 0:
+            self._look_up()
+        while not self._ready:
+            self._read()
 
     def _look_up(self) -> None:
+        """Read from the last mark on, and drop what comes before `at`."""
         self._offset = self.spool.offset_of(self.at // FRAMES_PER_S)
-        for _ in range(self.at % FRAMES_PER_S):
-            self._record()
+        before = self.at % FRAMES_PER_S
+        while before:
+            self._read()
+            dropped = min(before, len(self._ready))
+            for _ in range(dropped):
+                self._ready.popleft()
+            before -= dropped
 
-    def _record(self) -> bytes:
-        self._need(_LENGTH.size)
-        (length,) = _LENGTH.unpack_from(self._block, self._position)
-        self._need(_LENGTH.size + length)
-        begin = self._position + _LENGTH.size
-        self._position = begin + length
-        return self._block[begin : self._position]
-
-    def _need(self, size: int) -> None:
-        while len(self._block) - self._position < size:
-            more = os.pread(self.spool.fd, min(_BLOCK, self.spool.bytes - self._offset), self._offset)
-            if not more:
-                raise EOFError("the file of a spool is shorter than was reported")
-            self._block = self._block[self._position :] + more
-            self._position = 0
-            self._offset += len(more)
+    def _read(self) -> None:
+        block = os.pread(self.spool.fd, min(_BLOCK, self.spool.bytes - self._offset), self._offset)
+        begin, size = 0, len(block)
+        while begin + 2 <= size and (end := begin + 2 + (block[begin] << 8) + block[begin + 1]) <= size:
+            self._ready.append(block[begin + 2 : end])
+            begin = end
+        if not begin:
+            raise EOFError("the file of a spool is shorter than was reported")
+        self._offset += begin

@@ -73,7 +73,7 @@ def plan(options: argparse.Namespace) -> Iterator[Run]:
             yield Run(name, player, options.idle, plays=False)
 
 
-async def carry_out(runs: Sequence[Run], found: Found, console: Console, window_s: float) -> None:
+async def carry_out(runs: Sequence[Run], found: Found, console: Console, into: Path, window_s: float) -> None:
     """All runs, one after the other, a line for each as it ends."""
     with tempfile.TemporaryDirectory(prefix="ostinato-bench-") as name:
         folder = Path(name)
@@ -81,7 +81,7 @@ async def carry_out(runs: Sequence[Run], found: Found, console: Console, window_
         for number, run in enumerate(runs, start=1):
             console.print(f"{number}/{len(runs)}: {table.what(run)} ...", highlight=False)
             try:
-                row = await measure(run, files, folder, window_s)
+                row = await measure(run, files, folder, into / f"voice-{run.player.name}.log", window_s)
             except (NotUpError, TimeoutError) as error:
                 heard = error.heard if isinstance(error, NotUpError) else 0
                 found.absent.append(rows.Absent(run.name, run.player.name, run.streams, run.dave, heard))
@@ -98,7 +98,7 @@ def main(args: Sequence[str]) -> int:
     options.into.mkdir(parents=True, exist_ok=True)
     path = options.into / "voice.json"
     found = Found(*(rows.read(path) if options.add else ()))
-    anyio.run(carry_out, list(plan(options)), found, console, options.seconds)
+    anyio.run(carry_out, list(plan(options)), found, console, options.into, options.seconds)
     console.print(table.rows(found.rows))
     console.print(table.verdicts(found.rows))
     rows.write(path, found.rows, found.absent, targets.reached(found.rows))

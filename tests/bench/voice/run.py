@@ -59,9 +59,10 @@ class NotUpError(Exception):
         self.heard = heard
 
 
-async def measure(run: Run, files: Files, folder: Path, window_s: float) -> Row:
+async def measure(run: Run, files: Files, folder: Path, log_to: Path, window_s: float) -> Row:
     """Measure one player with that many streams.
 
+    :param log_to: what the player prints
     :raises NotUpError: if not all of them come up
     """
     pin(os.getpid(), others=True)
@@ -75,7 +76,7 @@ async def measure(run: Run, files: Files, folder: Path, window_s: float) -> Row:
         )
         async with Loopback(_settings(run), voice=voice) as discord, MediaServer(files.webm.parent) as media:
             stage = await _furnish(discord, media, run, files, folder, sink.port)
-            with (folder / f"{run.player.name}.log").open("wb") as log:
+            with log_to.open("wb") as log:
                 process = await run.player.start(stage, log.fileno())
                 try:
                     return await _measure(run, process, stage, sink, window_s)
@@ -89,6 +90,7 @@ def _settings(run: Run) -> LoopbackSettings:
         recommended_shards=-(-run.streams // GUILDS_PER_SHARD),
         numeric_voice_endpoint=True,
         rate_limits=False,
+        interaction_deadline_s=30.0,  # 1,000 guilds ask within a minute or two
         gateway_latency_ms=GATEWAY_LATENCY_MS,
     )
 
