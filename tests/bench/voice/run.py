@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from loopback.world.user import ScriptedUser
 
 GUILDS_PER_SHARD: Final = 40  # of 120 sends a minute songbird takes two to join: that is not what is measured
+SHARD_SHIFT: Final = 22  # a guild is served by shard (id >> 22) % shards: so the guilds take turns
 GATEWAY_LATENCY_MS: Final = 100.0  # stock discord.py hangs when Discord answers before it waits for that
 VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
 JOIN_S: Final = 240.0
@@ -100,7 +101,8 @@ async def _furnish(
 ) -> Stage:
     seats: list[tuple[ScriptedUser, Channel]] = []
     for number in range(run.streams):
-        guild, user = discord.add_guild(f"Guild {number}"), discord.add_user(f"user {number}")
+        guild = discord.add_guild(f"Guild {number}", guild_id=(1 + number) << SHARD_SHIFT)
+        user = discord.add_user(f"user {number}")
         guild.add_member(user)
         channel = guild.add_text_channel("general")
         await user.join(guild.add_voice_channel("Music"))
