@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 EDIT_EVERY_S = 10.0
 """Between two edits that only move the progress bar."""
 
-EDITS_PER_S = 10.0
-"""Such edits of all guilds together: beyond 100 guilds each waits longer. Discord takes 50 requests a second
-of a bot, and commands must find room among them."""
+EDITS_PER_S = 5.0
+"""Such edits of all guilds together: beyond 50 guilds each waits longer. Discord takes 50 requests a second
+of a bot, commands must find room among them, and an edit costs as much as 500 frames."""
 
 EDIT_GAP_S = 1.0
 """Between any two edits."""

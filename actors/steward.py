@@ -13,6 +13,7 @@ import structlog
 
 from supervision import Actor, Shutdown, SupervisionError, handles
 
+from .guild import GUILDS
 from .messages import Tick
 
 if TYPE_CHECKING:
@@ -44,11 +45,20 @@ class Steward(Actor):
     async def look(self, _message: Tick) -> None:
         """See to every guild that is heard."""
         self.ctx.start_timer("look", LOOK_EVERY_S, Tick())
-        for link in self._links.all():
+        for guild_id in self._without_tree():
             try:
-                await self._ensure(self.ctx.system, link.guild_id)
+                await self._ensure(self.ctx.system, guild_id)
             except SupervisionError as error:
-                log.warning("guild_not_started", guild_id=link.guild_id, error=str(error))
+                log.warning("guild_not_started", guild_id=guild_id, error=str(error))
+
+    def _without_tree(self) -> list[int]:
+        """Guilds that have a link and no tree: seldom any, so a look at a thousand of them costs little."""
+        try:
+            there = {int(child.id) for child in self.ctx.system.which_children(GUILDS)}
+        except SupervisionError as error:
+            log.warning("guilds_not_seen", error=str(error))
+            return []
+        return [link.guild_id for link in self._links.all() if link.guild_id not in there]
 
     async def on_stop(self, reason: ExitReason) -> None:
         """Leave every voice channel, if this is the end."""

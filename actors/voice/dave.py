@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import struct
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import davey
 
@@ -95,28 +95,13 @@ class Dave:
         Proposals take some 7 ms, a welcome 1 ms for each member; a thread would not help, as davey holds the
         interpreter's lock.
         """
-        handler = self._handlers.get(op)
+        handler = self._HANDLERS.get(op)
         if handler is None:
             return []
         try:
-            return handler(data)
+            return handler(self, data)
         except _REFUSALS:
             return []
-
-    @property
-    def _handlers(self) -> dict[int, Callable[[Any], list[Answer]]]:
-        return {
-            Op.SESSION_DESCRIPTION: self._described,
-            Op.CLIENTS_CONNECT: self._connected,
-            Op.CLIENT_DISCONNECT: self._disconnected,
-            Op.PREPARE_TRANSITION: self._prepare_transition,
-            Op.EXECUTE_TRANSITION: self._execute_transition,
-            Op.PREPARE_EPOCH: self._prepare_epoch,
-            Op.MLS_EXTERNAL_SENDER: self._take_external_sender,
-            Op.MLS_PROPOSALS: self._take_proposals,
-            Op.MLS_ANNOUNCE_COMMIT: self._take_commit,
-            Op.MLS_WELCOME: self._take_welcome,
-        }
 
     def _expecting(self) -> bool:
         """Whether a group has to come, because there is somebody to make it with."""
@@ -257,3 +242,16 @@ class Dave:
         self._prepared.pop(transition, None)
         renewed = self._renew(max(self._version, 1))
         return [(Op.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition}), *renewed]
+
+    _HANDLERS: ClassVar[dict[int, Callable[[Dave, Any], list[Answer]]]] = {
+        Op.SESSION_DESCRIPTION: _described,
+        Op.CLIENTS_CONNECT: _connected,
+        Op.CLIENT_DISCONNECT: _disconnected,
+        Op.PREPARE_TRANSITION: _prepare_transition,
+        Op.EXECUTE_TRANSITION: _execute_transition,
+        Op.PREPARE_EPOCH: _prepare_epoch,
+        Op.MLS_EXTERNAL_SENDER: _take_external_sender,
+        Op.MLS_PROPOSALS: _take_proposals,
+        Op.MLS_ANNOUNCE_COMMIT: _take_commit,
+        Op.MLS_WELCOME: _take_welcome,
+    }

@@ -36,7 +36,7 @@ _VERSION_AND_TYPE: Final = 0x8078  # version 2, no padding, no extension, no CSR
 _MASK_16: Final = 0xFFFF
 _MASK_32: Final = 0xFFFFFFFF
 
-#: Seals one frame: (header, frame, nonce counter as 4 bytes) -> ciphertext with its tag.
+#: Seals one frame: (nonce, frame, header) -> ciphertext with its tag.
 Seal: TypeAlias = Callable[[bytes, bytes, bytes], bytes]
 
 
@@ -45,26 +45,23 @@ class NonceExhaustedError(Exception):
 
 
 def _gcm(key: bytes) -> Seal:
-    encrypt = AESGCM(key).encrypt
-    padding = bytes(8)
-
-    def seal(header: bytes, frame: bytes, counter: bytes) -> bytes:
-        return encrypt(counter + padding, frame, header)
-
-    return seal
+    return AESGCM(key).encrypt
 
 
 def _xchacha20(key: bytes) -> Seal:
     encrypt = crypto_aead_xchacha20poly1305_ietf_encrypt
-    padding = bytes(20)
 
-    def seal(header: bytes, frame: bytes, counter: bytes) -> bytes:
-        return encrypt(frame, header, counter + padding, key)
+    def seal(nonce: bytes, frame: bytes, header: bytes) -> bytes:
+        return encrypt(frame, header, nonce, key)
 
     return seal
 
 
-_SEALS: Final[dict[str, Callable[[bytes], Seal]]] = {AES_GCM: _gcm, XCHACHA20: _xchacha20}
+#: How each mode seals, and what fills its nonce up behind the counter.
+_SEALS: Final[dict[str, tuple[Callable[[bytes], Seal], bytes]]] = {
+    AES_GCM: (_gcm, bytes(8)),
+    XCHACHA20: (_xchacha20, bytes(20)),
+}
 
 
 def choose_mode(offered: list[str]) -> str | None:
@@ -79,10 +76,11 @@ class Packetizer:
     counter must not.
     """
 
-    __slots__ = ("_counter", "_seal", "mode", "sequence", "ssrc", "timestamp")
+    __slots__ = ("_counter", "_padding", "_seal", "mode", "sequence", "ssrc", "timestamp")
 
     def __init__(self, mode: str, key: bytes, ssrc: int, *, sequence: int = 0, timestamp: int = 0) -> None:
-        self._seal = _SEALS[mode](key)
+        make_seal, self._padding = _SEALS[mode]
+        self._seal = make_seal(key)
         self._counter = 0
         self.mode = mode
         self.ssrc = ssrc
@@ -105,7 +103,7 @@ class Packetizer:
         self._counter = counter + 1
         nonce = _COUNTER.pack(counter)
         header = _HEADER.pack(_VERSION_AND_TYPE, self.sequence, self.timestamp, self.ssrc)
-        return header + self._seal(header, frame, nonce) + nonce
+        return header + self._seal(nonce + self._padding, frame, header) + nonce
 
     def advance(self) -> None:
         """Step on to the next packet: one in sequence, one frame in time."""

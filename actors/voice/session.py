@@ -100,12 +100,17 @@ class Session:
         while True:
             await gateway.beat()
             self.udp.pulse.keep_open()
-            with anyio.move_on_after(gateway.beat_interval_s):
+            beaten = anyio.current_time()
+            with anyio.CancelScope() as rest:
                 while True:
                     await self._tell_speaking(gateway)
+                    rest.deadline = beaten + self._beat_interval_s(gateway)
                     await self._mend()
                     await self._wake.wait()
                     self._wake = anyio.Event()
+
+    def _beat_interval_s(self, gateway: VoiceGateway) -> float:
+        return gateway.beat_interval_s if self._speaking else gateway.idle_beat_interval_s
 
     async def _tell_speaking(self, gateway: VoiceGateway) -> None:
         if self._said is not self._speaking:

@@ -180,7 +180,7 @@ class Stream:
         if due != self._next_due and not self._realign(due, transport):
             return
         self._next_due = due + FRAME_NS
-        if not self._wants_slot():
+        if (self._current is None or self._paused) and not self._wants_slot():
             self._close_spurt(transport)
         elif self._send_frame(transport) and late:
             self._late += 1
@@ -200,16 +200,23 @@ class Stream:
 
     def _send_frame(self, transport: Outlet) -> bool:
         frame = self._draw()
+        if frame is None:
+            frame = self._go_on(transport)
+        return frame is not None and self._emit(frame, transport)
+
+    def _go_on(self, transport: Outlet) -> bytes | None:
+        """No frame is ready: the first one of what follows, or None after a frame of silence."""
+        frame = None
         while frame is None:
             if self._current is not None and not self._current.source.ended:
                 self._starve(transport)
-                return False
+                return None
             if self._follow() is None:
                 self._fall_silent()
                 self._close_spurt(transport)
-                return False
+                return None
             frame = self._draw()
-        return self._emit(frame, transport)
+        return frame
 
     def _draw(self) -> bytes | None:
         """What waits on the tape first. A source that raises has ended, and must not take the clock down."""

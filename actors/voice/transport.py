@@ -117,12 +117,13 @@ class Transport:
         frame = opus if self._protect is None else self._protect(opus)
         if frame is None:
             return False
+        packetizer = self._packetizer
         try:
-            self._write(self._packetizer.pack(frame))
+            self._write(packetizer.pack(frame))
         except (OSError, NonceExhaustedError):
             self.refused += 1
             return False
-        self._packetizer.advance()
+        packetizer.advance()
         self.sent += 1
         return True
 

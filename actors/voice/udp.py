@@ -1,6 +1,6 @@
 """One connected, non-blocking UDP socket of a voice session: IP discovery, and what comes in.
 
-There is no thread and no task: the event loop's reader callback drains the socket.
+There is no thread and no task: the event loop's reader callback takes what comes, one datagram a turn.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ _DISCOVERY = struct.Struct(">HHI64sH")  # type, length of the rest, SSRC, addres
 _REQUEST: Final = 1
 _RESPONSE: Final = 2
 _REST_LENGTH: Final = 70
-#: Datagrams taken from the socket in one go, so that a flood cannot hold the loop.
-_DRAIN: Final = 64
 _RTCP_LEAST: Final = 8
 _RTCP_TYPES: Final = range(192, 224)
 #: Pauses in s after each discovery request: a lost datagram costs little, the end of a black hole is noticed
@@ -50,7 +48,7 @@ class VoiceSocket:
             self._socket.close()
             raise
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._drain)
+        self._loop.add_reader(self._socket, self._receive)
         self._answered = anyio.Event()
         self._address: tuple[str, int] | None = None
         self.received = 0
@@ -85,15 +83,13 @@ class VoiceSocket:
         except OSError:
             pass  # full buffer or an ICMP error of an earlier datagram: the next one will tell
 
-    def _drain(self) -> None:
-        for _ in range(_DRAIN):
-            try:
-                datagram = self._socket.recv(2048)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP error, reported once
-            self._take(datagram)
+    def _receive(self) -> None:
+        """Take one datagram. Others have the loop call this again, so that a flood cannot hold it."""
+        try:
+            datagram = self._socket.recv(2048)
+        except OSError:
+            return  # nothing there after all, or an ICMP error, reported once
+        self._take(datagram)
 
     def _take(self, datagram: bytes) -> None:
         self.received += 1
