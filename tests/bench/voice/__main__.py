@@ -20,7 +20,8 @@ What it does, so that the figures can be judged:
   member in each channel, for whom every frame is encrypted end to end.
 - **Idle**: connections that have joined and play nothing.
 
-It writes `voice.json` and `voice.png` into `build/bench`. That a target is not met is shown and is no error.
+It writes `voice.json`, `voice.md` and `voice.png` into `build/bench`. A target that is not met is shown, and is
+no error.
 """
 
 from __future__ import annotations
@@ -102,14 +103,18 @@ def main(args: Sequence[str]) -> int:
     console.print(table.rows(found.rows))
     console.print(table.verdicts(found.rows))
     rows.write(path, found.rows, found.absent, targets.reached(found.rows))
-    _draw(options.into / "voice.png", rows.latest(found.rows))
+    _report(options.into, found)
     return 0 if not any(row.arrivals is not None and row.arrivals.dropped for row in found.rows) else 1
 
 
-def _draw(path: Path, found: Sequence[Row]) -> None:
-    from tests.bench.voice.picture import draw  # matplotlib is large, and its memory is not to be measured
+def _report(into: Path, found: Found) -> None:
+    from tests.bench.voice import (
+        markdown,
+        picture,
+    )  # matplotlib is large, and its memory is not to be measured
 
-    draw(path, found)
+    picture.draw(into / "voice.png", rows.latest(found.rows))
+    (into / "voice.md").write_text(markdown.report(found.rows, found.absent), "utf-8")
 
 
 def _options(args: Sequence[str]) -> argparse.Namespace:

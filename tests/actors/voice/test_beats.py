@@ -1,0 +1,90 @@
+"""How often a session beats: often while music plays, seldom while none does. In virtual time."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import pytest
+
+from actors.voice.rtp import AES_GCM, Packetizer
+from actors.voice.session import Session
+from supervision.testing import virtual_backend
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from actors.voice.gateway import VoiceGateway
+
+pytestmark = pytest.mark.anyio
+
+SERVER_S, PLAYING_S = 13.75, 5.0
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return virtual_backend("asyncio")
+
+
+class Beats:
+    """A voice gateway that notes when it was told what."""
+
+    beat_interval_s, idle_beat_interval_s = PLAYING_S, SERVER_S
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+        self.said: list[bool] = []
+        self._began = anyio.current_time()
+
+    async def beat(self) -> None:
+        self.at.append(round(anyio.current_time() - self._began, 3))
+
+    async def speaking(self, flag: bool, _ssrc: int) -> None:
+        self.said.append(flag)
+
+    def forgive(self) -> None:
+        pass
+
+    async def receive(self) -> Any:
+        await anyio.sleep_forever()
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[Session, Beats]]:
+    pulse = SimpleNamespace(keep_open=lambda: None)
+    udp = cast("Any", SimpleNamespace(send=len, pulse=pulse))
+    dave = cast("Any", SimpleNamespace(protect=lambda frame: frame))
+    session = Session(cast("Any", None), udp, Packetizer(AES_GCM, bytes(32), 1), dave)
+    beats = Beats()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.serve, cast("VoiceGateway", beats))
+        yield session, beats
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_idle_session_beats_as_seldom_as_the_server_asks(served: tuple[Session, Beats]) -> None:
+    _, beats = served
+    await anyio.sleep(3 * SERVER_S + 1)
+    assert beats.at == [0.0, SERVER_S, 2 * SERVER_S, 3 * SERVER_S]
+
+
+async def test_music_brings_a_beat_at_once_if_the_last_is_long_past(served: tuple[Session, Beats]) -> None:
+    session, beats = served
+    await anyio.sleep(PLAYING_S + 1)
+    session.transport.speaking(True)
+    await anyio.sleep(PLAYING_S + 1)
+    assert beats.at == [0.0, PLAYING_S + 1, 2 * PLAYING_S + 1]
+    assert beats.said == [True]
+
+
+async def test_music_that_begins_beside_a_beat_adds_none(served: tuple[Session, Beats]) -> None:
+    session, beats = served
+    await anyio.sleep(0.01)
+    session.transport.speaking(True)
+    await anyio.sleep(PLAYING_S + 0.5)
+    assert beats.at == [0.0, PLAYING_S]
+    session.transport.speaking(False)
+    await anyio.sleep(PLAYING_S + SERVER_S)
+    assert beats.at == [0.0, PLAYING_S, PLAYING_S + SERVER_S]
+    assert beats.said == [True, False]
