@@ -20,8 +20,8 @@ What it does, so that the figures can be judged:
   member in each channel, for whom every frame is encrypted end to end.
 - **Idle**: connections that have joined and play nothing.
 
-It writes `voice.json`, `voice.md` and `voice.png` into `build/bench`. A target that is not met is shown and is
-no error.
+It writes `voice.json`, `voice.md` and `voice.png` into `build/bench`. That a target is not met is shown;
+it is no error.
 """
 
 from __future__ import annotations
