@@ -114,6 +114,8 @@ class ActorProcess(Process):
 
     async def _start(self, actor: Actor) -> None:
         self.soft.deadline = self.system.now() + self.cell.spec.start_timeout_s
+        if self.cell.parent is not None:  # pragma: no branch - the root is no actor
+            self.cell.parent.expect_start(self.cell, self)
         await actor.on_start()
         if self.is_late:
             raise self.too_late()

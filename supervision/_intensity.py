@@ -20,12 +20,13 @@ class Window:
 
     def allows(self, now: float) -> bool:
         """Record one failure; False if it is one too many within the period (both ends included)."""
+        room = self.left(now) > 0
         self._times.append(now)
-        while now - self._times[0] > self._limit.period_s:
-            self._times.popleft()
-        return len(self._times) <= self._limit.restarts
+        return room
 
     def left(self, now: float) -> int:
         """How many more failures it would allow at that time."""
-        recent = sum(now - at <= self._limit.period_s for at in self._times)
-        return self._limit.restarts - recent
+        times, period_s = self._times, self._limit.period_s
+        while times and now - times[0] > period_s:
+            times.popleft()
+        return self._limit.restarts - len(times)

@@ -12,6 +12,7 @@ from ._exit import Shutdown
 from ._intensity import Window
 from ._spec import DynamicSupervisorSpec, Restart, Strategy, SupervisorSpec
 from ._strategy import group_of
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from ._process import Process
@@ -28,23 +29,42 @@ class Recovery:
         self._strategy = spec.strategy if isinstance(spec, SupervisorSpec) else Strategy.ONE_FOR_ONE
         self._window = Window(spec.intensity)
 
+    @property
+    def may_act_at_once(self) -> bool:
+        """Whether a failure now concerns one child alone, and is not one too many."""
+        return self._strategy is Strategy.ONE_FOR_ONE and self.failures_left() > 0
+
+    def recover_at_once(self, cell: Cell, process: Process) -> None:
+        """As :meth:`recover`, and without a delay the restart too: nothing else waits to be decided."""
+        self._charge(cell, process)
+        due = self._announce([cell], cell, process)
+        if due > self._owner.system.now():
+            self._schedule([cell], due)
+        else:
+            self._owner.spawn_child(cell)
+
     async def recover(self, cell: Cell, process: Process) -> None:
         """Schedule the restart of a failed child and of all who share its fate.
 
         :raises RestartIntensityExceeded: if it was one failure too many
         """
-        process.start_error = None  # nobody waits for it, and it holds frames
-        self._charge(cell)
+        self._charge(cell, process)
         group = await self._put_group_down(cell)
-        if self._owner.soft.cancel_called:
-            return
-        delay_s = self._delay_s(cell, process)
+        if not self._owner.soft.cancel_called:
+            self._schedule(group, self._announce(group, cell, process))
+
+    def _announce(self, group: list[Cell], failed: Cell, process: Process) -> float:
+        """They wait for their restart: until when."""
+        delay_s = self._delay_s(failed, process)
         due = self._owner.system.now() + delay_s
         for member in group:
             member.state, member.restart_at = State.BACKOFF, due
-        self._owner.alarms.set(due, RestartDue(tuple(group)))
         if self._owner.system.events.streams:
-            self._owner.system.events.publish(RestartScheduled(cell.path, delay_s, cell.failures))
+            self._owner.system.events.publish(RestartScheduled(failed.path, delay_s, failed.failures))
+        return due
+
+    def _schedule(self, group: list[Cell], due: float) -> None:
+        self._owner.alarms.set(due, RestartDue(tuple(group)))
 
     async def restart(self, cells: tuple[Cell, ...]) -> None:
         """The delay is over. One child starts on its own; a group starts in order, each acknowledged."""
@@ -55,6 +75,7 @@ class Recovery:
         if len(cells) == 1:
             self._owner.spawn_child(cells[0])  # its acknowledgement or its end arrives as a message
             return
+        self._owner.in_a_row = Turns()
         for cell in cells:
             failed = await self._owner.start_and_wait(cell)
             if self._owner.soft.cancel_called:
@@ -67,7 +88,8 @@ class Recovery:
         """How many more failures the intensity allows now."""
         return self._window.left(self._owner.system.now())
 
-    def _charge(self, cell: Cell) -> None:
+    def _charge(self, cell: Cell, process: Process) -> None:
+        process.start_error = None  # nobody waits for it, and it holds frames
         if not self._window.allows(self._owner.system.now()):
             self._give_up(cell)
 
@@ -92,6 +114,7 @@ class Recovery:
                 ended = await owner.stopping.put_down(cell)
                 if cell.leaving is not None or cell.spec.restart is Restart.TEMPORARY:
                     owner.retire(cell, ended or Shutdown())
+        owner.in_a_row = Turns()  # others ran meanwhile
         owner.alarms.drop_restarts(group)
         return [cell for cell in group if not cell.is_over]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVarTuple, Unpack
 
 from anyio.lowlevel import checkpoint
 
@@ -27,6 +27,8 @@ from ._turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Ts = TypeVarTuple("Ts")
+
 
 class Ended(NamedTuple):
     """An incarnation of a child has ended."""
@@ -47,9 +49,11 @@ class SupervisorProcess(Process):
     during a backoff; only the ordered start and stop of a group is waited for (as OTP).
 
     :ivar children: by id, in start order
+    :ivar in_a_row: decisions since others could run
     """
 
     __slots__ = (
+        "_acts",
         "_at_once",
         "_context",
         "_inbox",
@@ -57,6 +61,7 @@ class SupervisorProcess(Process):
         "_recovery",
         "alarms",
         "children",
+        "in_a_row",
         "spec",
         "stopping",
     )
@@ -71,13 +76,18 @@ class SupervisorProcess(Process):
         self._inbox: deque[Ended | Command] = deque()
         self._parking = Parking()
         self._context = Context()
+        self.in_a_row = Turns()
         self._at_once = Turns()
+        self._acts = False
 
     # called from outside
 
     def child_ended(self, cell: Cell, process: Process) -> None:
-        """An incarnation of a child has ended."""
-        self._post(Ended(cell, process))
+        """An incarnation of a child has ended: decided in its last step, if this task rests."""
+        if self._recovery.may_act_at_once and self._may_do_at_once():
+            self._do_at_once(self._end_at_once, cell, process)
+        else:
+            self._post(Ended(cell, process))
 
     def command(self, act: Callable[[Slot], None]) -> Slot:
         """Have something done as by this supervisor's task: at once if that rests, else in its turn.
@@ -88,18 +98,31 @@ class SupervisorProcess(Process):
             raise ActorStopped(f"the supervisor {self.cell.path!r} is stopping")
         slot = Slot()
         if self._may_do_at_once():
-            # What it starts must inherit from this task, not from the caller's.
-            self._context.run(self._carry_out, Command(slot, act))
-            self._parking.no_later_than(self.alarms.first_at)
+            self._do_at_once(self._carry_out, Command(slot, act))
         else:
             self._post(Command(slot, act))
         return slot
 
+    def expect_start(self, cell: Cell, process: Process) -> None:
+        """A start that may last has begun: it is given up in time, even if it cannot be cancelled."""
+        self.alarms.set(self.system.now() + patience_s(cell), PatienceOver(cell, process))
+        if self._parking.is_taken:
+            self._parking.no_later_than(self.alarms.first_at)
+
     def _may_do_at_once(self) -> bool:
-        """Whether this task rests and nothing is before a command. A crowd of them waits for its turns."""
-        if not self._parking.is_taken or self._inbox or self.soft.cancel_called:
+        """Whether this task rests and nothing comes before. A crowd waits for its turns."""
+        if not self._parking.is_taken or self._inbox or self._acts or self.soft.cancel_called:
             return False
         return not self._at_once.are_over
+
+    def _do_at_once(self, act: Callable[[Unpack[Ts]], None], *args: *Ts) -> None:
+        """As this task would: what it starts must inherit from this task, not from the caller's."""
+        self._acts = True  # an eager task's first step may come back here
+        try:
+            self._context.run(act, *args)
+        finally:
+            self._acts = False
+        self._parking.no_later_than(self.alarms.first_at)
 
     def _post(self, item: Ended | Command) -> None:
         if self.closing:
@@ -123,9 +146,9 @@ class SupervisorProcess(Process):
         """All that is to be decided, first what came and then what is due: ends of children may have
         come while a group was started. Who was told to stop decides nothing more.
         """
-        turns = Turns()
+        self.in_a_row = Turns()
         while not self.soft.cancel_called:
-            if turns.are_over:
+            if self.in_a_row.are_over:
                 await checkpoint()
             if self._inbox:
                 await self._handle(self._inbox.popleft())
@@ -158,7 +181,8 @@ class SupervisorProcess(Process):
 
     async def _handle(self, item: Ended | Command) -> None:
         if isinstance(item, Ended):
-            await self._on_end(item.cell, item.process)
+            if self._on_end(item.cell, item.process):
+                await self._recovery.recover(item.cell, item.process)
         elif not item.slot.abandoned:
             self._carry_out(item)
 
@@ -212,9 +236,7 @@ class SupervisorProcess(Process):
 
     def spawn_child(self, cell: Cell) -> None:
         """Start a child and do not wait: that it is up, or has ended, is told later."""
-        process = self._spawn(cell)
-        if cell.mailbox is not None:
-            self.alarms.set(self.system.now() + patience_s(cell), PatienceOver(cell, process))
+        self._spawn(cell)
 
     async def start_and_wait(self, cell: Cell) -> Process | None:
         """Start a child and wait: None if it is up, else the incarnation that failed to come up.
@@ -235,14 +257,20 @@ class SupervisorProcess(Process):
 
     # a child has ended
 
-    async def _on_end(self, cell: Cell, process: Process) -> None:
+    def _end_at_once(self, cell: Cell, process: Process) -> None:
+        if self._on_end(cell, process):
+            self._recovery.recover_at_once(cell, process)
+
+    def _on_end(self, cell: Cell, process: Process) -> bool:
+        """Decide about it, unless it was put down on purpose; whether it is to come back."""
         self.stopping.has_ended(cell, process)
         if cell.process is not process:
-            return  # it was put down on purpose
+            return False
         cell.process = None
-        await self._decide(cell, process)
+        return self._decide(cell, process)
 
-    async def _decide(self, cell: Cell, process: Process) -> None:
+    def _decide(self, cell: Cell, process: Process) -> bool:
+        """What becomes of its place; whether it is to come back."""
         reason = process.reason or process.outlook()
         if cell.leaving is not None:
             self.retire(cell, reason)
@@ -252,8 +280,9 @@ class SupervisorProcess(Process):
         elif not comes_back(cell.spec.restart, reason):
             self.retire(cell, reason)
             self._end_with(cell)
-        elif self.system.fatal is None:
-            await self._recovery.recover(cell, process)
+        else:
+            return self.system.fatal is None
+        return False
 
     def _end_of_start(self, cell: Cell, reason: ExitReason) -> None:
         if cell.kept:
@@ -294,7 +323,8 @@ class SupervisorProcess(Process):
         await self.stopping.pass_by(cell, process)
         if not process.ended.is_open:  # else its end waits in the inbox
             cell.process = None
-            await self._decide(cell, process)
+            if self._decide(cell, process):
+                await self._recovery.recover(cell, process)
 
     @staticmethod
     def _has_time(cell: Cell) -> bool:

@@ -392,3 +392,18 @@ async def test_children_do_not_inherit_the_callers_context() -> None:
         await system.kill("d/x")
         await anyio.sleep(1)
     assert seen == ["none", "none"]
+
+
+async def test_one_that_ends_before_its_end_is_asked_for(stage: Stage) -> None:
+    """The supervisor was busy, and finds the child gone when it comes to the command."""
+    stage.stop_delays_s = {"c": 3}
+    spec = SupervisorSpec(tuple(ChildSpec(each, stage) for each in "abc"), Strategy.REST_FOR_ONE)
+    async with open_system(spec) as system, anyio.create_task_group() as group:
+        system.lookup("b").tell(Crash())
+        await anyio.sleep(1)
+        group.start_soon(system.terminate_child, "", "a")
+        await anyio.sleep(1)
+        system.lookup("a").tell(Quit())
+        await anyio.sleep(2)
+        assert [child.state for child in system.which_children("")] == ["stopped", "running", "running"]
+    assert stage.tries == {"a": 1, "b": 2, "c": 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +164,7 @@ async def test_asks_behind_the_end_are_answered_at_once(
         expected = (
             [ActorStopped, ActorStopped] if error is ActorStopped else [error, ActorStopped, ActorStopped]
         )
-        assert outcomes[-len(expected) :] == expected
+        assert Counter(outcomes) == Counter(expected)  # all in one turn, in whatever order trio has then
         with pytest.raises(ActorStopped):
             ref.tell(Echo(3))
     assert stage.handled == []

@@ -307,6 +307,27 @@ async def test_thousands_of_dynamic_children(stage: Stage) -> None:
     assert len(stage.of("stop")) == 2000
 
 
+async def test_a_supervisor_at_rest_decides_at_once(stage: Stage) -> None:
+    """Whoever sees the end sees the successor: no turn of the loop lies between them."""
+    async with open_system(SupervisorSpec((ChildSpec("a", stage),))) as system:
+        await system.kill("a")
+        row = system.tree().find("a")
+        assert row is not None
+        assert row.incarnation == 2
+
+
+async def test_a_crowd_that_fails_together_comes_back(stage: Stage) -> None:
+    """Some are decided about in their own last step, and the rest in the supervisor's turn."""
+    paths = [str(number) for number in range(40)]
+    spec = SupervisorSpec(tuple(ChildSpec(each, stage) for each in paths), intensity=Intensity(40))
+    async with open_system(spec) as system:
+        for path in paths:
+            system.lookup(path).tell(Crash())
+        for path in paths:
+            assert await system.lookup(path).ask(Echo(path)) == path
+        assert {child.restarts for child in system.tree().children} == {1}
+
+
 @pytest.mark.parametrize("native", [False, True])
 async def test_a_crowd_starts_and_stops_by_turns(stage: Stage, native: bool) -> None:
     """Between two turns of others a handful starts, is told to stop, stops, and is forgotten; a native

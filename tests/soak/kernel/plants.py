@@ -27,7 +27,7 @@ def charge_each_sibling() -> Plant:
     async def wrong(self: Recovery, failed: Any) -> Any:
         group = await put_group_down(self, failed)
         for _ in group[1:]:
-            self._charge(failed)
+            self._charge(failed, mock.Mock())
         return group
 
     return mock.patch.object(Recovery, "_put_group_down", wrong)
@@ -58,11 +58,10 @@ def lose_a_message_on_restart() -> Plant:
 def never_forget_a_failure() -> Plant:
     """The intensity counts failures of all time, and not those within the period."""
 
-    def wrong(self: Window, now: float) -> bool:
-        self._times.append(now)
-        return len(self._times) <= self._limit.restarts
+    def wrong(self: Window, now: float) -> int:
+        return self._limit.restarts - len(self._times)
 
-    return mock.patch.object(Window, "allows", wrong)
+    return mock.patch.object(Window, "left", wrong)
 
 
 def stop_forward() -> Plant:

@@ -106,8 +106,13 @@ class ChildLife(ABC):
             self.place.starter = None
 
     def _attempt(self) -> Reason:
-        """Work until the end; a stop that was asked for counts more than a foreign cancel."""
+        """Work until the end; a stop that was asked for counts more than a foreign cancel.
+
+        Who was spawned just before its supervisor was told to stop does not begin.
+        """
         failed = None
+        if self.place.parent is not None and self.place.parent.told:
+            self.told = True
         try:
             if not self.told:
                 yield from self.live()

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from .places import Message, Place, World
 from .supervisors import SupervisorLife
-from .timeline import Life, Line, Wait
+from .timeline import Ambiguous, Life, Line, Wait
 
 if TYPE_CHECKING:
     from collections import Counter
 
+    from .lives import ChildLife
     from .plays import Play, Step
 
 
@@ -99,15 +100,21 @@ class Script:
             case "slow":
                 world.slow[step.path] = 0 if world.slow[step.path] else step.length
             case "foreign":
-                for life in world.alive:
-                    if life.place.path == step.path:
-                        life.task.native = True
+                self._cancel([life for life in world.alive if life.place.path == step.path])
             case "kill":
                 world.spawn(self._kill(number, step))
             case "start" | "terminate" | "restart" | "delete":
                 world.spawn(self._command(number, step))
             case _:
                 world.spawn(self._tell(number, step))
+
+    @staticmethod
+    def _cancel(lives: list[ChildLife]) -> None:
+        """Of one that lingers and another in its place, nobody says which is struck first."""
+        if len(lives) > 1:
+            raise Ambiguous
+        for life in lives:
+            life.task.native = True
 
     def _tell(self, number: int, step: Step) -> Life:
         message = Message(step.order, step.length, step.path)
