@@ -61,7 +61,8 @@ class Stopping:
 
     def lingering(self, child_id: str) -> Process | None:
         """The incarnation of that child that could not be stopped and is still there."""
-        return self._left_behind.get(child_id)
+        process = self._left_behind.get(child_id)
+        return None if process is None or process.ended.is_open else process
 
     def has_ended(self, cell: Cell, process: Process) -> None:
         """If it was left behind, its successor may come."""

@@ -177,6 +177,22 @@ async def test_a_group_is_started_no_further_once_the_supervisor_is_to_stop(stag
     assert [event.incarnation for event in told if isinstance(event, ChildExited)] == [1]
 
 
+async def test_who_has_ended_lingers_no_longer(stage: Stage) -> None:
+    """The command came first, the end of the old incarnation next, and a busy supervisor to both later."""
+    stage.stop_delays_s = {"c": 4}
+    spec = SupervisorSpec(tuple(ChildSpec(each, stage) for each in "abc"), Strategy.REST_FOR_ONE)
+    async with open_system(spec) as system, anyio.create_task_group() as group:
+        system.lookup("a").tell(Hang(20, shielded=True))
+        await anyio.sleep(1)
+        await system.terminate_child("", "a")
+        await anyio.sleep(11)
+        system.lookup("b").tell(Crash())
+        await anyio.sleep(1)
+        group.start_soon(system.restart_child, "", "a")
+        await anyio.sleep(4)
+        assert await system.lookup("a").ask(Echo(1)) == 1
+
+
 async def test_the_room_of_the_abandoned_belongs_to_who_came_first() -> None:
     """A sender who came later took it, and those who waited before were not told that there was room."""
     box, done = make_mailbox(MailboxSpec(2), "a", lambda: None), list[str]()
