@@ -25,9 +25,9 @@ LEAD_FRAMES = 25
 """Frames that must be made beyond the point where a new spool takes over."""
 
 
-def whole(track: Track, volume: int, start_ms: int = 0) -> SpoolKey:
+def whole(track: Track, volume: int, effect: str = "off", start_ms: int = 0) -> SpoolKey:
     """The spool of a track from `start_ms` on; a live stream has no other start than its edge."""
-    return SpoolKey(track.id, 0 if track.is_live else start_ms, volume)
+    return SpoolKey(track.id, 0 if track.is_live else start_ms, volume, effect)
 
 
 @dataclass(slots=True)
@@ -109,12 +109,14 @@ class Deck:
         spool = self.spools.get(key)
         if spool is None:
             return True  # its SpoolReady will come
-        start_ms = self.position_ms() if self._takes_over() else key.start_ms
-        at = _frame_of(spool, start_ms)
+        over = self._takes_over()
+        frame = _frame(self.position_ms() if over else key.start_ms)
+        at = spool.place(frame)
         if not spool.complete and spool.frames < at + LEAD_FRAMES:
             return False
-        self.play, self.queued = Play(key, spool.start_frame + at, next(self._nonces)), None
-        self.stream.play(spool.cursor(at), self.play.name, on_event=self.on_event)
+        soft = self.play is not None and not over  # elsewhere in what is heard until now
+        self.play, self.queued = Play(key, frame, next(self._nonces)), None
+        self.stream.play(spool.cursor(at, soft=soft), self.play.name, on_event=self.on_event)
         if paused:
             self.stream.pause()
         return True
@@ -130,9 +132,9 @@ class Deck:
             return
         spool = self.spools.get(following) if on_air and following is not None else None
         if spool is not None and following is not None:
-            at = _frame_of(spool, following.start_ms)
-            self.queued = Play(following, spool.start_frame + at, next(self._nonces))
-            self.stream.queue(spool.cursor(at), self.queued.name)
+            frame = _frame(following.start_ms)
+            self.queued = Play(following, frame, next(self._nonces))
+            self.stream.queue(spool.cursor(spool.place(frame)), self.queued.name)
         elif queued is not None:
             self.stream.unqueue()
             self.queued = None
@@ -150,6 +152,5 @@ class Deck:
         return Plan(tuple(Wanted(key, track) for key, track in keys.items()))
 
 
-def _frame_of(spool: Spool, position_ms: int) -> int:
-    """Which frame of a spool that position of the track is: one from the cache begins at the beginning."""
-    return max(0, round(position_ms / FRAME_MS) - spool.start_frame)
+def _frame(position_ms: int) -> int:
+    return round(position_ms / FRAME_MS)

@@ -222,4 +222,13 @@ class Display(Actor):
 def _looks(now: NowPlaying) -> tuple[object, ...]:
     """What makes a view differ for the eye, other than the progress."""
     entry = None if now.track is None else (now.track.id, now.track.title)
-    return (entry, now.phase, now.volume, now.loop, now.waiting, now.text_channel_id, now.duration_s)
+    return (
+        entry,
+        now.phase,
+        now.volume,
+        now.effect,
+        now.loop,
+        now.waiting,
+        now.text_channel_id,
+        now.duration_s,
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from .media import OFF
 from .messages import Phase
 from .queue import Loop
 
@@ -114,7 +115,8 @@ def now_playing(now: NowPlaying) -> discord.Embed:
 
 def _footer(now: NowPlaying) -> str:
     waiting = f"{now.waiting} waiting" if now.waiting else "nothing waiting"
-    parts = (f"volume {now.volume} %", waiting, _LOOPS[now.loop])
+    effect = "" if now.effect == OFF else f"filter {now.effect}"
+    parts = (f"volume {now.volume} %", effect, waiting, _LOOPS[now.loop])
     return " · ".join(part for part in parts if part)
 
 

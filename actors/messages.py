@@ -107,6 +107,13 @@ class SetVolume(Request[Done]):
 
 
 @dataclass(frozen=True, slots=True)
+class SetEffect(Request[Done]):
+    """One of `media.EFFECTS`, from the present position on."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetLoop(Request[Done]):
     """Repeat nothing, the track, or the queue."""
 
@@ -137,6 +144,7 @@ class NowPlaying:
     position_s: float = 0.0
     duration_s: float | None = None
     volume: int = 100
+    effect: str = "off"
     loop: Loop = Loop.OFF
     waiting: int = 0
     text_channel_id: int | None = None
@@ -211,11 +219,12 @@ class StreamRewound:
 
 @dataclass(frozen=True, slots=True)
 class SpoolKey:
-    """Which spool: the entry of the queue, where it begins (ms) and how loud (percent)."""
+    """Which spool: the entry of the queue, where it begins (ms), how loud (percent), with which effect."""
 
     entry_id: str
     start_ms: int
     volume: int
+    effect: str = "off"
 
 
 @dataclass(frozen=True, slots=True)

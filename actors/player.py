@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from supervision import handles
 
-from .deck import whole
+from .media import EFFECTS
 from .messages import (
     Done,
     Enqueue,
@@ -25,6 +25,7 @@ from .messages import (
     QueueView,
     Resume,
     Seek,
+    SetEffect,
     SetLoop,
     SetVolume,
     Shuffle,
@@ -107,7 +108,7 @@ class Player(Playing):
         duration_s = self._duration_s(current)
         if message.position_s < 0 or (duration_s is not None and message.position_s >= duration_s):
             raise No("The track is not that long.")
-        self._deck.aim(whole(current, self._session.volume, round(message.position_s * 1000)))
+        self._deck.aim(self._key(current, round(message.position_s * 1000)))
         return Done(await self._changed())
 
     @handles(SetVolume)
@@ -116,6 +117,15 @@ class Player(Playing):
         if not 0 <= message.level <= MAX_VOLUME:
             raise No(f"The volume is a number from 0 to {MAX_VOLUME}.")
         self._session = replace(self._session, volume=message.level)
+        self._respool()
+        return Done(await self._changed())
+
+    @handles(SetEffect)
+    async def set_effect(self, message: SetEffect) -> Done:
+        """The new sound joins where the old one stops."""
+        if message.name not in EFFECTS:
+            raise No(f"There are these filters: {', '.join(EFFECTS)}.")
+        self._session = replace(self._session, effect=message.name)
         self._respool()
         return Done(await self._changed())
 

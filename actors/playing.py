@@ -114,7 +114,10 @@ class Playing(Actor):
             self._session = replace(self._session, queue=queue, paused=paused)
             if seeking:
                 self._aim(position_ms)
-            elif play is not None and play.key.volume != self._session.volume:
+            elif play is not None and (play.key.volume, play.key.effect) != (
+                self._session.volume,
+                self._session.effect,
+            ):
                 self._respool()
         else:
             self._deck.silence()
@@ -273,7 +276,7 @@ class Playing(Actor):
         current, deck = self._session.queue.current, self._deck
         if current is None:
             return
-        deck.aim(whole(current, self._session.volume, deck.position_ms()), joins=not deck.seeking)
+        deck.aim(self._key(current, deck.position_ms()), joins=not deck.seeking)
 
     def _aim(self, start_ms: int = 0) -> None:
         """Want the current entry, or silence."""
@@ -281,7 +284,11 @@ class Playing(Actor):
         if current is None:
             self._deck.silence()
         else:
-            self._deck.aim(whole(current, self._session.volume, start_ms))
+            self._deck.aim(self._key(current, start_ms))
+
+    def _key(self, track: Track, start_ms: int = 0) -> SpoolKey:
+        """The spool of a track as this session wants to hear it."""
+        return whole(track, self._session.volume, self._session.effect, start_ms)
 
     async def _changed(self) -> bool:
         """Carry out and show the new session; True when it is saved."""
@@ -301,7 +308,7 @@ class Playing(Actor):
         self._give_up()
         queue = self._session.queue
         following = queue.following() if queue.current is not None else None
-        key = None if following is None else whole(following, self._session.volume)
+        key = None if following is None else self._key(following)
         done = self._deck.settle(key, ready=self._link_ready, paused=self._session.paused)
         if not done:
             self.ctx.start_timer("settle", AGAIN_S, Settle())
@@ -329,6 +336,7 @@ class Playing(Actor):
             position_s=position_s if duration_s is None else min(position_s, duration_s),
             duration_s=duration_s,
             volume=session.volume,
+            effect=session.effect,
             loop=session.queue.loop,
             waiting=len(session.queue.waiting),
             text_channel_id=session.text_channel_id,

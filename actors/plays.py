@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .messages import FRAME_MS, SpoolKey
 
-_FIELDS = 5
+_FIELDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Play:
     @property
     def name(self) -> str:
         """As one word, for the clock; `parse_play` is the way back."""
-        return f"{self.key.entry_id}:{self.key.start_ms}:{self.key.volume}:{self.base}:{self.nonce}"
+        key = self.key
+        return f"{key.entry_id}:{key.effect}:{key.start_ms}:{key.volume}:{self.base}:{self.nonce}"
 
     def position_ms(self, frames: int) -> int:
         """Where in the track it stands after `frames` frames of this play."""
@@ -34,7 +35,7 @@ class Play:
 def parse_play(name: str | None) -> Play | None:
     """The play of that name, or None if it is not one of a player."""
     parts = (name or "").rsplit(":", _FIELDS - 1)
-    if len(parts) != _FIELDS or not parts[0] or not all(part.isdigit() for part in parts[1:]):
+    if len(parts) != _FIELDS or not parts[0] or not all(part.isdigit() for part in parts[2:]):
         return None
-    start_ms, volume, base, nonce = map(int, parts[1:])
-    return Play(SpoolKey(parts[0], start_ms, volume), base, nonce)
+    start_ms, volume, base, nonce = map(int, parts[2:])
+    return Play(SpoolKey(parts[0], start_ms, volume, parts[1]), base, nonce)

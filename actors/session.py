@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .media import Track
+from .media import EFFECTS, OFF, Track
 from .queue import Loop, Queue
 
 if TYPE_CHECKING:
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The queue and how it is played. `volume` in percent; `text_channel_id` is where the bot speaks."""
+    """The queue and how it is played: `volume` in percent, `effect` one of `media.EFFECTS`.
+
+    `text_channel_id` is where the bot speaks.
+    """
 
     queue: Queue[Track] = field(default_factory=Queue)
     volume: int = 100
+    effect: str = OFF
     paused: bool = False
     text_channel_id: int | None = None
 
@@ -30,6 +34,7 @@ def to_plain(session: Session) -> dict[str, Any]:
         "waiting": [track.to_dict() for track in queue.waiting],
         "loop": queue.loop.value,
         "volume": session.volume,
+        "effect": session.effect,
         "paused": session.paused,
         "text_channel_id": session.text_channel_id,
     }
@@ -46,4 +51,10 @@ def from_plain(state: Mapping[str, Any]) -> Session:
         waiting=tuple(Track.from_dict(track) for track in state["waiting"]),
         loop=Loop(state["loop"]),
     )
-    return Session(queue, int(state["volume"]), bool(state["paused"]), state["text_channel_id"])
+    return Session(
+        queue=queue,
+        volume=int(state["volume"]),
+        effect=state["effect"] if state.get("effect") in EFFECTS else OFF,  # older states have none
+        paused=bool(state["paused"]),
+        text_channel_id=state["text_channel_id"],
+    )

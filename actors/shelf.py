@@ -1,6 +1,7 @@
 """The shelf: every guild's spools, process-wide, so that they outlive the preloader that ordered them.
 
-Guilds that want the same of the same track share one spool: it is made once and read by each on its own.
+Guilds that want the same of the same track share one spool: it is made once and read by each on its own. So
+does a guild that seeks to where its own spool has come already: nothing need be made for that.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .messages import FRAME_MS
+
 if TYPE_CHECKING:
     from .media import Media, Spool
     from .messages import SpoolKey, Wanted
 
-    #: Address of the track, where its spool begins (ms), how loud (percent).
-    Content = tuple[str, int, int]
+    #: Address of the track, how loud (percent), with which effect.
+    Content = tuple[str, int, str]
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +34,7 @@ class Shelf:
     def __init__(self, media: Media) -> None:
         self._media = media
         self._held: dict[int, dict[SpoolKey, _Shared]] = {}
-        self._shared: dict[Content, _Shared] = {}
+        self._shared: dict[Content, list[_Shared]] = {}
 
     def keys(self, guild_id: int) -> frozenset[SpoolKey]:
         """What this guild has."""
@@ -46,16 +49,22 @@ class Shelf:
         return held[wanted.key].spool
 
     def _find(self, wanted: Wanted) -> _Shared | None:
-        """Another guild's spool of the same content, unless it has failed."""
-        shared = self._shared.get(_content(wanted))
-        return shared if shared is not None and shared.spool.error is None else None
+        """A spool of the same content that begins there, or has come past there; unless it has failed."""
+        frame = round(wanted.key.start_ms / FRAME_MS)
+        for shared in self._shared.get(_content(wanted), ()):
+            spool = shared.spool
+            if spool.error is None and (spool.start_frame == frame or spool.covers(frame)):
+                return shared
+        return None
 
     def _begin(self, wanted: Wanted) -> _Shared:
-        spool = self._media.spool(wanted.track, start_s=wanted.key.start_ms / 1000, volume=wanted.key.volume)
+        key = wanted.key
+        start_s = key.start_ms / 1000
+        spool = self._media.spool(wanted.track, start_s=start_s, volume=key.volume, effect=key.effect)
         if wanted.track.is_live:  # whoever joins later hears it from then on
             return _Shared(spool, None)
-        content = _content(wanted)
-        shared = self._shared[content] = _Shared(spool, content)
+        shared = _Shared(spool, _content(wanted))
+        self._shared.setdefault(_content(wanted), []).append(shared)
         return shared
 
     async def let_go(self, guild_id: int, key: SpoolKey) -> None:
@@ -65,9 +74,16 @@ class Shelf:
             return
         shared.holders.discard((guild_id, key))
         if not shared.holders:
-            if shared.content is not None and self._shared.get(shared.content) is shared:
-                del self._shared[shared.content]
+            self._forget(shared)
             await shared.spool.aclose()
+
+    def _forget(self, shared: _Shared) -> None:
+        if shared.content is None:
+            return
+        alike = self._shared[shared.content]
+        alike.remove(shared)
+        if not alike:
+            del self._shared[shared.content]
 
     async def aclose(self) -> None:
         """End them all."""
@@ -78,4 +94,4 @@ class Shelf:
 
 
 def _content(wanted: Wanted) -> Content:
-    return wanted.track.url, wanted.key.start_ms, wanted.key.volume
+    return wanted.track.url, wanted.key.volume, wanted.key.effect

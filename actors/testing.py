@@ -45,12 +45,14 @@ class FakeSpool:
     track: Track
     start_frame: int
     volume: int
+    effect: str = "off"
     frames: int = 0
     complete: bool = False
     error: MediaError | None = None
     title: str | None = None
     duration_s: float | None = None
     closed: bool = False
+    soft: list[bool] = field(default_factory=list)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
     async def wait_ready(self, frames: int = 50) -> None:
@@ -71,7 +73,15 @@ class FakeSpool:
         self.changed.set()
         self.changed = anyio.Event()
 
-    def cursor(self, at: int = 0) -> tuple[FakeSpool, int]:
+    def covers(self, frame: int) -> bool:
+        at = frame - self.start_frame
+        return at >= 0 and (at + 50 <= self.frames or (self.complete and at < self.frames))
+
+    def place(self, frame: int) -> int:
+        return max(0, frame - self.start_frame)
+
+    def cursor(self, at: int = 0, *, soft: bool = False) -> tuple[FakeSpool, int]:
+        self.soft.append(soft)
         return (self, at)
 
     async def aclose(self) -> None:
@@ -85,8 +95,12 @@ class FakeMedia:
         self.spools: list[FakeSpool] = []
         self.eager: int | None = 500
 
-    def spool(self, track: Track, *, start_s: float = 0.0, volume: int = 100) -> FakeSpool:
-        spool = FakeSpool(track, round(start_s * 50), volume, title=track.title, duration_s=track.duration_s)
+    def spool(
+        self, track: Track, *, start_s: float = 0.0, volume: int = 100, effect: str = "off"
+    ) -> FakeSpool:
+        spool = FakeSpool(
+            track, round(start_s * 50), volume, effect, title=track.title, duration_s=track.duration_s
+        )
         if self.eager is not None:
             spool.make(self.eager)
         self.spools.append(spool)

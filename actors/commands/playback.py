@@ -8,7 +8,7 @@ import structlog
 from discord.ext import commands
 
 from actors import embeds
-from actors.media import MediaError
+from actors.media import OFF, MediaError
 from actors.messages import (
     Enqueue,
     Enqueued,
@@ -21,6 +21,7 @@ from actors.messages import (
     Phase,
     Resume,
     Seek,
+    SetEffect,
     SetLoop,
     SetVolume,
     Shuffle,
@@ -35,6 +36,8 @@ from .parse import parse_position, parse_query
 from .places import bot_channel, check_control, check_may_join, user_channel
 
 log = structlog.get_logger(__name__)
+
+_FILTERED = {OFF: "The music is as it was recorded."}
 
 _LOOPED = {
     Loop.OFF: "Nothing is repeated.",
@@ -126,6 +129,12 @@ class Playback(commands.Cog):
         check_control(ctx)
         result = await self.desk.ask(ctx, "player", SetVolume(level))
         await answer(ctx, done(f"The volume is {level} %.", result))
+
+    @command("filter")
+    async def filter(self, ctx: Context, name: Literal["off", "bass", "treble", "soft", "normalise"]) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", SetEffect(name))
+        await answer(ctx, done(_FILTERED.get(name, f"The filter “{name}” is on."), result))
 
     @command("loop")
     async def loop(self, ctx: Context, mode: Literal["off", "track", "queue"]) -> None:

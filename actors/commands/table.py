@@ -35,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("nowplaying", "", ANYBODY, "Show the current track and its position"),
     Command("seek", "<mm:ss>", LISTENERS, "Go to a position in the current track"),
     Command("volume", "<0-200>", LISTENERS, "Set the volume in percent"),
+    Command("filter", "<off|bass|treble|soft|normalise>", LISTENERS, "Change the sound, from now on"),
     Command("loop", "<off|track|queue>", LISTENERS, "Repeat nothing, the current track, or the whole queue"),
     Command("shuffle", "", LISTENERS, "Put what waits into a random order"),
     Command(

@@ -2,6 +2,7 @@
 
 from .access import Access
 from .cache import Cache
+from .effects import EFFECTS, OFF
 from .errors import ErrorKind, MediaError
 from .limits import Limits
 from .media import Media
@@ -9,8 +10,10 @@ from .spool import FRAME_S, FRAMES_PER_S, Cursor, Spool
 from .track import Track
 
 __all__ = [
+    "EFFECTS",
     "FRAMES_PER_S",
     "FRAME_S",
+    "OFF",
     "Access",
     "Cache",
     "Cursor",

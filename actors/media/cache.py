@@ -58,7 +58,7 @@ class Cache:
 
     def path(self, sound: Sound) -> Path:
         """Where that sound is kept, or would be."""
-        name = hashlib.sha256(f"{sound.volume} {sound.url}".encode()).hexdigest()[:32]
+        name = hashlib.sha256(f"{sound.volume} {sound.effect} {sound.url}".encode()).hexdigest()[:32]
         return self._folder / f"{name}.spool"
 
     def holds(self, sound: Sound) -> bool:

@@ -42,10 +42,11 @@ class BadFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What a spool is the sound of: the track's address, volume in percent, from its beginning on."""
+    """What a spool is the sound of, from the track's beginning on: address, volume in percent, effect."""
 
     url: str
     volume: int
+    effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def about_to_plain(about: About) -> dict[str, Any]:
     """For msgpack."""
     sound, origin = about.sound, about.origin
     return {
-        "sound": [sound.url, sound.volume],
+        "sound": [sound.url, sound.volume, sound.effect],
         "origin": [origin.direct, origin.etag, origin.last_modified, origin.size],
         "title": about.title,
         "duration_s": about.duration_s,

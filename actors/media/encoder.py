@@ -1,4 +1,11 @@
-"""Decoded audio to Opus frames of 20 ms: one filter graph and one encoder, without threads of their own."""
+"""Decoded audio to Opus frames of 20 ms: one filter graph and one encoder, without threads of their own.
+
+A listener's decoder carries on from whatever it decoded last: each frame states loudness as a difference to
+the frame before, and overlaps with it. So an encoder that began with the very frame where its spool takes
+over would be heard as a click: its first frame is half empty, and its loudness is off by up to 20 dB. It
+begins `LEAD_FRAMES` earlier instead, and the frames before the join are not used: by then it is where an
+encoder of the whole track would be.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +18,14 @@ from av.codec import CodecContext
 from av.error import BlockingIOError as AgainError, EOFError as EndError
 from av.filter import Graph
 
+from .effects import EFFECTS, OFF
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RATE = 48000
 BIT_RATE = 128000
+LEAD_FRAMES = 10  # after 200 ms the differences of loudness have long decayed (half is left after each frame)
 _ENCODER_BASE = Fraction(1, RATE)
 _FORMAT = "aformat=sample_fmts=s16:sample_rates=48000:channel_layouts=stereo"
 
@@ -35,13 +45,17 @@ def new_encoder() -> AudioCodecContext:
 class Transcoder:
     """Takes decoded frames of any format; gives Opus frames.
 
-    `volume` in percent; what lies before `from_s` (seconds of the stream's own time) is cut off to the
-    sample.
+    `volume` in percent, `effect` one of EFFECTS; what lies before `from_s` (seconds of the stream's own time)
+    is cut off to the sample; the first `lead` frames are for the encoder only.
     """
 
-    def __init__(self, *, volume: int = 100, from_s: float | None = None) -> None:
+    def __init__(
+        self, *, volume: int = 100, effect: str = OFF, from_s: float | None = None, lead: int = 0
+    ) -> None:
         self._volume = volume
+        self._effect = effect
         self._from_s = from_s
+        self._lead = lead
         self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
         self._encoder = new_encoder()
@@ -60,7 +74,7 @@ class Transcoder:
     def flush(self) -> Iterator[bytes]:
         """The last frames; the rest of a frame is filled with silence by the encoder."""
         yield from self._drain()
-        yield from (bytes(packet) for packet in self._encoder.encode(None))
+        yield from self._encode(None)
 
     def _drain(self) -> Iterator[bytes]:
         if self._graph is not None:
@@ -88,8 +102,10 @@ class Transcoder:
         chain = [("aformat", _FORMAT.partition("=")[2])]
         if self._from_s is not None:
             chain.insert(0, ("atrim", f"start={self._from_s:.6f}"))
+        chain += EFFECTS[self._effect]
         if self._volume != 100:
             chain.append(("volume", f"volume={self._volume / 100:.4f}:precision=float"))
+        if len(chain) > 1:
             chain.append(("aformat", _FORMAT.partition("=")[2]))
         return chain
 
@@ -102,4 +118,11 @@ class Transcoder:
             assert isinstance(frame, AudioFrame)  # noqa: S101 - the sink is one of audio
             frame.pts, frame.time_base = self._samples, _ENCODER_BASE
             self._samples += frame.samples
-            yield from (bytes(packet) for packet in self._encoder.encode(frame))
+            yield from self._encode(frame)
+
+    def _encode(self, frame: AudioFrame | None) -> Iterator[bytes]:
+        for packet in self._encoder.encode(frame):
+            if self._lead:
+                self._lead -= 1
+            else:
+                yield bytes(packet)

@@ -153,6 +153,7 @@ class Escalation:
             "frames": spool.frames,
             "bytes": spool.bytes,
             "volume": spool.volume,
+            "effect": spool.effect,
             "max_frames": int(self._limits.track_s * FRAMES_PER_S),
             "max_bytes": self._limits.spool_bytes,
             "max_s": self._limits.track_s,

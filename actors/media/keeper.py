@@ -117,4 +117,4 @@ class Keeper:
 
 def sound_of(spool: Spool) -> Sound | None:
     """What the spool is the sound of; None for a live stream, of which nothing is kept."""
-    return None if spool.track.is_live else Sound(spool.track.url, spool.volume)
+    return None if spool.track.is_live else Sound(spool.track.url, spool.volume, spool.effect)

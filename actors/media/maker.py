@@ -11,7 +11,8 @@ from av.error import FFmpegError, InvalidDataError
 
 from . import opus
 from .cache_file import Origin
-from .encoder import RATE, Transcoder
+from .effects import OFF
+from .encoder import LEAD_FRAMES, RATE, Transcoder
 from .errors import ErrorKind, MediaError
 from .passing import Passing
 from .source import HttpSource
@@ -48,7 +49,7 @@ _NOT_AUDIO = "There is no audio in this file that can be played."
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """What to make: from frame `start_frame` (20 ms each) of the medium on, at `volume` percent.
+    """What to make: from frame `start_frame` of the medium on, at `volume` percent, with one of EFFECTS.
 
     `manifest`: the address is a playlist of segments (HLS). `use_title`: it is a direct link, whose
     file's own title counts.
@@ -57,10 +58,16 @@ class Medium:
     address: Address
     start_frame: int = 0
     volume: int = 100
+    effect: str = OFF
     manifest: bool = False
     is_live: bool = False
     use_title: bool = False
     max_s: float = 6 * 3600.0
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether nothing is to be done to the sound."""
+        return self.volume == 100 and self.effect == OFF
 
 
 @dataclass(slots=True)
@@ -103,7 +110,7 @@ class Maker:
             with self._open() as container:
                 stream = _audio_of(container)
                 self._announce(container, stream)
-                passing = not transcode and self.medium.volume == 100 and _can_pass(stream)
+                passing = not transcode and self.medium.as_it_is and _can_pass(stream)
                 way = _pass_through if passing else _transcode
                 due = self.medium.start_frame + self.sink.frames - first
                 return way(self, container, stream, 0 if self.medium.is_live else due)  # live: at its edge
@@ -234,10 +241,14 @@ def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, 
 
 
 def _transcode(maker: Maker, container: InputContainer, stream: AudioStream, position: int) -> bool:
-    from_s = position * FRAME_S
+    lead = min(LEAD_FRAMES, position)
+    from_s = (position - lead) * FRAME_S
     _seek(maker, container, stream, from_s - _PREROLL_S)
     transcoder = Transcoder(
-        volume=maker.medium.volume, from_s=_start_s(stream) + from_s if position else None
+        volume=maker.medium.volume,
+        effect=maker.medium.effect,
+        from_s=_start_s(stream) + from_s if position else None,
+        lead=lead,
     )
     before = maker.sink.frames
     stream.codec_context.thread_count = 1

@@ -11,6 +11,7 @@ import anyio
 
 from . import resolver
 from .access import Access
+from .effects import OFF
 from .errors import MediaError
 from .escalation import Escalation, too_long
 from .keeper import Keeper
@@ -109,10 +110,14 @@ class Media:
 
     # -- making
 
-    def spool(self, track: Track, *, start_s: float = 0.0, volume: int = 100) -> Spool:
-        """The frames of a track from `start_s` on, at `volume` percent; made in the background."""
+    def spool(self, track: Track, *, start_s: float = 0.0, volume: int = 100, effect: str = OFF) -> Spool:
+        """The frames of a track from `start_s` on, at `volume` percent, with one of EFFECTS.
+
+        Made in the background.
+        """
         start_frame = max(0, round(start_s * FRAMES_PER_S))
-        spool = Spool(track, self._work_dir, start_frame=start_frame, volume=min(200, max(0, volume)))
+        volume = min(200, max(0, volume))
+        spool = Spool(track, self._work_dir, start_frame=start_frame, volume=volume, effect=effect)
         self._spools.add(spool)
         self._begin(spool)
         return spool

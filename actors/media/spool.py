@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from .effects import OFF
 from .errors import ErrorKind, MediaError
+from .opus import SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,17 +33,20 @@ _BLOCK = 8 * 1024  # bytes per read: half a second of music; a record has at mos
 
 
 class Spool:
-    """The frames of `track` from frame `start_frame` of the medium on, at `volume` percent.
+    """The frames of `track` from frame `start_frame` of the medium on, at `volume` percent, with `effect`.
 
     `frames` are made so far and can be read; `complete` says that no more will come and all went well;
     `error` is set when the making has ended before the end of the track. `duration_s` is that of the whole
     medium.
     """
 
-    def __init__(self, track: Track, work_dir: Path, *, start_frame: int = 0, volume: int = 100) -> None:
+    def __init__(
+        self, track: Track, work_dir: Path, *, start_frame: int = 0, volume: int = 100, effect: str = OFF
+    ) -> None:
         self.track = track
         self.start_frame = start_frame
         self.volume = volume
+        self.effect = effect
         self.title = track.title
         self.duration_s = track.duration_s
         self.frames = 0
@@ -81,9 +86,21 @@ class Spool:
                 raise self.error
             await self._changed.wait()
 
-    def cursor(self, at: int = 0) -> Cursor:
-        """A reader from frame `at` of this spool on; any number of them, each on its own."""
-        return Cursor(self, at)
+    def covers(self, frame: int) -> bool:
+        """Whether that frame of the track can be read from here now, and the second that follows it."""
+        at = frame - self.start_frame
+        return at >= 0 and (at + FRAMES_PER_S <= self.frames or (self.complete and at < self.frames))
+
+    def place(self, frame: int) -> int:
+        """Which frame of this spool is that frame of the track; it may begin before what was asked for."""
+        return max(0, frame - self.start_frame)
+
+    def cursor(self, at: int = 0, *, soft: bool = False) -> Cursor:
+        """A reader from frame `at` of this spool on; any number of them, each on its own.
+
+        `soft`: what was heard before is other music, see `Cursor`.
+        """
+        return Cursor(self, at, soft=soft)
 
     async def aclose(self) -> None:
         """End the making and free the file. Cursors end at once."""
@@ -163,11 +180,16 @@ class Cursor:
 
     Half a second of frames is read at once and cut up, so that a frame that is due costs no more than taking
     it; 1,000 streams do so 50,000 times a second.
+
+    A `soft` one gives silence for its first frame. A frame of Opus states the loudness of each band as a
+    difference to the frame before; after other music than its own the sum may be much too loud. Silence is
+    the least loudness that there is, from where the music comes up within 100 ms.
     """
 
-    def __init__(self, spool: Spool, at: int = 0) -> None:
+    def __init__(self, spool: Spool, at: int = 0, *, soft: bool = False) -> None:
         self.spool = spool
         self.at = max(0, at)
+        self._soft = soft
         self._ready: deque[bytes] = deque()  # the frames from `at` on
         self._offset = -1  # in the file, of the first frame behind those; -1: to be looked up
 
@@ -200,6 +222,9 @@ class Cursor:
             self._look_up()
         while not self._ready:
             self._read()
+        if self._soft:
+            self._soft = False
+            self._ready[0] = SILENCE
 
     def _look_up(self) -> None:
         """Read from the last mark on, and drop what comes before `at`."""

@@ -44,6 +44,7 @@ def make(job: Job) -> dict[str, Any]:
         address=_address(request["stream"]),
         start_frame=request["start_frame"],
         volume=request["volume"],
+        effect=request["effect"],
         manifest=request["stream"]["manifest"],
         is_live=request["stream"]["is_live"],
         use_title=request["stream"]["direct"],

@@ -182,6 +182,7 @@ async def test_the_queue_is_there_in_the_next_life_even_after_a_sigkill(tmp_path
             await ask("play", query=media.url("song.webm") + "?second")
             await ask("loop", mode="queue")
             await ask("volume", level=70)
+            await ask("filter", name="bass")
             bot.kill()
             await output_of(bot)
         async with process(discord, tmp_path / "data") as bot:
@@ -192,7 +193,7 @@ async def test_the_queue_is_there_in_the_next_life_even_after_a_sigkill(tmp_path
             guild.listener.clear()
             await ask("join")
             await guild.listener.wait_frames(25, 20.0)
-            assert "volume 70 %" in str((await ask("nowplaying")).embeds)
+            assert "volume 70 % · filter bass" in str((await ask("nowplaying")).embeds)
             bot.terminate()
             with anyio.fail_after(5):
                 await output_of(bot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from types import SimpleNamespace
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import discord
 import pytest
@@ -17,9 +17,13 @@ from actors.commands.connection import VoiceConnection
 from actors.commands.inspection import Inspection
 from actors.commands.parse import parse_position, parse_query
 from actors.commands.playback import Playback
-from actors.media import ErrorKind, MediaError
+from actors.media import EFFECTS, ErrorKind, MediaError
 from actors.messages import No
+from actors.queue import Loop
 from supervision import ActorCrashed, AskTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REFUSED: Any = SimpleNamespace(status=400, reason="")
 
@@ -47,6 +51,7 @@ def test_slash_commands_have_the_contracted_options() -> None:
         "queue": ["page"],
         "seek": ["position"],
         "volume": ["level"],
+        "filter": ["name"],
         "loop": ["mode"],
     }
 
@@ -56,11 +61,13 @@ def test_every_command_exists_as_slash_command_too() -> None:
     assert all(len(row.what) <= 100 for row in COMMANDS), "Discord's limit of a description"
 
 
-def test_the_loop_modes_are_those_of_the_table() -> None:
-    annotation = registered()["loop"].clean_params["mode"].annotation
+@pytest.mark.parametrize(("name", "option", "words"), [("loop", "mode", Loop), ("filter", "name", EFFECTS)])
+def test_the_choices_are_those_of_the_table(name: str, option: str, words: Iterable[Any]) -> None:
+    annotation = registered()[name].clean_params[option].annotation
     assert get_origin(annotation) is Literal
-    row = next(row for row in COMMANDS if row.name == "loop")
+    row = next(row for row in COMMANDS if row.name == name)
     assert row.arguments == f"<{'|'.join(get_args(annotation))}>"
+    assert list(get_args(annotation)) == [getattr(word, "value", word) for word in words]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from actors.messages import (
     Phase,
     Resume,
     Seek,
+    SetEffect,
     SetLoop,
     SetVolume,
     Shuffle,
@@ -143,8 +144,38 @@ async def test_skip_is_silent_until_the_next_track_is_ready(guild: Guild) -> Non
     await guild.until(lambda: guild.stream.titles == ["a", "b"])
 
 
+async def test_a_seek_within_what_is_made_needs_no_other_spool(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    await guild.ask(Seek(4.0))
+    await guild.until(lambda: guild.stream.plays == 2)
+    (spool,) = guild.media.spools
+    assert guild.stream.heard == [(spool, 0), (spool, 200)]
+    assert spool.soft == [False, True], "other music than before: it comes up softly"
+    assert (await guild.ask(GetNowPlaying())).position_s == pytest.approx(4.0)
+    guild.stream.position = 25
+    await guild.ask(SetVolume(50))
+    await guild.until(lambda: guild.stream.plays == 3)
+    assert (guild.media.spools[1].start_frame, guild.media.spools[1].soft) == (225, [False])
+
+
+async def test_a_filter_joins_at_the_very_frame_and_is_kept(guild: Guild) -> None:
+    await playing(guild, tracks("a", "b"))
+    guild.stream.position = 100
+    await guild.ask(SetEffect("bass"))
+    await guild.until(lambda: guild.stream.plays == 2)
+    spool = guild.stream.heard[-1][0]
+    assert (spool.effect, spool.start_frame, spool.soft) == ("bass", 100, [False])
+    await guild.until(lambda: guild.stream.next is not None and guild.stream.next[0][0].effect == "bass")
+    await guild.system.kill("guilds/42/player")
+    assert (await guild.ask(GetNowPlaying())).effect == "bass"
+    assert guild.stream.plays == 2
+    with pytest.raises(No, match="off, bass, treble"):
+        await guild.ask(SetEffect("loud"))
+
+
 async def test_seek_swaps_when_the_new_spool_is_ready(guild: Guild) -> None:
     await playing(guild, tracks("a"))
+    guild.media.spools[0].make(100, complete=False)
     guild.media.eager = None
     await guild.ask(Seek(4.0))
     await guild.until(lambda: len(guild.media.spools) == 2)
@@ -157,6 +188,7 @@ async def test_seek_swaps_when_the_new_spool_is_ready(guild: Guild) -> None:
 
 async def test_an_acknowledged_seek_survives_a_kill(guild: Guild) -> None:
     await playing(guild, tracks("a"))
+    guild.media.spools[0].make(100, complete=False)
     guild.media.eager = None
     await guild.ask(Seek(4.0))
     await guild.system.kill("guilds/42/player")
@@ -220,6 +252,7 @@ async def test_a_looping_track_repeats_without_a_gap(guild: Guild) -> None:
     guild.stream.finish()
     assert guild.stream.titles == ["a", "a", "a"]
     assert guild.stream.plays == 1
+    assert [spool.track.title for spool in guild.media.spools] == ["a", "b"], "one spool for every round"
 
 
 async def test_a_changed_order_changes_what_is_queued(guild: Guild) -> None:
@@ -287,6 +320,7 @@ async def test_a_failed_preload_is_told_when_its_turn_comes(guild: Guild) -> Non
 
 async def test_a_failed_seek_leaves_the_music_alone(guild: Guild) -> None:
     await playing(guild, tracks("a"))
+    guild.media.spools[0].make(100, complete=False)
     guild.media.eager = None
     await guild.ask(Seek(5.0))
     await guild.until(lambda: len(guild.media.spools) == 2)

@@ -23,8 +23,9 @@ class Maker:
         self._folder = folder
         self.made: list[Spool] = []
 
-    def spool(self, track: Track, *, start_s: float, volume: int) -> Spool:
-        self.made.append(Spool(track, self._folder, start_frame=round(start_s * 50), volume=volume))
+    def spool(self, track: Track, *, start_s: float, volume: int, effect: str) -> Spool:
+        start_frame = round(start_s * 50)
+        self.made.append(Spool(track, self._folder, start_frame=start_frame, volume=volume, effect=effect))
         return self.made[-1]
 
 

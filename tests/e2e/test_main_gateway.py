@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, dict[str, object]]] = {
     "volume": {"level": 80},
     "seek": {"position": "0:40"},
     "loop": {"mode": "queue"},
+    "filter": {"name": "bass"},
     "shuffle": {},
     "skip": {},
     "reconnect": {},

@@ -24,7 +24,7 @@ KEPT_BYTES = 1 << 20
 
 
 def sound(name: str) -> Sound:
-    return Sound(f"https://x/{name}", 100)
+    return Sound(f"https://x/{name}", 100, "off")
 
 
 def put(store: Cache, name: str) -> int:
@@ -136,7 +136,7 @@ class Bot:
 
     async def until_kept(self, url: str) -> None:
         with anyio.fail_after(10):
-            while not self.cache.holds(Sound(url, 100)):  # noqa: ASYNC110
+            while not self.cache.holds(Sound(url, 100, "off")):  # noqa: ASYNC110
                 await anyio.sleep(0.01)
 
 
@@ -172,7 +172,7 @@ async def test_a_kept_track_is_played_without_its_server_but_never_a_stale_one(
     assert await bot.play(url) == opus, "another file by now"
     await bot.until_kept(url)
 
-    path = bot.cache.path(Sound(url, 100))
+    path = bot.cache.path(Sound(url, 100, "off"))
     path.write_bytes(path.read_bytes()[:-100])
     assert await bot.play(url) == opus, "made anew"
     assert bot.cache.damaged == 1
