@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter, validators
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.settings import Settings
 
@@ -86,23 +86,100 @@ def demo(
 
 
 @app.command
-def tree(*, json: Annotated[bool, Parameter(negative="")] = False, config: Config = None) -> int:
+def tree(
+    path: str | None = None,
+    /,
+    *,
+    watch: Annotated[bool, Parameter(negative="")] = False,
+    trouble: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    config: Config = None,
+) -> int:
     """Show the supervision tree of the running bot.
 
     Parameters
     ----------
+    path
+        Only what lives at this path, or fits this pattern: guilds/42, or guilds/*/player
+    watch
+        A live view, in the manner of top.
+    trouble
+        Only those who wait for a restart, hold still, are busy for long, or have just failed.
     json
         Print it as JSON; the schema stands in supervision/README.md.
     """
-    from actors.admin_client import AdminError, NotRunningError, ask
-    from actors.admin_view import print_tree
+    from actors.admin_console import show_tree, watch_tree
 
-    try:
-        answer = ask(_settings(config).admin_socket, {"op": "tree"})
-    except (AdminError, NotRunningError) as error:
-        return _tell(FAILED, str(error))
-    print_tree(answer["tree"], as_json=json)
-    return OK
+    if watch and json:
+        return _tell(BAD_USAGE, "--watch and --json exclude each other")
+    socket = _settings(config).admin_socket
+    if watch and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _tell(BAD_USAGE, "--watch needs a terminal; without one use --json")
+    return _ask_bot(
+        lambda: watch_tree(socket, path, trouble) if watch else show_tree(socket, path, trouble, json)
+    )
+
+
+@app.command
+def kill(path: str, /, *, config: Config = None) -> int:
+    """Kill an actor or supervisor of the running bot; its supervisor decides what follows.
+
+    Parameters
+    ----------
+    path
+        As `ostinato tree` shows it, for example guilds/42/player
+    """
+    return _operate("kill", path, config)
+
+
+@app.command
+def suspend(path: str, /, *, config: Config = None) -> int:
+    """Hold an actor of the running bot still: it takes no message in hand until it is resumed or restarted.
+
+    Parameters
+    ----------
+    path
+        As `ostinato tree` shows it, for example guilds/42/display
+    """
+    return _operate("suspend", path, config)
+
+
+@app.command
+def resume(path: str, /, *, config: Config = None) -> int:
+    """Let an actor go on that was suspended.
+
+    Parameters
+    ----------
+    path
+        As `ostinato tree` shows it, for example guilds/42/display
+    """
+    return _operate("resume", path, config)
+
+
+@app.command
+def trace(
+    path: str,
+    /,
+    *,
+    seconds: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=600))] = 10.0,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    config: Config = None,
+) -> int:
+    """Show what becomes of each message of an actor, as it happens, over its restarts.
+
+    Parameters
+    ----------
+    path
+        As `ostinato tree` shows it, for example guilds/42/player
+    seconds
+        For how long.
+    json
+        One line of JSON for each step.
+    """
+    from actors.admin_console import show_trace
+
+    socket = _settings(config).admin_socket
+    return _ask_bot(lambda: show_trace(socket, path, seconds, json))
 
 
 @app.command
@@ -140,6 +217,25 @@ def _settings(config: Path | None) -> Settings:
     from actors.settings import load_settings
 
     return load_settings(config_path=config)
+
+
+def _operate(operation: str, path: str, config: Path | None) -> int:
+    """An operation on the running bot that answers with what came of it."""
+    from actors.admin_console import operate
+
+    socket = _settings(config).admin_socket
+    return _ask_bot(lambda: operate(socket, operation, path))
+
+
+def _ask_bot(work: Callable[[], object]) -> int:
+    """Do what needs a running bot; one line says why it cannot be done."""
+    from actors.admin_client import AdminError, NotRunningError
+
+    try:
+        work()
+    except (AdminError, NotRunningError) as error:
+        return _tell(FAILED, str(error))
+    return OK
 
 
 def _tell(code: int, words: str) -> int:

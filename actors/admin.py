@@ -1,7 +1,8 @@
-"""The admin socket: how ``ostinato tree`` asks the running bot.
+"""The admin socket: how ``ostinato tree``, ``kill`` and their kin reach the running bot.
 
-A Unix socket that only its owner may use. One request is one line of JSON with an ``op``; the answer is one
-line of JSON with ``ok``. A connection may ask several times. Read-only for now.
+A Unix socket that only its owner may use. One request is one line of JSON with an ``op`` (see
+`admin_operations`); the answer is one line of JSON with ``ok``, after others with ``more`` where an operation
+tells as it goes. A connection may ask several times.
 """
 
 from __future__ import annotations
@@ -9,28 +10,40 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+import struct
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
-from anyio import BrokenResourceError, ClosedResourceError, DelimiterNotFound, EndOfStream, IncompleteRead
-from anyio.abc import SocketListener
+from anyio import (
+    BrokenResourceError,
+    ClosedResourceError,
+    DelimiterNotFound,
+    EndOfStream,
+    IncompleteRead,
+    to_thread,
+)
+from anyio.abc import SocketAttribute, SocketListener
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from actors.admin_client import is_served
+from actors.admin_operations import Caller, Operations, refusal
 from supervision import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from anyio.abc import SocketStream
 
-    from supervision import ExitReason, TreeNode
+    from supervision import ExitReason
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CONNECTIONS = 8
 IDLE_TIMEOUT_S = 60.0
 BACKLOG = 16
+_CREDENTIALS = struct.Struct("3i")
+"""pid, uid and gid, as in `man 7 unix`."""
 
 
 class AdminSocketBusyError(Exception):
@@ -40,18 +53,14 @@ class AdminSocketBusyError(Exception):
 class Admin(Actor):
     """Serves the admin socket for as long as it lives, and removes its file at the end."""
 
-    def __init__(self, path: Path, survey: Callable[[], Awaitable[TreeNode]]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._survey = survey
-        self._operations: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, object]]]] = {
-            "tree": self._tree,
-        }
         self._connections = 0
         self._inode = 0
 
     async def on_start(self) -> None:
         """Listen; ``AdminSocketBusyError`` if another process does, ``OSError`` if the place is no good."""
-        if await anyio.to_thread.run_sync(is_served, self._path):
+        if await to_thread.run_sync(is_served, self._path):
             raise AdminSocketBusyError(f"another bot serves the admin socket {self._path}")
         self._listener = await SocketListener.from_socket(self._bind())
         self._inode = self._path.stat().st_ino
@@ -92,7 +101,7 @@ class Admin(Actor):
         try:
             async with stream:
                 if self._connections > MAX_CONNECTIONS:
-                    await _send(stream, _refusal("too many connections"))
+                    await _send(stream, refusal("too many connections"))
                 else:
                     await self._converse(stream)
         except (BrokenResourceError, ClosedResourceError, EndOfStream, IncompleteRead, TimeoutError):
@@ -103,31 +112,36 @@ class Admin(Actor):
     async def _converse(self, stream: SocketStream) -> None:
         lines = BufferedByteReceiveStream(stream)
         while True:
-            with anyio.fail_after(IDLE_TIMEOUT_S):
-                try:
+            try:
+                with anyio.fail_after(IDLE_TIMEOUT_S):
                     line = await lines.receive_until(b"\n", MAX_REQUEST_BYTES)
-                except DelimiterNotFound:
-                    await _send(stream, _refusal(f"a request may have {MAX_REQUEST_BYTES} bytes"))
-                    return
-                await _send(stream, await self._answer(line))
+            except DelimiterNotFound:
+                await _send(stream, refusal(f"a request may have {MAX_REQUEST_BYTES} bytes"))
+                return
+            await _send(stream, await self._answer(line, stream))
 
-    async def _tree(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
-        return {"tree": (await self._survey()).to_dict()}
-
-    async def _answer(self, line: bytes) -> Mapping[str, object]:
+    async def _answer(self, line: bytes, stream: SocketStream) -> Mapping[str, object]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested as deep as the line is long
-            return _refusal("a request is one line of JSON")
-        operation = request.get("op") if isinstance(request, dict) else None
-        if not isinstance(operation, str) or operation not in self._operations:
-            return _refusal(f"unknown op; known are {', '.join(self._operations)}")
-        return {"ok": True, **await self._operations[operation](request)}
+            request = None
+        if not isinstance(request, dict):
+            return refusal("a request is one line of JSON, an object")
+        operations = Operations(self.ctx.system, self.ctx.path)
+        return await operations.do(request, caller_of(stream), partial(_send, stream))
 
 
-def _refusal(words: str) -> Mapping[str, object]:
-    return {"ok": False, "error": words}
+def caller_of(stream: SocketStream) -> Caller:
+    """Whose process holds the other end."""
+    if not hasattr(socket, "SO_PEERCRED"):  # pragma: no cover - not on Linux
+        return Caller(None, None)
+    raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not a query of a database
+    packed = raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(packed)
+    return Caller(uid, pid)
 
 
 async def _send(stream: SocketStream, answer: Mapping[str, object]) -> None:
-    await stream.send(json.dumps(answer).encode() + b"\n")
+    line = await to_thread.run_sync(json.dumps, answer)  # a tree of thousands would hold up the loop
+    with anyio.fail_after(IDLE_TIMEOUT_S):
+        await stream.send(line.encode() + b"\n")

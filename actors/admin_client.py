@@ -1,20 +1,21 @@
 """Asks the running bot over its admin socket.
 
 One request is one line of JSON, ``{"op": "tree"}``; its answer is one line too: ``{"ok": true, ...}`` or
-``{"ok": false, "error": "..."}``.
+``{"ok": false, "error": "..."}``. A ``trace`` has many, all but the last with ``"more": true``.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+BROKE_OFF = "the bot's answer broke off"
 
 
 class NotRunningError(Exception):
@@ -25,17 +26,29 @@ class AdminError(Exception):
     """The bot refused the request, or its answer makes no sense."""
 
 
-def ask(path: Path, request: Mapping[str, object], timeout_s: float = 5.0) -> dict[str, Any]:
+def ask(path: Path, request: Mapping[str, object], timeout_s: float = 10.0) -> dict[str, Any]:
     """The answer to one request; raises ``NotRunningError`` or ``AdminError`` with a line for a person."""
+    *_, last = converse(path, request, timeout_s)
+    return last
+
+
+def converse(path: Path, request: Mapping[str, object], timeout_s: float = 10.0) -> Iterator[dict[str, Any]]:
+    """All answers to one request as they come, the last one without ``more``; raises as `ask`.
+
+    :param timeout_s: seconds to wait for each of them
+    """
     try:
-        with _connect(path, timeout_s) as connection:
+        with _connect(path, timeout_s) as connection, connection.makefile("rb") as lines:
             _send(connection, json.dumps(request).encode() + b"\n")
-            line = _read_line(connection)
+            more = True
+            while more:
+                answer = _answer(_read_line(lines))
+                more = answer.get("more") is True
+                yield answer
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NotRunningError(f"no bot is running: nobody serves {path}") from error
     except OSError as error:
         raise AdminError(f"{path}: {error.strerror or 'no answer in time'}") from error
-    return _answer(line)
 
 
 def is_served(path: Path) -> bool:
@@ -67,13 +80,11 @@ def _send(connection: socket.socket, line: bytes) -> None:
         pass  # turned away before it was asked: the reason is there to be read
 
 
-def _read_line(connection: socket.socket) -> bytes:
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        if not (chunk := connection.recv(65536)) or len(line) > MAX_ANSWER_BYTES:
-            raise AdminError("the bot's answer broke off" if not chunk else "the bot's answer is too long")
-        line += chunk
-    return bytes(line)
+def _read_line(lines: BinaryIO) -> bytes:
+    line = lines.readline(MAX_ANSWER_BYTES)
+    if not line.endswith(b"\n"):
+        raise AdminError("the bot's answer is too long" if len(line) == MAX_ANSWER_BYTES else BROKE_OFF)
+    return line
 
 
 def _answer(line: bytes) -> dict[str, Any]:

@@ -155,11 +155,9 @@ async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncI
     :raises EscalationError: at the end, if the root supervisor had given up
     """
     house = build(settings, verdict)
-    opened: list[System] = []
-    admin = ChildSpec("admin", lambda: Admin(settings.admin_socket, lambda: opened[0].survey()))  # noqa: PLW0108 - not open yet
+    admin = ChildSpec("admin", lambda: Admin(settings.admin_socket))
     try:
         async with open_system(root_spec(house, admin), name=NAME) as system:
-            opened.append(system)
             yield OpenBot(system, house)
     finally:
         await house.rooms.links.aclose()

@@ -144,15 +144,3 @@ def _current_line(now: NowPlaying) -> str:
     if now.track is None:
         return "Nothing is playing."
     return f"**{PHASES[now.phase]}:** {linked(now.track)} · {clock(now.position_s)} / {length_of(now.track)}"
-
-
-def code_block(text: str, limit: int = 1990) -> str:
-    """Text in a code block that it cannot leave, cut at a line's end to fit one message."""
-    lines, size = [], 10
-    for line in text.replace("```", "'''").splitlines():
-        if size + len(line) + 1 > limit:
-            lines.append("…")
-            break
-        lines.append(line)
-        size += len(line) + 1
-    return "```\n" + "\n".join(lines) + "\n```"

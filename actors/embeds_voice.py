@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import discord
 
 from .embeds import COLOUR, COLOUR_ENDED, PHASES, plain
+from .embeds_day import last_day
 from .messages import LinkPhase
 from .recovery import Incident, Outcome
 
@@ -86,9 +88,15 @@ def status(report: VoiceReport, now: NowPlaying | None) -> discord.Embed:
     for name, value in rows.items():
         if value:
             embed.add_field(name=name, value=value)
+    embed.add_field(name="Last 24 hours", value=last_day(_incidents(report), time.time()), inline=False)
     if incidents := _timeline(report):
         embed.add_field(name="Incidents", value=incidents, inline=False)
     return embed
+
+
+def _incidents(report: VoiceReport) -> list[Incident]:
+    """All that are known, oldest first."""
+    return [*report.past, *([report.incident] if report.incident else [])]
 
 
 def _link_rows(link: LinkStatus) -> dict[str, str | None]:
@@ -113,9 +121,8 @@ def _dave(link: LinkStatus) -> str | None:
 
 def _timeline(report: VoiceReport) -> str:
     """The open incident and the latest ones, newest first, as far as they fit."""
-    incidents = [*report.past, *([report.incident] if report.incident else [])]
     lines: list[str] = []
-    for incident in incidents[: -SHOWN - 1 : -1]:
+    for incident in _incidents(report)[: -SHOWN - 1 : -1]:
         line = _line(incident)
         if sum(map(len, lines)) + len(lines) + len(line) > FIELD_TEXT:
             break

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .store import Store
     from .voice import Clock, Links
 
+ACTORS = ("persistence", "connection", "preloader", "player", "display")
+"""The five, in start order."""
+
 GUILDS = "guilds"
 """The dynamic supervisor of all guild trees."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,9 @@ class Loopback:
         self.settings = settings or LoopbackSettings()
         self.voice = voice or VoiceServer(self.settings.host, settings=self.settings.voice)
         self.world: World = new_world(self.settings, self.voice)
+        self.owner = ScriptedUser(self.application.owner.id, "owner", world=self.world)
+        """The bot's owner, who also owns every guild that is given no other owner."""
+        self.world.application = replace(self.application, owner=self.owner)
         self.rest = Rest(self.world)
         self.gateway = Gateway(self.world)
         self.faults = Faults(self.world, self.gateway, self.rest)

@@ -73,6 +73,11 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["demo", "--seconds", "-1"], "--seconds"),
         (["demo", "--seconds", "soon"], "soon"),
         (["tree", "--config"], "--config"),
+        (["tree", "--watch"], "--watch needs a terminal"),
+        (["tree", "--watch", "--json"], "exclude each other"),
+        (["kill"], "PATH"),
+        (["trace", "x", "--seconds", "0"], "--seconds"),
+        (["trace", "x", "--seconds", "601"], "--seconds"),
         (["tree", "--config", "missing.toml"], "there is no file 'missing.toml'"),
         (["run"], "DISCORD_TOKEN"),
     ],
@@ -117,7 +122,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("run", ["--config"]),
         ("demo", ["--seconds", "--play"]),
-        ("tree", ["--json", "--config"]),
+        ("tree", ["--json", "--watch", "--trouble", "--config"]),
+        ("kill", ["--config", "PATH"]),
+        ("suspend", ["--config", "PATH"]),
+        ("resume", ["--config", "PATH"]),
+        ("trace", ["--seconds", "--json", "PATH"]),
         ("doctor", ["--config"]),
     ],
 )
@@ -263,20 +272,72 @@ def test_demo_says_which_packages_it_lacks(
     assert one_line(capsys) == "ostinato: the demo needs numpy; install with: pip install 'ostinato[demo]'"
 
 
-def test_tree_without_a_bot_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["tree"]) == FAILED
+@pytest.mark.parametrize("argv", [["tree"], ["kill", "x"], ["suspend", "x"], ["resume", "x"], ["trace", "x"]])
+def test_without_a_bot_it_is_said(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == FAILED
     assert one_line(capsys).startswith("ostinato: no bot is running: nobody serves ")
+
+
+def with_answers(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) -> list[dict[str, Any]]:
+    """A bot that gives these answers to each request; returns the requests."""
+    asked: list[dict[str, Any]] = []
+
+    def converse(_path: Path, request: dict[str, Any], _timeout_s: float = 0.0) -> Iterator[dict[str, Any]]:
+        asked.append(request)
+        yield from answers
+
+    monkeypatch.setattr("actors.admin_console.converse", converse)
+    monkeypatch.setattr("actors.admin_console.ask", lambda *request: list(converse(*request))[-1])
+    return asked
 
 
 def test_tree_shows_what_the_bot_answers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = {"id": "ostinato", "kind": "supervisor", "state": "running", "uptime_s": 61.0, "children": []}
-    monkeypatch.setattr("actors.admin_client.ask", lambda _path, _request: {"ok": True, "tree": node})
+    child = {"id": "store", "path": "store", "kind": "actor", "state": "running", "uptime_s": 3.0}
+    node = {"id": "ostinato", "path": "", "kind": "supervisor", "state": "running", "uptime_s": 61.0}
+    with_answers(monkeypatch, {"ok": True, "tree": node | {"children": [child]}})
     assert main(["tree"]) == OK
+    assert capsys.readouterr().out == "ostinato  running  1 min\n└── store  running  3 s\n"
+    assert main(["tree", "--json", "store"]) == OK
+    assert json.loads(capsys.readouterr().out) == node | {"children": [child]}
+    assert main(["tree", "--trouble"]) == OK
     assert capsys.readouterr().out == "ostinato  running  1 min\n"
-    assert main(["tree", "--json"]) == OK
-    assert json.loads(capsys.readouterr().out) == node
+    assert main(["tree", "shop"]) == FAILED
+    assert one_line(capsys) == "ostinato: nobody lives at shop"
+
+
+@pytest.mark.parametrize("operation", ["kill", "suspend", "resume"])
+def test_an_operation_says_what_came_of_it(
+    operation: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = with_answers(monkeypatch, {"ok": True, "outcome": "it is [done]"})
+    assert main([operation, "guilds/42/player"]) == OK
+    assert asked == [{"op": operation, "path": "guilds/42/player"}]
+    assert capsys.readouterr().out == "guilds/42/player: it is [done]\n"
+
+
+def test_a_trace_is_printed_step_by_step(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = {"at": 100.0, "step": "received", "message": "Play", "text": "Play(track='[x]')", "ms": 0.0}
+    gave = took | {"at": 100.25, "step": "answered", "ms": 250.0}
+    asked = with_answers(
+        monkeypatch,
+        {"ok": True, "more": True},
+        {"ok": True, "more": True, "step": took},
+        {"ok": True, "more": True, "step": gave},
+        {"ok": True, "steps": 2, "lost": 7},
+    )
+    assert main(["trace", "player", "--seconds", "3"]) == OK
+    assert asked == [{"op": "trace", "path": "player", "seconds": 3.0}]
+    assert capsys.readouterr().out.splitlines() == [
+        "   0.000 s  received               Play(track='[x]')",
+        "   0.250 s  answered    250.00 ms  Play(track='[x]')",
+        "2 steps of player, 7 more were lost: they came too fast",
+    ]
+    assert main(["trace", "player", "--json"]) == OK
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [took, gave]
 
 
 def test_doctor_without_a_token_is_1(capsys: pytest.CaptureFixture[str]) -> None:

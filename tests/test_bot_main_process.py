@@ -91,6 +91,7 @@ async def test_run_shows_its_tree_refuses_a_second_one_and_stops_on_purpose(shel
         code, out, _ = await shell.run("tree", "--json")
         assert code == 0
         assert {"discord", "guilds", "admin"} <= {child["id"] for child in json.loads(out)["children"]}
+        assert await shell.run("kill", "steward") == (0, "steward: it is up again, incarnation 2\n", "")
         code, _, err = await shell.run("run")
         assert code == 1
         assert "another bot already runs" in err

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
+import structlog
 from discord.ext import commands
 
 from actors.embeds_voice import when
-from actors.guild import ensure_guild, path_of
+from actors.guild import GUILDS, ensure_guild, path_of
 from actors.messages import Done, Fate, GetFate, GetVoice, Join, LinkPhase, No, VoiceReport
-from supervision import ActorStopped, ChildNotFound
+from supervision import ActorStopped, ChildNotFound, ChildRunning
 
 from .table import described
 
@@ -27,6 +29,7 @@ Context: TypeAlias = commands.Context[commands.AutoShardedBot]
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 R = TypeVar("R")
+log = structlog.get_logger(__name__)
 
 ASK_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 5.0
@@ -111,6 +114,29 @@ class Desk:
     async def tree(self) -> TreeNode:
         """The whole supervision tree, made bit by bit."""
         return await self.system.survey()
+
+    async def guild_tree(self, guild_id: int) -> TreeNode | None:
+        """The part of it that is the guild's own; None while there is none."""
+        return (await self.tree()).find(f"{GUILDS}/{guild_id}")
+
+    async def restart(self, guild_id: int, actor: str) -> str:
+        """Stop one of the guild's actors and start it again, by hand; what came of it, in words.
+
+        If it does not come up, the guild's tree is started anew, by its supervisor and with backoff: an actor
+        that was stopped by hand would stay down.
+        """
+        parent = f"{GUILDS}/{guild_id}"
+        try:
+            await self.system.terminate_child(parent, actor)
+            await self.system.restart_child(parent, actor)
+        except (ActorStopped, ChildNotFound, ChildRunning):
+            return "others are restarting it at this moment"
+        except Exception as error:  # its own, from its start
+            log.exception("restart_by_hand_failed", guild_id=guild_id, actor=actor)
+            with suppress(ActorStopped):
+                await self.system.kill(parent)
+            return f"it failed to start ({type(error).__name__}), so all five are started anew"
+        return "it is up again"
 
 
 def guild_of(ctx: Context) -> discord.Guild:

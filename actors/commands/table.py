@@ -45,7 +45,7 @@ COMMANDS: tuple[Command, ...] = (
         "Show the voice connection: state, latency, incidents, next attempt",
     ),
     Command("reconnect", "", ADMINISTRATORS, "Make a new voice connection at once, whatever cooldown runs"),
-    Command("tree", "", ANYBODY, "Show the supervision tree of this guild"),
+    Command("tree", "", ANYBODY, "Show how the actors of this server are; administrators may restart them"),
 )
 
 

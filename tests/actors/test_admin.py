@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import stat
 import tempfile
@@ -12,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+import structlog
 from anyio import to_thread
-from rich.console import Console
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from actors.admin import MAX_CONNECTIONS, MAX_REQUEST_BYTES, Admin, AdminSocketBusyError
-from actors.admin_client import AdminError, NotRunningError, ask, is_served
-from actors.admin_view import duration, print_tree, render_tree
+from actors.admin_client import AdminError, NotRunningError, ask, converse, is_served
 from supervision import ChildSpec, ChildStarted, SupervisorSpec, open_system
+from supervision.testing import Crash, Echo, Hang, Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from supervision import System, TreeNode
+    from supervision import System
 
 pytestmark = pytest.mark.anyio
 
@@ -37,15 +39,9 @@ def path() -> Iterator[Path]:
 
 @asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[System]:
-    """A system whose only actor serves the socket, and shows the system's own tree."""
-    holder: list[System] = []
-
-    async def survey() -> TreeNode:
-        return await holder[0].survey()
-
-    spec = ChildSpec("admin", lambda: Admin(path, survey))
-    async with open_system(SupervisorSpec((spec,)), name="ostinato") as system:
-        holder.append(system)
+    """A system of an actor that serves the socket, and of a puppet."""
+    specs = (ChildSpec("admin", lambda: Admin(path)), ChildSpec("puppet", Stage()))
+    async with open_system(SupervisorSpec(specs), name="ostinato") as system:
         yield system
 
 
@@ -80,7 +76,7 @@ async def test_the_tree_is_answered(path: Path) -> None:
     async with serving(path):
         tree = (await ask_tree(path))["tree"]
     assert (tree["id"], tree["kind"]) == ("ostinato", "supervisor")
-    assert [child["path"] for child in tree["children"]] == ["admin"]
+    assert [child["path"] for child in tree["children"]] == ["admin", "puppet"]
 
 
 async def test_only_the_owner_may_use_it_and_it_is_gone_afterwards(path: Path) -> None:
@@ -101,9 +97,23 @@ async def test_a_connection_may_ask_several_times(path: Path) -> None:
         (b"tree\n", "one line of JSON"),
         (b"\xff\xfe\n", "one line of JSON"),
         (b"[" * 30_000 + b"\n", "one line of JSON"),
-        (b'["tree"]\n', "unknown op; known are tree"),
-        (b'{"op": ["tree"]}\n', "unknown op"),
-        (b'{"op": "kill"}\n', "unknown op"),
+        (b'["tree"]\n', "one line of JSON, an object"),
+        (b'{"op": ["tree"]}\n', "unknown op; known are tree, kill, suspend, resume, trace"),
+        (b'{"op": "love"}\n', "unknown op"),
+        (b'{"op": "kill"}\n', "path must be the path of an actor"),
+        (b'{"op": "kill", "path": ["admin"]}\n', "path must be the path of an actor"),
+        (b'{"op": "kill", "path": "' + b"x" * 301 + b'"}\n', "300 characters at most"),
+        (b'{"op": "kill", "path": ""}\n', "the root cannot be killed"),
+        (b'{"op": "kill", "path": "admin"}\n', "cannot kill itself"),
+        (b'{"op": "kill", "path": "nobody"}\n', "nobody is up at 'nobody'"),
+        (b'{"op": "suspend", "path": "nobody"}\n', "nobody lives at 'nobody'"),
+        (b'{"op": "resume", "path": "nobody"}\n', "nobody lives at 'nobody'"),
+        (b'{"op": "trace", "path": ""}\n', "is a supervisor"),
+        (b'{"op": "trace", "path": "nobody"}\n', "nobody lives at 'nobody'"),
+        (b'{"op": "trace", "path": "puppet", "seconds": "1"}\n', "seconds must be a number"),
+        (b'{"op": "trace", "path": "puppet", "seconds": true}\n', "seconds must be a number"),
+        (b'{"op": "trace", "path": "puppet", "seconds": 1e9}\n', "600 at most"),
+        (b'{"op": "trace", "path": "puppet", "seconds": NaN}\n', "seconds must be a number"),
         (b"x" * (MAX_REQUEST_BYTES + 1), "bytes"),
     ],
 )
@@ -113,7 +123,7 @@ async def test_rubbish_is_answered_and_changes_nothing(path: Path, line: bytes, 
         assert answer["ok"] is False
         assert words in answer["error"]
         assert (await ask_tree(path))["ok"]
-        assert [node.restarts for node in system.tree().walk()] == [0, 0]
+        assert sum(node.restarts for node in system.tree().walk()) == 0
 
 
 async def test_a_connection_that_breaks_off_changes_nothing(path: Path) -> None:
@@ -121,7 +131,7 @@ async def test_a_connection_that_breaks_off_changes_nothing(path: Path) -> None:
         async with await anyio.connect_unix(path) as stream:
             await stream.send(b'{"op": ')
         assert (await ask_tree(path))["ok"]
-        assert [node.restarts for node in system.tree().walk()] == [0, 0]
+        assert sum(node.restarts for node in system.tree().walk()) == 0
 
 
 async def test_a_crowd_is_turned_away_and_room_comes_back(path: Path) -> None:
@@ -176,6 +186,117 @@ async def test_a_killed_server_is_restarted_and_serves_again(path: Path) -> None
     assert not there(path)
 
 
+# operations
+
+
+async def operate(path: Path, op: str, whom: str = "puppet", **more: object) -> list[dict[str, Any]]:
+    """All answers to one operation."""
+    request = {"op": op, "path": whom, **more}
+    return await to_thread.run_sync(lambda: list(converse(path, request)))
+
+
+async def test_a_kill_tells_what_its_supervisor_decides(path: Path) -> None:
+    async with serving(path) as system:
+        (answer,) = await operate(path, "kill")
+        assert answer["outcome"] == "it is up again, incarnation 2"
+        (answer,) = await operate(path, "kill")
+        assert "incarnation 3" in answer["outcome"] or "started again" in answer["outcome"]
+        await system.terminate_child("", "puppet")
+        with pytest.raises(AdminError, match="nobody is up"):
+            await operate(path, "kill")
+
+
+async def test_one_that_is_suspended_holds_still_until_it_is_resumed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.admin_operations.SUSPEND_S", 0.05)
+    async with serving(path) as system:
+        puppet = system.lookup("puppet")
+        (answer,) = await operate(path, "suspend")
+        assert "holds still until" in answer["outcome"]
+        puppet.tell(Echo("later"))
+        row = (await ask_tree(path))["tree"]["children"][1]
+        assert (row["state"], row["mailbox_depth"]) == ("suspended", 1)
+        (answer,) = await operate(path, "resume")
+        assert answer["outcome"] == "it goes on"
+        assert await puppet.ask(Echo("now"), timeout=5) == "now"
+        puppet.tell(Hang())
+        (answer,) = await operate(path, "suspend")
+        assert "still has a message in hand" in answer["outcome"]
+
+
+async def test_a_trace_tells_of_each_message_as_it_happens(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.admin_operations.SIGN_OF_LIFE_S", 0.02)
+    async with serving(path) as system, await anyio.connect_unix(path) as stream:
+        lines = BufferedByteReceiveStream(stream)
+
+        async def answer() -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(await lines.receive_until(b"\n", 10_000))
+            return found
+
+        await stream.send(b'{"op": "trace", "path": "puppet", "seconds": 60}\n')
+        assert await answer() == {"ok": True, "more": True}  # a sign of life: it is looking
+        system.lookup("puppet").tell(Echo("words"))
+        system.lookup("puppet").tell(Crash())
+        steps: list[tuple[str, str, str]] = []
+        while len(steps) < 4:
+            if step := (await answer()).get("step"):
+                steps.append((step["step"], step["message"], step["text"]))
+        await system.terminate_child("", "puppet")
+        while (last := await answer()).get("more"):
+            pass
+    echo, crash = ("Echo", "Echo(value='words')"), ("Crash", "Crash(text='as told')")
+    assert steps == [("received", *echo), ("handled", *echo), ("received", *crash), ("crashed", *crash)]
+    assert last == {"ok": True, "steps": 4, "lost": 0}
+
+
+async def test_a_trace_ends_in_time_or_with_its_reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.admin_operations.SIGN_OF_LIFE_S", 0.02)
+    async with serving(path):
+        assert (await operate(path, "trace", seconds=0.05))[-1] == {"ok": True, "steps": 0, "lost": 0}
+        for _ in range(MAX_CONNECTIONS + 1):  # room comes back
+            async with await anyio.connect_unix(path) as stream:
+                await stream.send(b'{"op": "trace", "path": "puppet", "seconds": 600}\n')
+                await stream.receive()
+        with anyio.fail_after(10):
+            while not (await talk(path, b'{"op": "tree"}\n'))[0]["ok"]:
+                pass
+
+
+async def test_a_trace_has_an_end_however_much_happens(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.admin_operations.MAX_STEPS", 3)
+    async with serving(path) as system, anyio.create_task_group() as group:
+
+        async def chatter() -> None:
+            while True:
+                await system.lookup("puppet").ask(Echo())
+
+        group.start_soon(chatter)
+        answers = await operate(path, "trace", seconds=600)
+        group.cancel_scope.cancel()
+    assert len([each for each in answers if "step" in each]) == 3
+
+
+async def test_who_did_what_is_on_record(path: Path) -> None:
+    async with serving(path):
+        with structlog.testing.capture_logs() as logs:
+            await ask_tree(path)
+            await operate(path, "suspend")
+            with pytest.raises(AdminError):
+                await operate(path, "kill", "nobody")
+            await operate(path, "trace", seconds=0.01)
+    told = [line for line in logs if line["event"] == "admin_operation"]
+    assert [(line["op"], line["path"]) for line in told] == [
+        ("suspend", "puppet"), ("kill", "nobody"), ("trace", "puppet")]  # fmt: skip
+    assert {(line["uid"], line["pid"]) for line in told} == {(os.getuid(), os.getpid())}
+    assert [line["outcome"] for line in told] == ["done", "nobody is up at 'nobody'", "done"]
+
+
+# the client
+
+
 def test_where_nobody_serves_the_client_says_so(path: Path) -> None:
     with pytest.raises(NotRunningError, match="no bot is running"):
         ask(path, {"op": "tree"})
@@ -188,6 +309,7 @@ def test_where_nobody_serves_the_client_says_so(path: Path) -> None:
         (b"nonsense\n", "not JSON"),
         (b'{"ok": false, "error": "no"}\n', "refused: no"),
         (b"[]\n", "no reason given"),
+        (b'{"ok": true, "more": true}\n', "broke off"),
     ],
 )
 async def test_the_client_names_what_is_wrong_with_an_answer(path: Path, answer: bytes, words: str) -> None:
@@ -203,29 +325,3 @@ async def test_the_client_names_what_is_wrong_with_an_answer(path: Path, answer:
         with pytest.raises(AdminError, match=words):
             await to_thread.run_sync(ask, path, {"op": "tree"})
         group.cancel_scope.cancel()
-
-
-def test_a_person_sees_names_states_restarts_and_errors() -> None:
-    node = {"id": "ostinato", "kind": "supervisor", "state": "running", "uptime_s": 7200.0, "children": [
-        {"id": "[red]42", "kind": "actor", "state": "backoff", "restarts": 3, "mailbox_depth": 2,
-         "last_error": "ValueError: [bold]x"}]}  # fmt: skip
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(render_tree(node))
-    root, child = captured.get().splitlines()
-    assert root == "ostinato  running  2 h"
-    assert "[red]42  backoff" in child
-    assert "restarts 3  waiting 2  last error: ValueError: [bold]x" in child
-
-
-def test_a_program_gets_json(capsys: pytest.CaptureFixture[str]) -> None:
-    node = {"id": "x" * 300, "children": []}
-    print_tree(node, as_json=True)
-    assert json.loads(capsys.readouterr().out) == node
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
-)
-def test_a_time_span_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

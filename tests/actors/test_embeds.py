@@ -74,10 +74,3 @@ def test_a_page_shows_ten_entries_with_their_numbers() -> None:
     description = str(shown.description)
     assert all(f"`{n}.` song {n} · 1:01" in description for n in range(11, 21))
     assert "Page 2 of 3 · 25 waiting" in str(shown.footer.text)
-
-
-@given(st.text(max_size=5000))
-def test_a_code_block_is_one_message_and_stays_closed(text: str) -> None:
-    block = embeds.code_block(text)
-    assert len(block) <= 2000
-    assert block.count("```") == 2
