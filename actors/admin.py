@@ -27,7 +27,8 @@ from anyio.abc import SocketAttribute, SocketListener
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from actors.admin_client import is_served
-from actors.admin_operations import Caller, Operations, refusal
+from actors.admin_operations import Caller, Operations
+from actors.admin_requests import refusal
 from supervision import Actor
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
 from anyio import to_thread
 
+from actors import admin_requests
+from actors.admin_chaos import chaos
+from actors.admin_requests import MAX_PATH, Answer, RefusedError, Request, Send, number, path_of, refusal
 from supervision import AskTimeout, ChildStarted, ChildStopped, RestartScheduled, SupervisionError
 
 if TYPE_CHECKING:
     from supervision import Event, MessageTraced, System
-
-MAX_PATH = 300
-"""Characters of a path."""
 
 SUSPEND_S = 3.0
 """How long a suspension waits for the message in hand."""
@@ -30,17 +30,8 @@ AFTERMATH_S = 2.0
 
 TRACE_S, MAX_TRACE_S = 10.0, 600.0
 MAX_STEPS = 10_000
-SIGN_OF_LIFE_S = 1.0
-"""Between two answers of a trace at most."""
-
-Answer = Mapping[str, object]
-Send = Callable[[Answer], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
-
-
-class RefusedError(Exception):
-    """The request makes no sense; the text is for the person who made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +52,33 @@ class Operations:
     system: System
     own: str
 
-    async def do(self, request: Mapping[str, Any], caller: Caller, send: Send) -> Answer:
+    async def do(self, request: Request, caller: Caller, send: Send) -> Answer:
         """The last answer: `ok` says whether it was done, else `error` why. `send` is for those before."""
         name = request.get("op")
         operation = OPERATIONS.get(name) if isinstance(name, str) else None
         if operation is None:
             return refusal(f"unknown op; known are {', '.join(OPERATIONS)}")
+        outcome = "broken off"
         try:
-            answer: Answer = {"ok": True, **await operation(self, request, send)}
+            answer = await operation(self, request, send)
         except (RefusedError, SupervisionError) as error:
-            answer = refusal(str(error))
-        if name in AUDITED:
-            log.info(
-                "admin_operation",
-                op=name,
-                path=str(request.get("path"))[:MAX_PATH],
-                uid=caller.uid,
-                pid=caller.pid,
-                outcome=answer.get("error", "done"),
-            )
-        return answer
+            outcome = str(error)
+            return refusal(outcome)
+        else:
+            outcome = "done"
+            return {"ok": True, **answer}
+        finally:
+            if name in AUDITED:
+                path = str(request.get("path", ""))[:MAX_PATH]
+                who = {"uid": caller.uid, "pid": caller.pid}
+                log.info("admin_operation", op=name, path=path, outcome=outcome, **who)
 
-    async def tree(self, _request: Mapping[str, Any], _send: Send) -> Answer:
+    async def tree(self, _request: Request, _send: Send) -> Answer:
         """The whole supervision tree."""
         tree = await self.system.survey()
         return {"tree": await to_thread.run_sync(tree.to_dict)}
 
-    async def kill(self, request: Mapping[str, Any], _send: Send) -> Answer:
+    async def kill(self, request: Request, _send: Send) -> Answer:
         """As if it had crashed; tells what its supervisor decided, if that is known soon."""
         path = path_of(request)
         if not path:
@@ -102,7 +93,7 @@ class Operations:
                         return {"outcome": words}
         return {"outcome": "it has not come up again yet"}
 
-    async def suspend(self, request: Mapping[str, Any], _send: Send) -> Answer:
+    async def suspend(self, request: Request, _send: Send) -> Answer:
         """It takes no message in hand any more."""
         path = path_of(request)
         try:
@@ -111,20 +102,20 @@ class Operations:
             return {"outcome": "it still has a message in hand, and holds still after that"}
         return {"outcome": "it holds still until it is resumed or restarted"}
 
-    async def resume(self, request: Mapping[str, Any], _send: Send) -> Answer:
+    async def resume(self, request: Request, _send: Send) -> Answer:
         """It goes on."""
         self.system.resume(path_of(request))
         return {"outcome": "it goes on"}
 
-    async def trace(self, request: Mapping[str, Any], send: Send) -> Answer:
+    async def trace(self, request: Request, send: Send) -> Answer:
         """What becomes of each of its messages, as it happens, for so many seconds."""
-        seconds, steps = _seconds(request), 0
+        seconds, steps = number(request, "seconds", TRACE_S, 0, MAX_TRACE_S), 0
         async with self.system.trace(path_of(request)) as stream:
             deadline = anyio.current_time() + seconds
             while (left_s := deadline - anyio.current_time()) > 0 and steps < MAX_STEPS:
                 # A sign of life meets the end of a connection whose other side has gone.
                 more: dict[str, object] = {"ok": True, "more": True}
-                with anyio.move_on_after(min(left_s, SIGN_OF_LIFE_S)):
+                with anyio.move_on_after(min(left_s, admin_requests.SIGN_OF_LIFE_S)):
                     try:
                         more["step"] = _step(await anext(stream))
                     except StopAsyncIteration:
@@ -133,8 +124,12 @@ class Operations:
                 await send(more)
             return {"steps": steps, "lost": stream.dropped}
 
+    async def chaos(self, request: Request, send: Send) -> Answer:
+        """See `admin_chaos`."""
+        return await chaos(self.system, self.own, request, send)
 
-Operation = Callable[[Operations, Mapping[str, Any], Send], Awaitable[Answer]]
+
+Operation = Callable[[Operations, Request, Send], Awaitable[Answer]]
 
 OPERATIONS: Mapping[str, Operation] = {
     "tree": Operations.tree,
@@ -142,30 +137,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "suspend": Operations.suspend,
     "resume": Operations.resume,
     "trace": Operations.trace,
+    "chaos": Operations.chaos,
 }
 AUDITED = OPERATIONS.keys() - {"tree"}
-
-
-def refusal(words: str) -> Answer:
-    """An answer that says no."""
-    return {"ok": False, "error": words}
-
-
-def path_of(request: Mapping[str, Any]) -> str:
-    """
-    :raises RefusedError: there is none, or a monstrous one
-    """
-    path = request.get("path")
-    if not isinstance(path, str) or len(path) > MAX_PATH:
-        raise RefusedError(f"path must be the path of an actor, {MAX_PATH} characters at most")
-    return path
-
-
-def _seconds(request: Mapping[str, Any]) -> float:
-    seconds = request.get("seconds", TRACE_S)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TRACE_S:
-        raise RefusedError(f"seconds must be a number above 0, {MAX_TRACE_S:.0f} at most")
-    return float(seconds)
 
 
 def _aftermath(event: Event) -> str | None:

@@ -36,7 +36,7 @@ def last_day(incidents: Sequence[Incident], now: float) -> str:
     words = _words([each for each in incidents if _end(each, now) > begin], begin, now)
     if known_from > begin:
         words = f"At least {words}"
-    picture = f"\n```\n{''.join(marks)}\n{AXIS}\n```{LEGEND}"
+    picture = f"\n```\n{''.join(marks)}\n{AXIS}\n```\n{LEGEND}"
     return words + (picture if set(marks) != {QUIET} else "")
 
 

@@ -98,7 +98,7 @@ async def test_a_connection_may_ask_several_times(path: Path) -> None:
         (b"\xff\xfe\n", "one line of JSON"),
         (b"[" * 30_000 + b"\n", "one line of JSON"),
         (b'["tree"]\n', "one line of JSON, an object"),
-        (b'{"op": ["tree"]}\n', "unknown op; known are tree, kill, suspend, resume, trace"),
+        (b'{"op": ["tree"]}\n', "unknown op; known are tree, kill, suspend, resume, trace, chaos"),
         (b'{"op": "love"}\n', "unknown op"),
         (b'{"op": "kill"}\n', "path must be the path of an actor"),
         (b'{"op": "kill", "path": ["admin"]}\n', "path must be the path of an actor"),
@@ -112,7 +112,7 @@ async def test_a_connection_may_ask_several_times(path: Path) -> None:
         (b'{"op": "trace", "path": "nobody"}\n', "nobody lives at 'nobody'"),
         (b'{"op": "trace", "path": "puppet", "seconds": "1"}\n', "seconds must be a number"),
         (b'{"op": "trace", "path": "puppet", "seconds": true}\n', "seconds must be a number"),
-        (b'{"op": "trace", "path": "puppet", "seconds": 1e9}\n', "600 at most"),
+        (b'{"op": "trace", "path": "puppet", "seconds": 1e9}\n', "from 0 to 600"),
         (b'{"op": "trace", "path": "puppet", "seconds": NaN}\n', "seconds must be a number"),
         (b"x" * (MAX_REQUEST_BYTES + 1), "bytes"),
     ],
@@ -228,7 +228,7 @@ async def test_one_that_is_suspended_holds_still_until_it_is_resumed(
 async def test_a_trace_tells_of_each_message_as_it_happens(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.admin_operations.SIGN_OF_LIFE_S", 0.02)
+    monkeypatch.setattr("actors.admin_requests.SIGN_OF_LIFE_S", 0.02)
     async with serving(path) as system, await anyio.connect_unix(path) as stream:
         lines = BufferedByteReceiveStream(stream)
 
@@ -253,7 +253,7 @@ async def test_a_trace_tells_of_each_message_as_it_happens(
 
 
 async def test_a_trace_ends_in_time_or_with_its_reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.admin_operations.SIGN_OF_LIFE_S", 0.02)
+    monkeypatch.setattr("actors.admin_requests.SIGN_OF_LIFE_S", 0.02)
     async with serving(path):
         assert (await operate(path, "trace", seconds=0.05))[-1] == {"ok": True, "steps": 0, "lost": 0}
         for _ in range(MAX_CONNECTIONS + 1):  # room comes back
@@ -279,7 +279,64 @@ async def test_a_trace_has_an_end_however_much_happens(path: Path, monkeypatch: 
     assert len([each for each in answers if "step" in each]) == 3
 
 
-async def test_who_did_what_is_on_record(path: Path) -> None:
+async def test_chaos_tells_of_each_deed_and_spares_who_serves_it(path: Path) -> None:
+    request = {
+        "paths": ["*"],
+        "seed": 3,
+        "every_s": 0.02,
+        "seconds": 0.4,
+        "faults": ["kill", "hang"],
+        "longest_s": 0,
+    }
+    async with serving(path) as system:
+        *deeds, last = await operate(path, "chaos", "", **request)
+        done = [each["deed"] for each in deeds if "deed" in each]
+        assert len(done) > 10
+        assert {deed["path"] for deed in done} == {"puppet"}
+        assert {deed["fault"] for deed in done} == {"kill", "hang"}
+        kills = [deed for deed in done if deed["fault"] == "kill" and deed["refused"] is None]
+        assert last["done"] + last["refused"] == len(done)
+        assert last["untold"] == 0
+        row = system.tree().find("puppet")
+        assert row is not None
+        assert row.restarts <= len(kills) <= 5, "its supervisor bears five in ten seconds"
+
+
+async def test_chaos_ends_with_its_reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.admin_requests.SIGN_OF_LIFE_S", 0.02)
+    async with serving(path) as system:
+        async with await anyio.connect_unix(path) as stream:
+            lasting = {
+                "op": "chaos",
+                "paths": ["puppet"],
+                "every_s": 0.01,
+                "faults": ["hang"],
+                "longest_s": 60,
+            }
+            await stream.send(json.dumps(lasting).encode() + b"\n")
+            await stream.receive()
+        assert await system.lookup("puppet").ask(Echo("free"), timeout=10) == "free"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"seconds": -1}, "seconds must be a number from 0 to"),
+        ({"every_s": 0}, "every_s must be a number from 0.01"),
+        ({"faults": ["love"]}, "love"),
+        ({"faults": []}, "faults need weights"),
+        ({"paths": "*"}, "paths must be a list"),
+        ({"spared": [1]}, "spared must be texts"),
+    ],
+)
+async def test_chaos_that_makes_no_sense_is_refused(path: Path, wrong: dict[str, object], words: str) -> None:
+    async with serving(path):
+        with pytest.raises(AdminError, match=words):
+            await operate(path, "chaos", **wrong)
+
+
+async def test_who_did_what_is_on_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.admin_requests.SIGN_OF_LIFE_S", 0.02)
     async with serving(path):
         with structlog.testing.capture_logs() as logs:
             await ask_tree(path)
@@ -287,11 +344,17 @@ async def test_who_did_what_is_on_record(path: Path) -> None:
             with pytest.raises(AdminError):
                 await operate(path, "kill", "nobody")
             await operate(path, "trace", seconds=0.01)
+            async with await anyio.connect_unix(path) as stream:
+                await stream.send(b'{"op": "trace", "path": "puppet", "seconds": 600}\n')
+                await stream.receive()
+            with anyio.fail_after(10):
+                while not any(line.get("outcome") == "broken off" for line in logs):  # noqa: ASYNC110 - nobody tells
+                    await anyio.sleep(0.01)
     told = [line for line in logs if line["event"] == "admin_operation"]
     assert [(line["op"], line["path"]) for line in told] == [
-        ("suspend", "puppet"), ("kill", "nobody"), ("trace", "puppet")]  # fmt: skip
+        ("suspend", "puppet"), ("kill", "nobody"), ("trace", "puppet"), ("trace", "puppet")]  # fmt: skip
     assert {(line["uid"], line["pid"]) for line in told} == {(os.getuid(), os.getpid())}
-    assert [line["outcome"] for line in told] == ["done", "nobody is up at 'nobody'", "done"]
+    assert [line["outcome"] for line in told] == ["done", "nobody is up at 'nobody'", "done", "broken off"]
 
 
 # the client

@@ -42,8 +42,7 @@ class Scene:
 
     def restarts(self, actor: str) -> tuple[int, str]:
         node = self.bot.system.tree().find(f"guilds/{self.guild.id}/{actor}")
-        assert node is not None
-        return node.restarts, node.state
+        return (0, "away") if node is None else (node.restarts, node.state)
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ def test_more_than_are_kept_leave_hours_that_nobody_knows() -> None:
     day = [incident(5.5 - number / 10, 1) for number in range(INCIDENTS)]
     shown = last_day(day, NOW)
     assert shown.startswith(f"At least {INCIDENTS} incidents, 20 s of silence.")
-    assert marks(shown).startswith("?" * 18 + "▅")
+    assert marks(shown).startswith("?" * 18 + "▃")
 
 
 @given(

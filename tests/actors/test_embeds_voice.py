@@ -66,6 +66,7 @@ def test_a_healthy_connection() -> None:
         "Encryption": "aead_aes256_gcm_rtpsize",
         "End-to-end encryption": "DAVE 1, epoch 2",
         "Playback": "Now playing",
+        "Last 24 hours": "Nothing happened.",
     }
 
 
