@@ -128,8 +128,11 @@ class Admin(Actor):
             request = None
         if not isinstance(request, dict):
             return refusal("a request is one line of JSON, an object")
+        caller = caller_of(stream)
+        if caller.uid not in (None, 0, os.getuid()):  # whatever became of the file's permissions
+            return refusal("this bot is another user's")
         operations = Operations(self.ctx.system, self.ctx.path)
-        return await operations.do(request, caller_of(stream), partial(_send, stream))
+        return await operations.do(request, caller, partial(_send, stream))
 
 
 def caller_of(stream: SocketStream) -> Caller:

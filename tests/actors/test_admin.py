@@ -19,6 +19,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from actors.admin import MAX_CONNECTIONS, MAX_REQUEST_BYTES, Admin, AdminSocketBusyError
 from actors.admin_client import AdminError, NotRunningError, ask, converse, is_served
+from actors.admin_operations import Caller
 from supervision import ChildSpec, ChildStarted, SupervisorSpec, open_system
 from supervision.testing import Crash, Echo, Hang, Stage
 
@@ -333,6 +334,13 @@ async def test_chaos_that_makes_no_sense_is_refused(path: Path, wrong: dict[str,
     async with serving(path):
         with pytest.raises(AdminError, match=words):
             await operate(path, "chaos", **wrong)
+
+
+async def test_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(path):
+        monkeypatch.setattr("actors.admin.caller_of", lambda _: Caller(os.getuid() + 1, 1))
+        with pytest.raises(AdminError, match="another user's"):
+            await ask_tree(path)
 
 
 async def test_who_did_what_is_on_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,10 @@ async def test_the_tree_and_its_buttons(tmp_path: Path) -> None:
             lambda: "1 restart in all" in str(seen.embeds) or None, 20.0, lambda: "a new look"
         )
 
+        said = await scene.anna.say(scene.text, "!tree")
+        by_text = await scene.text.wait_message(lambda each: each.id > said.id and bool(each.embeds), 20.0)
+        assert buttons(by_text) == buttons(panel)
+
         owners = await scene.tree(scene.discord.owner)
         assert buttons(owners)[:2] == ["tree:look", "tree:all"]
         refused = await (await scene.alice.press(owners, "tree:all")).wait_answer(20.0)
