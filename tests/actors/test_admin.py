@@ -333,7 +333,7 @@ async def test_chaos_ends_with_its_reader(path: Path, monkeypatch: pytest.Monkey
 async def test_chaos_that_makes_no_sense_is_refused(path: Path, wrong: dict[str, object], words: str) -> None:
     async with serving(path):
         with pytest.raises(AdminError, match=words):
-            await operate(path, "chaos", **wrong)
+            await operate(path, "chaos", "", **wrong)
 
 
 async def test_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,6 @@ async def test_the_tree_and_its_buttons(tmp_path: Path) -> None:
 
 async def test_what_goes_wrong_at_a_press_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An actor that does not come up, others at work at the same time, a defect; and buttons do not stay."""
-    monkeypatch.setattr(tree_panel, "PANEL_S", 2.0)
     async with open_scene(tmp_path) as scene:
         await (await scene.alice.slash(scene.text, "queue")).wait_answer(20.0)
         panel = await scene.tree(scene.anna)
@@ -147,4 +146,6 @@ async def test_what_goes_wrong_at_a_press_is_told(tmp_path: Path, monkeypatch: p
                 lambda message: message.content == tree_panel.FAILED, 20.0
             )
         assert failed.ephemeral
-        await scene.text.watch.until(lambda: not buttons(panel) or None, 20.0, lambda: "no buttons")
+        monkeypatch.setattr(tree_panel, "PANEL_S", 0.05)
+        brief = await scene.tree(scene.anna)
+        await scene.text.watch.until(lambda: not buttons(brief) or None, 20.0, lambda: "no buttons")

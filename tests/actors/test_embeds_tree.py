@@ -100,4 +100,4 @@ def test_it_fits_however_long_the_names_are() -> None:
 
 
 def test_before_any_guild_there_are_only_rooms() -> None:
-    assert lines(all_guilds(node("", node("store")), {}.get))[0] == "🟢 **store**"
+    assert lines(all_guilds(node("", node("store")), lambda _: None))[0] == "🟢 **store**"
