@@ -124,7 +124,7 @@ class Hands:
         owner = cell.parent
         left = owner.failures_left() - sum(map(_coming, owner.children.values()))
         if left - failures < self._headroom:
-            raise RefusedError(f"{owner.cell.path!r} bears {max(left, 0)} more failures for now")
+            raise RefusedError(f"{owner.cell.path!r} can bear only {max(left, 0)} more for now")
 
 
 def _failures(deed: Deed) -> int:
