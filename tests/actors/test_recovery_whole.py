@@ -101,9 +101,9 @@ async def dropped(place: Place) -> None:
     await place.back(["4014"])
     assert not place.about_voice, "it was over soon"
     status = await (await place.user.slash(place.text, "voicestatus")).wait_answer(20.0)
-    assert all(words in str(status.embeds) for words in ("aead_", "4014: disconnected", "back")), (
-        status.embeds
-    )
+    assert all(
+        words in str(status.embeds) for words in ("aead_", "4014: disconnected", "back", "1 incident, ")
+    ), status.embeds
 
 
 async def refused(place: Place) -> None:
