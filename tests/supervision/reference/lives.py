@@ -92,8 +92,8 @@ class ChildLife(ABC):
             if not self.left:
                 self.closing = True
                 reason = yield from self._clean_up(reason)
-        except Cut:
-            pass  # left behind
+        except Cut:  # left behind
+            reason = reason if self.closing else self.outlook()
         self._finish(self.fault or reason)
 
     def up(self) -> None:
