@@ -63,6 +63,7 @@ class Medium:
     is_live: bool = False
     use_title: bool = False
     max_s: float = 6 * 3600.0
+    chunk_bytes: int | None = None
 
     @property
     def as_it_is(self) -> bool:
@@ -132,7 +133,8 @@ class Maker:
         return av.open(source, "r", io_open=_no_other, container_options=options, buffer_size=65536)
 
     def _source(self, address: Address, refresh: Callable[[int], Address] | None = None) -> HttpSource:
-        source = HttpSource(address, cancelled=self.cancelled, refresh=refresh)
+        chunk = self.medium.chunk_bytes
+        source = HttpSource(address, cancelled=self.cancelled, refresh=refresh, chunk=chunk)
         self._sources.append(source)
         return source.open()
 

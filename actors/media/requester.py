@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _REDIRECTS = 5
-_OWN_HEADERS = {"accept-encoding", "range", "host", "content-length", "transfer-encoding"}
+_OWN_HEADERS = {"accept-encoding", "range", "if-range", "host", "content-length", "transfer-encoding"}
 _PRIVATE_HEADERS = {"cookie", "authorization"}  # stay with the host that they are for
 
 
@@ -60,11 +60,14 @@ class Requester:
         )
         self._pool.pool_classes_by_scheme = _pools(self._opened)
 
-    def get(self, position: int, size: int) -> urllib3.BaseHTTPResponse:
-        """The answer, its body unread and whatever its status, for `size` bytes from `position` on."""
+    def get(self, position: int, size: int, unchanged: str | None = None) -> urllib3.BaseHTTPResponse:
+        """The answer, its body unread and whatever its status, for `size` bytes from `position` on.
+
+        :param unchanged: the tag of the file that they must be of (RFC 9110, 13.1.5), else all of it comes
+        """
         address = self.address
         for _ in range(_REDIRECTS + 1):
-            response = self._get(require_web_link(address.url), _headers(address, position, size))
+            response = self._get(require_web_link(address.url), _headers(address, position, size, unchanged))
             target = response.get_redirect_location()
             if not target:
                 return response
@@ -105,10 +108,11 @@ class Requester:
         )
 
 
-def _headers(address: Address, position: int, size: int) -> dict[str, str]:
+def _headers(address: Address, position: int, size: int, unchanged: str | None) -> dict[str, str]:
     given = address.headers.items()
     headers = {name: value for name, value in given if name.lower() not in _OWN_HEADERS}
-    return {**headers, "Accept-Encoding": "identity", "Range": f"bytes={position}-{position + size - 1}"}
+    headers |= {"Accept-Encoding": "identity", "Range": f"bytes={position}-{position + size - 1}"}
+    return headers if unchanged is None else {**headers, "If-Range": unchanged}
 
 
 def _shut_down(sock: socket.socket) -> None:

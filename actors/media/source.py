@@ -16,7 +16,9 @@ import urllib3
 from .cache_file import Origin
 from .errors import ErrorKind, MediaError
 from .guard import refusal
+from .identity import Identity, Prefix, changed
 from .requester import Address, Requester
+from .retry_after import asked_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +31,16 @@ _REFRESHES = 3
 _MAX_TOLD = 200  # characters of a header that is remembered
 _UNKNOWN = 1 << 62  # an end that no answer states
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_NO_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
 _SIZE = re.compile(r"[0-9]{1,18}")
 
 
 class _FailedError(Exception):
-    """This attempt did not work; another one may."""
+    """This attempt did not work; another one may, not before `after_s`."""
+
+    def __init__(self, reason: str, after_s: float = 0.0) -> None:
+        self.after_s = after_s
+        super().__init__(reason)
 
 
 class HttpSource:
@@ -49,18 +56,21 @@ class HttpSource:
         cancelled: threading.Event | None = None,
         refresh: Callable[[int], Address] | None = None,
         max_bytes: int = 4 << 30,
+        chunk: int | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._cancelled = cancelled or threading.Event()
         self._refresh = refresh
         self._max_bytes = max_bytes
+        self._chunk = min(chunk or CHUNK, CHUNK)
         self._requester = Requester(address, timeout_s=timeout_s)
         self._response: urllib3.BaseHTTPResponse | None = None
         self._stop = 0  # where the present answer ends
         self._at = 0  # position of the present answer's next byte
         self._position = 0  # where FFmpeg wants to read
-        self._validator: str | None = None
-        self._last_modified: str | None = None
+        self._furthest = 0  # how far it has read
+        self._stated: int | None = None  # the size, as every answer says
+        self._identity = Identity()
         self._failures = 0
         self._refreshes = 0
         self._ranges = True
@@ -85,7 +95,9 @@ class HttpSource:
         while self.error is None and not self._at_end():
             data: bytes = self._attempt(lambda: self._receive(size)) or b""
             if data:
+                self._identity.note(self._position, data)
                 self._position += len(data)
+                self._furthest = max(self._furthest, self._position)
                 self.received += len(data)
                 self._failures = 0
                 self._bound()
@@ -110,7 +122,7 @@ class HttpSource:
 
     def origin(self) -> Origin:
         """What the server says of the file, by which a changed one can be told."""
-        return Origin(True, _told(self._validator), _told(self._last_modified), self.total)
+        return Origin(True, _told(self._identity.tag), _told(self._identity.modified), self.total)
 
     def abort(self) -> None:
         """Wake whoever waits for the server, from any thread; to be called after `cancelled` was set."""
@@ -171,7 +183,8 @@ class HttpSource:
                 else "The media server cannot be reached."
             )
             return MediaError(ErrorKind.UNAVAILABLE, text, retryable=True)
-        self._cancelled.wait(_BACKOFF_S[self._failures])
+        after_s = error.after_s if isinstance(error, _FailedError) else 0.0
+        self._cancelled.wait(max(after_s, _BACKOFF_S[self._failures]))
         self._failures += 1
         return None
 
@@ -206,7 +219,7 @@ class HttpSource:
 
     def _connect(self) -> None:
         position = self._position
-        response = self._requester.get(position, CHUNK)
+        response = self._requester.get(position, self._chunk, self._identity.condition if position else None)
         try:
             self._check(response, position)
         except BaseException:
@@ -221,7 +234,7 @@ class HttpSource:
         handler = {206: self._take_part, 200: self._take_whole, 416: self._take_nothing}.get(response.status)
         if handler is None:
             self._refused(response.status)
-            raise _FailedError(f"status {response.status}")
+            raise _FailedError(f"status {response.status}", asked_wait_s(response))
         handler(response, position)
         self._at = position
         self._opened = True
@@ -236,42 +249,54 @@ class HttpSource:
     def _take_whole(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
         length = response.headers.get("Content-Length", "")
         size = int(length) if _SIZE.fullmatch(length) else None
-        if position and (size is None or size != self.total):
-            raise MediaError(ErrorKind.CHANGED, "The connection was lost, and the server cannot continue it.")
         self._same_file(response, size)
+        checked = self._identity.knows(position)
+        if position and size is None and not checked:
+            raise MediaError(ErrorKind.CHANGED, "The connection was lost, and the server cannot continue it.")
         self._ranges = False
         self._response, self._stop = response, _UNKNOWN if size is None else size
-        self._read_away(response, position)
+        prefix = self._identity.prefix() if checked else None
+        self._read_away(response, position, prefix)
 
-    def _read_away(self, response: urllib3.BaseHTTPResponse, size: int) -> None:
-        """Read and forget: what lies before the position must never be played a second time."""
+    def _read_away(self, response: urllib3.BaseHTTPResponse, size: int, prefix: Prefix | None = None) -> None:
+        """Read and forget: what lies before the position must never be played a second time.
+
+        :param prefix: what these bytes must be; others are of another file, or of a live stream
+        """
         while size:
             data = response.read(min(size, 65536))
             if not data:
                 raise _FailedError("the connection ended")
             size -= len(data)
+            if prefix is not None:
+                prefix.feed(data)
             self._check_cancelled()
+        if prefix is not None:
+            prefix.finish()
 
     def _check_cancelled(self) -> None:
         if self._cancelled.is_set():
             raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")
 
     def _take_nothing(self, response: urllib3.BaseHTTPResponse, position: int) -> None:
+        stated = _NO_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        end = position if stated is None else int(stated[1])
         if self.total is not None and position < self.total:
-            raise MediaError(ErrorKind.CHANGED, "The file on the server has changed.")
-        self.total = position
+            if stated is None or not self._furthest <= end <= position:
+                raise changed()
+            self.size_was_stated = False  # it was stated wrongly before: the duration decides
+        self.total = min(end, position)
         response.close()
 
     def _same_file(self, response: urllib3.BaseHTTPResponse, total: int | None) -> None:
-        validator = response.headers.get("ETag")
-        other = None not in (validator, self._validator) and validator != self._validator
-        if self._opened and (other or total != self.total):
-            raise MediaError(ErrorKind.CHANGED, "The file on the server has changed.")
+        self._identity.take(response, first=not self._opened)
+        if self._opened and total != self._stated:
+            raise changed()
         if total is not None and total > self._max_bytes:
             raise MediaError(ErrorKind.TOO_LONG, "The file is too large.")
-        self.total, self._validator = total, validator
-        self._last_modified = response.headers.get("Last-Modified")
-        self.size_was_stated = total is not None
+        if not self._opened:
+            self.total = self._stated = total
+            self.size_was_stated = total is not None
 
     def _refused(self, status: int) -> None:
         """Statuses that a repetition of the same request does not change."""
@@ -285,7 +310,7 @@ class HttpSource:
             )
         self._refreshes += 1
         self._requester.address = self._refresh(status)
-        self._validator = None  # another server of the site may tag the same file otherwise
+        self._identity.forget()
 
 
 def _told(header: str | None) -> str | None:

@@ -49,6 +49,7 @@ def make(job: Job) -> dict[str, Any]:
         is_live=request["stream"]["is_live"],
         use_title=request["stream"]["direct"],
         max_s=request["max_s"],
+        chunk_bytes=request["stream"]["chunk_bytes"],
     )
     maker = Maker(medium, sink, job.send, lambda status: _refresh(job, status), job.cancelled)
     job.on_cancel = maker.abort

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from actors.media import Media
-from actors.media.testing import RECIPES, FaultServer, fault_server, tone
+from actors.media.testing import RECIPES, tone
+from tests.actors.media.fault_server import FaultServer, fault_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,8 @@ from actors.media import ErrorKind, MediaError, Spool, Track, maker
 from actors.media.requester import Address
 from actors.media.sink import Sink
 from actors.media.source import HttpSource
-from actors.media.testing import RECIPES, FaultServer, Served, tone
+from actors.media.testing import RECIPES, tone
+from tests.actors.media.fault_server import FaultServer, Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

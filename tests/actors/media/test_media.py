@@ -14,7 +14,8 @@ import pytest
 from av.audio.codeccontext import AudioCodecContext
 
 from actors.media import Cursor, ErrorKind, Limits, Media, MediaError, Spool, Track, opus
-from actors.media.testing import RECIPES, FaultServer, Served, packets, tone
+from actors.media.testing import RECIPES, packets, tone
+from tests.actors.media.fault_server import FaultServer, Served
 
 pytestmark = pytest.mark.anyio
 

@@ -6,16 +6,20 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import anyio
 import pytest
+import urllib3
 from anyio import to_thread
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from actors.media import ErrorKind, MediaError
-from actors.media.requester import Address
+from actors.media.requester import Address, Requester
+from actors.media.retry_after import asked_wait_s
 from actors.media.source import HttpSource
-from actors.media.testing import FaultServer, Served, fault_server
+from tests.actors.media.fault_server import FaultServer, Served, fault_server
 
 pytestmark = pytest.mark.anyio
 
@@ -69,9 +73,73 @@ async def test_complete_answers_without_a_length_end_once(server: FaultServer, f
     assert len(server.seen) == 1
 
 
-async def test_an_answer_without_a_length_that_is_cut_is_not_begun_anew(server: FaultServer) -> None:
+async def test_an_answer_without_a_length_that_is_cut_goes_on_at_the_byte(server: FaultServer) -> None:
     url = server.add("x", Served(DATA, ranges=False, framing="chunked", cuts=[100_000]))
+    assert await fetch(url) == DATA
+
+
+@pytest.mark.parametrize("position", [10, 99_999])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_other_bytes_before_the_cut_are_another_file(
+    server: FaultServer, framing: str, position: int
+) -> None:
+    other = DATA[:position] + b"?" + DATA[position + 1 :]
+    url = server.add("x", Served(DATA, ranges=False, framing=framing, cuts=[100_000], then=other))
     assert (await failure(url)).kind is ErrorKind.CHANGED
+
+
+async def test_a_live_stream_that_is_cut_is_not_read_to_where_it_was(server: FaultServer) -> None:
+    """What comes again from another moment is told from its first bytes."""
+    live = Served(DATA, ranges=False, framing="close", cuts=[100_000], then=bytes(100_000))
+    chunked = Served(DATA, ranges=False, framing="chunked", cuts=[100_000], then=b"x" * 200_000, rate=200_000)
+    assert await fetch(server.add("x", live)) == DATA[:100_000], "nobody can tell this end from a proper one"
+    assert (await failure(server.add("y", chunked))).kind is ErrorKind.CHANGED
+
+
+@pytest.mark.parametrize(("tag", "sent"), [('"a"', True), ('W/"a"', False)])
+async def test_the_same_file_is_asked_for_by_its_tag(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch, tag: str, sent: bool
+) -> None:
+    asked = list[str | None]()
+    get = Requester.get
+
+    def recorded(self: Requester, position: int, size: int, unchanged: str | None) -> object:
+        asked.append(unchanged)
+        return get(self, position, size, unchanged)
+
+    monkeypatch.setattr(Requester, "get", recorded)
+    assert await fetch(server.add("x", Served(DATA, etag=tag, cuts=[100_000]))) == DATA
+    assert asked == [None, tag if sent else None]
+
+
+async def test_a_time_of_change_tells_where_there_is_no_tag(server: FaultServer) -> None:
+    served = Served(DATA, cuts=[100_000], headers={"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"})
+    url = server.add("x", served)
+    assert await fetch(url) == DATA
+    served.cuts = [100_000]
+    source = HttpSource(Address(url), timeout_s=0.5)
+    await to_thread.run_sync(lambda: source.open().read(1))
+    served.headers = {"Last-Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}
+    with pytest.raises(MediaError) as caught:
+        await to_thread.run_sync(lambda: read_all(source))
+    assert caught.value.kind is ErrorKind.CHANGED
+
+
+async def test_ranges_are_no_larger_than_the_site_serves_at_full_speed(server: FaultServer) -> None:
+    assert await fetch(server.add("x", DATA), chunk=60_000) == DATA
+    assert [seen.start for seen in server.seen] == [0, 60_000, 120_000, 180_000]
+
+
+def test_a_pause_is_waited_for_if_it_is_short() -> None:
+    def answer(value: str) -> urllib3.HTTPResponse:
+        return urllib3.HTTPResponse(headers={"Retry-After": value}, status=429)
+
+    soon, late = (format_datetime(datetime.now(UTC) + timedelta(seconds=s), usegmt=True) for s in (10, 3600))
+    assert [asked_wait_s(answer(value)) for value in ("3", "", "soon", "-1")] == [3.0, 0.0, 0.0, 0.0]
+    assert 5 < asked_wait_s(answer(soon)) <= 10
+    for value in ("600", late):
+        with pytest.raises(MediaError, match="asks to wait for"):
+            asked_wait_s(answer(value))
 
 
 async def test_passing_faults_of_the_server_are_outlasted(
