@@ -42,20 +42,20 @@ log = structlog.get_logger(__name__)
 
 
 class ExtractionsFile:
-    """Keeps `known` and what `budget` has spent at `path`. `run` reads once and then writes what changes."""
+    """Keeps `known` and what `budget` has spent. `run` reads it, sets `read_in`, and writes changes."""
 
     def __init__(self, path: Path, known: Extractions, budget: Budget) -> None:
         self._path = path
         self._known = known
         self._budget = budget
         self._written = 0  # version of `known`
-        self._read = False
+        self.read_in = anyio.Event()
 
     async def run(self) -> None:
         """Until cancelled; then what has changed is written once more."""
-        if not self._read:
-            self._read = True
+        if not self.read_in.is_set():
             self.read()
+            self.read_in.set()
         try:
             while True:
                 await anyio.sleep(WRITE_S)

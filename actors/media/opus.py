@@ -45,11 +45,12 @@ def passes_through(head: bytes) -> bool:
     """Whether a stream's packets can be sent as they are: one Opus stream of one or two channels.
 
     Other mapping families put several Opus streams into one packet; their first byte looks like plain stereo.
-    Without a head (MPEG-TS) the packets themselves decide.
+    An output gain is applied by decoding. Without a head (MPEG-TS) the packets themselves decide.
     """
     if not head:
         return True
-    return len(head) >= 19 and head[:8] == b"OpusHead" and head[18] == 0 and head[9] in {1, 2}
+    plain = len(head) >= 19 and head[:8] == b"OpusHead" and head[18] == 0 and head[9] in {1, 2}
+    return plain and head[16:18] == bytes(2)
 
 
 def pre_skip(head: bytes) -> int:

@@ -76,6 +76,7 @@ class Resolver:
 
     async def find(self, query: str) -> Found:
         """Tracks (fields of Track without the asker) behind a link or a search. Raises MediaError."""
+        await self._file.read_in.wait()
         known = self._known.found(query)
         self._count("miss" if known is None else "hit")
         return await self._finding.of(query, lambda: self._find(query)) if known is None else known
@@ -98,6 +99,7 @@ class Resolver:
         :param refused: a stream's address that is of no use any more
         :returns: None if the site's extractor would do the same as with the first arguments
         """
+        await self._file.read_in.wait()
         known = self._known.stream(url)
         fits = known is not None and (known["formats"], known["client"]) == (formats, client)
         if known is not None and known["url"] != refused and (fits or refused is None):

@@ -39,7 +39,10 @@ RECIPES = {
     "mono.webm": Recipe("webm", "libopus", layout="mono"),
     "60ms.webm": Recipe("webm", "libopus", options={"frame_duration": "60"}),
     "10ms.webm": Recipe("webm", "libopus", options={"frame_duration": "10"}),
-    "2.5ms.webm": Recipe("webm", "libopus", options={"frame_duration": "2.5", "cutoff": "20000"}),
+    "5ms.webm": Recipe("webm", "libopus", bit_rate=192000, options={"frame_duration": "5"}),
+    "40ms.webm": Recipe("webm", "libopus", options={"frame_duration": "40"}),
+    "2.5ms.webm": Recipe("webm", "libopus", bit_rate=192000, options={"frame_duration": "2.5"}),
+    "switching.webm": Recipe("webm", "libopus", options={"frame_duration": "2.5", "cutoff": "20000"}),
     "speech.webm": Recipe(
         "webm", "libopus", bit_rate=12000, options={"frame_duration": "60", "application": "voip"}
     ),

@@ -28,10 +28,10 @@ TRANSCODED = [
     "flac",
     "ts",
     "speech.webm",
-    "2.5ms.webm",
+    "switching.webm",  # bandwidths, amid the frames of what would be one packet
     "surround.webm",
-]  # the second last switches modes
-REGROUPED = ["60ms.webm", "10ms.webm"]
+]
+REGROUPED = ["60ms.webm", "40ms.webm", "10ms.webm", "5ms.webm", "2.5ms.webm"]
 FRAMES = 250  # of the files' 5 s
 TYPES = {"webm": "audio/webm", "m4a": "audio/mp4", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
 

@@ -98,12 +98,13 @@ def test_lengths_of_frames(toc: int, samples: int) -> None:
 
 
 def test_only_plain_streams_pass() -> None:
-    def head(channels: int, family: int) -> bytes:
-        return b"OpusHead\x01" + bytes([channels]) + bytes(8) + bytes([family])
+    def head(channels: int, family: int, gain: int = 0) -> bytes:
+        return b"OpusHead\x01" + bytes([channels]) + bytes(6) + gain.to_bytes(2, "little") + bytes([family])
 
     assert opus.passes_through(head(2, 0))
     assert opus.passes_through(head(1, 0))
     assert opus.passes_through(b"")
+    assert not opus.passes_through(head(2, 0, gain=256)), "players are to apply it (RFC 7845, section 5.1)"
     assert not opus.passes_through(head(6, 1))
     assert not opus.passes_through(head(2, 255))
     assert not opus.passes_through(b"OpusHead")
