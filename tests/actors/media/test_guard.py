@@ -71,6 +71,34 @@ for attempt in (lambda: socket.create_connection(("localhost", port)),
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - the text above
 
 
+def test_a_name_that_changes_its_address_is_judged_when_it_is_connected_to() -> None:
+    """DNS rebinding: the first answer is public, the next one is not; what counts is where it connects to."""
+    script = """
+import socket
+from actors.media import guard
+from actors.media.errors import ErrorKind, MediaError
+from actors.media.requester import Address
+from actors.media.source import HttpSource
+server = socket.create_server(("127.0.0.1", 0))
+port, answers = server.getsockname()[1], ["8.8.8.8", "127.0.0.1"]
+
+def rebinding(host, port, *more, **others):
+    address = answers.pop(0) if len(answers) > 1 else answers[0]
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+socket.getaddrinfo = rebinding
+assert guard.is_public(socket.getaddrinfo("rebinding.invalid", port)[0][4][0])
+guard.install()
+try:
+    HttpSource(Address(f"http://rebinding.invalid:{port}/x")).open()
+except MediaError as error:
+    assert error.kind is ErrorKind.PRIVATE_ADDRESS, error
+else:
+    raise SystemExit("it was fetched")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - the text above
+
+
 def test_no_program_but_the_script_runtime_is_started() -> None:
     script = """
 import os, subprocess

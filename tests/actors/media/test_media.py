@@ -400,3 +400,21 @@ async def test_a_playlist_cannot_reach_other_schemes(media: Media, server: Fault
     with pytest.raises(MediaError) as caught:
         await whole(media.spool(track(url)))
     assert caught.value.kind in {ErrorKind.NOT_AUDIO, ErrorKind.UNSUPPORTED_LINK}
+
+
+async def test_a_missing_segment_is_no_end_that_nobody_notices(
+    media: Media, server: FaultServer, files: dict[str, bytes]
+) -> None:
+    data = files["ts"]
+    size = len(data) // 188 // 4 * 188
+    for number in (0, 1, 3):
+        server.add(f"part{number}.ts", Served(data[size * number : size * (number + 1)], "video/mp2t"))
+    lines = [f"#EXTINF:1.25,\npart{number}.ts" for number in range(4)]
+    text = "\n".join(["#EXTM3U", "#EXT-X-TARGETDURATION:2", *lines, "#EXT-X-ENDLIST"])
+    url = server.add("song.m3u8", Served(text.encode(), "application/vnd.apple.mpegurl"))
+    spool = media.spool(track(url))
+    with pytest.raises(MediaError) as caught:
+        await whole(spool)
+    assert "status 404" in caught.value.message
+    assert spool.frames > 100
+    assert server.count("part2.ts") > 1, "it was asked for again"
