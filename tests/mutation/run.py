@@ -30,7 +30,7 @@ from mutmut.utils import file_utils
 from tests.mutation.trials import SURVIVED, Trials
 
 #: pytest-timeout's limit for one test of a mutant, in seconds of wall time: it notices what waits for ever.
-HANGS_AFTER_S = 30
+HANGS_AFTER_S = 40
 
 
 def generate() -> list[SourceFileMutationData]:

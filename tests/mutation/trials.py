@@ -56,7 +56,8 @@ class Trials:
 
     def __init__(self, mutants: dict[str, SourceFileMutationData]) -> None:
         self._mutants = mutants
-        self._workers = 4 * (os.cpu_count() or 1)  # some mutants only wait, until their time is over
+        self._cores = os.cpu_count() or 1
+        self._workers = 4 * self._cores  # some mutants only wait, until their time is over
         self._items: dict[str, pytest.Item] = {}
         self._cost: dict[str, float] = {}
         self._reach: dict[str, set[str]] = defaultdict(set)
@@ -104,7 +105,7 @@ class Trials:
     def _measure_all(self) -> None:
         """Each test by itself, so that none finds prepared what it needs."""
         works = (Work(test, partial(self._measure, test), 600) for test in self._items)
-        for test, measured in answers(works, self._workers):
+        for test, measured in answers(works, self._cores):
             if not isinstance(measured, Measured) or measured.outcome.verdict != SURVIVED:
                 pytest.exit(f"fails without a mutant: {test}", returncode=2)
             self._cost[test] = measured.cost_s
