@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from tenacity import wait_fixed
 
 from supervision import (
@@ -93,6 +93,7 @@ async def test_the_matrix(
             assert rows["b"] == "stopped"
 
 
+@example(1, 10.0, [0.0, 10.0])
 @given(
     st.integers(0, 4),
     st.floats(0.5, 20),
