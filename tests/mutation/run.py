@@ -51,8 +51,10 @@ def generate() -> list[SourceFileMutationData]:
 
 
 def forget_what_is_gone() -> None:
-    """Tests and modules that were deleted since the last time: mutmut only ever adds."""
+    """What was deleted since the last time, and texts that may be old: mutmut only ever adds."""
     shutil.rmtree("mutants/tests", ignore_errors=True)
+    for text in Path("mutants/supervision").rglob("*.md"):
+        text.unlink()
     for copy in Path("mutants/supervision").rglob("*.py"):
         if not copy.relative_to("mutants").exists():
             for each in (copy, copy.with_suffix(".py.meta"), copy.with_suffix(".py.spans")):
