@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import anyio
@@ -114,6 +115,31 @@ async def test_only_those_of_the_plan_are_hit(stage: Stage) -> None:
     assert {path for path, kill in everybody if not kill} == actors
     assert {path for path, kill in everybody if kill} == {*actors, "guild", "more"}
     assert hit(Plan(1, paths=("nobody",))) == set()
+
+
+async def test_each_fault_has_its_measure(stage: Stage) -> None:
+    """Up to the most that the plan allows, and evenly spread; a pause is of its step."""
+    async with open_system(flock(stage)) as system:
+        tree = system.tree()
+    plan = Plan(7, every_s=2.0, longest_s=10.0, delay_s=0.5, failing_starts=1)
+    deeds = [deed for step in range(300) if (deed := plan.decide(step, 0.0, tree)) is not None]
+    assert [deed.step for deed in deeds] == list(range(300))
+    measures = {
+        fault: [(deed.seconds, deed.amount) for deed in deeds if deed.fault is fault] for fault in Fault
+    }
+    assert set(measures[Fault.KILL] + measures[Fault.CANCEL]) == {(0.0, 0.0)}
+    assert set(measures[Fault.FAIL_START]) == {(0.0, 1)}
+    for fault in (Fault.HANG, Fault.FLOOD):
+        assert {amount for _, amount in measures[fault]} == {0.0}
+        assert 9 < max(seconds for seconds, _ in measures[fault]) <= 10
+    assert {seconds for seconds, _ in measures[Fault.SLOW]} == {10.0}
+    assert 0.4 < max(amount for _, amount in measures[Fault.SLOW]) <= 0.5
+    pauses = [plan.pause_s(step) for step in range(300)]
+    assert len(set(pauses)) == 300
+    assert 1 <= min(pauses) < 1.1 < 2.9 < max(pauses) <= 3
+    rare = Plan(7, faults={Fault.KILL: 0.5, Fault.HANG: 0.0})
+    few = [rare.decide(step, 0.0, tree) for step in range(50)]
+    assert {deed.fault for deed in few if deed is not None} == {Fault.KILL}
 
 
 @pytest.mark.parametrize(
@@ -271,7 +297,8 @@ async def test_failures_on_their_way_count(
         Deed(4, 0.0, Fault.HANG if refused[3] is None else Fault.KILL, "guild/p2", 0.1),
     ]
     async with open_system(flock(stage)) as system:
-        done = await Monkey(system, headroom=headroom).replay(deeds)
+        monkey = Monkey(system, headroom=headroom) if headroom else Monkey(system)
+        done = await monkey.replay(deeds)
     assert [deed.refused for deed in done] == refused
 
 
@@ -361,6 +388,21 @@ async def test_somebody_may_be_told_of_each_deed() -> None:
     heard: list[Deed] = []
     deeds = await whole_run(5, lambda system: Monkey(system, on_deed=heard.append))
     assert tuple(heard) == deeds
+
+
+async def test_a_run_keeps_its_times(stage: Stage) -> None:
+    """One step after each pause, until its time is over; where there is nothing to do it ends with that."""
+    async with open_system(flock(stage)) as system:
+        plan = Plan(3, every_s=0.5, duration_s=10.0, faults={Fault.HANG: 1.0}, longest_s=0.1)
+        done = await Monkey(system).run(plan)
+        assert [deed.step for deed in done] == list(range(1, len(done) + 1))
+        times = list(accumulate(plan.pause_s(deed.step) for deed in done))
+        assert [deed.at_s for deed in done] == pytest.approx(times)
+        begin = anyio.current_time()
+        assert await Monkey(system).run(Plan(3, duration_s=10.0, paths=("nobody",))) == ()
+        assert anyio.current_time() - begin == pytest.approx(10)
+        assert await Monkey(system).replay([]) == ()
+        assert anyio.current_time() - begin == pytest.approx(10)
 
 
 async def test_a_monkey_by_itself_makes_nobody_give_up() -> None:
