@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -101,13 +102,21 @@ class Session:
             await gateway.beat()
             self.udp.pulse.keep_open()
             beaten = anyio.current_time()
-            with anyio.CancelScope() as rest:
-                while True:
-                    await self._tell_speaking(gateway)
-                    rest.deadline = beaten + self._beat_interval_s(gateway)
-                    await self._mend()
-                    await self._wake.wait()
-                    self._wake = anyio.Event()
+            left_s = self._beat_interval_s(gateway)
+            while left_s > 0:
+                await self._tell_speaking(gateway)
+                await self._mend()
+                await self._rest(left_s)
+                left_s = beaten + self._beat_interval_s(gateway) - anyio.current_time()
+
+    async def _rest(self, time_s: float) -> None:
+        """For that time, or until there is something to say; a scope that is cancelled would cost more."""
+        timer = asyncio.get_running_loop().call_later(time_s, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+        self._wake = anyio.Event()
 
     def _beat_interval_s(self, gateway: VoiceGateway) -> float:
         return gateway.beat_interval_s if self._speaking else gateway.idle_beat_interval_s
