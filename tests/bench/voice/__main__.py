@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 SIZES: Final = (1, 10, 100, 300, 500, 1000)
 IDLE: Final = 500
+FILE: Final = "voice.json"
 MOST: Final = {"stock": 300}
 """Beyond this stock discord.py no longer keeps 50 frames a second: it would only be waited for."""
 
@@ -58,6 +59,10 @@ class Found:
 
     rows: list[Row] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
+
+    def write(self, into: Path) -> None:
+        """After each run, so that one that is broken off costs no other."""
+        rows.write(into / FILE, self.rows, self.absent, targets.reached(self.rows))
 
 
 def plan(options: argparse.Namespace) -> Iterator[Run]:
@@ -90,6 +95,7 @@ async def carry_out(runs: Sequence[Run], found: Found, console: Console, into: P
             else:
                 found.rows.append(row)
                 console.print(f"    {table.in_short(row)}", highlight=False)
+            found.write(into)
 
 
 def main(args: Sequence[str]) -> int:
@@ -97,12 +103,10 @@ def main(args: Sequence[str]) -> int:
     options = _options(args)
     console = Console(width=None if sys.stdout.isatty() else 150)
     options.into.mkdir(parents=True, exist_ok=True)
-    path = options.into / "voice.json"
-    found = Found(*(rows.read(path) if options.add else ()))
+    found = Found(*(rows.read(options.into / FILE) if options.add else ()))
     anyio.run(carry_out, list(plan(options)), found, console, options.into, options.seconds)
     console.print(table.rows(found.rows))
     console.print(table.verdicts(found.rows))
-    rows.write(path, found.rows, found.absent, targets.reached(found.rows))
     _report(options.into, found)
     return 0 if not any(row.arrivals is not None and row.arrivals.dropped for row in found.rows) else 1
 
