@@ -284,7 +284,7 @@ def _decode(text: str) -> tuple[int, Payload]:
         op, data = message["op"], message.get("d")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CloseError(CloseCode.DECODE_ERROR, f"not a voice message: {error!r}") from error
-    if op == Op.HEARTBEAT and type(data) is int:  # before version 8 the nonce stood alone, without seq_ack
+    if op == Op.HEARTBEAT and type(data) in (int, str):  # before version 8 the nonce stood alone
         data = {"t": data, "bare": True}
     if not isinstance(op, int) or not isinstance(data, dict | None) or op in _BINARY:
         raise CloseError(CloseCode.DECODE_ERROR, "op must be a number and d an object")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -114,6 +115,13 @@ async def test_a_heartbeat_is_answered_with_its_nonce_even_before_identify(house
         assert await client.expect(Op.HEARTBEAT_ACK) == {"t": 1501184119561}
 
 
+async def test_before_version_8_the_nonce_of_a_heartbeat_stood_alone() -> None:
+    async with open_house(VoiceSettings(versions=frozenset({"4", "8"}))) as house, house.client() as client:
+        for nonce in (1501184119561, "1501184119561"):
+            await client.websocket.send_str(json.dumps({"op": Op.HEARTBEAT, "d": nonce}))
+            assert await client.expect(Op.HEARTBEAT_ACK) == nonce
+
+
 async def test_without_heartbeats_the_session_times_out() -> None:
     settings = VoiceSettings(heartbeat_interval_ms=25, heartbeat_grace=2)
     async with open_house(settings) as house, house.client() as client:
@@ -164,6 +172,7 @@ async def test_a_wrong_identity_is_refused(house: House, changes: dict[str, Any]
         ('{"d": {}}', CloseCode.DECODE_ERROR),
         ('{"op": "0", "d": {}}', CloseCode.DECODE_ERROR),
         ('{"op": 3, "d": 7}', CloseCode.DECODE_ERROR),
+        ('{"op": 3, "d": "7"}', CloseCode.DECODE_ERROR),
         ('{"op": 0, "d": {}}', CloseCode.DECODE_ERROR),
         ('{"op": 99, "d": {}}', CloseCode.UNKNOWN_OPCODE),
         ('{"op": 1, "d": {}}', CloseCode.NOT_AUTHENTICATED),
