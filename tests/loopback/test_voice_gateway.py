@@ -119,7 +119,8 @@ async def test_before_version_8_the_nonce_of_a_heartbeat_stood_alone() -> None:
     async with open_house(VoiceSettings(versions=frozenset({"4", "8"}))) as house, house.client() as client:
         for nonce in (1501184119561, "1501184119561"):
             await client.websocket.send_str(json.dumps({"op": Op.HEARTBEAT, "d": nonce}))
-            assert await client.expect(Op.HEARTBEAT_ACK) == nonce
+            answer: object = await client.expect(Op.HEARTBEAT_ACK)
+            assert answer == nonce
 
 
 async def test_without_heartbeats_the_session_times_out() -> None:
