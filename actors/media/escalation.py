@@ -168,7 +168,7 @@ class Escalation:
             except TimeoutError:
                 raise MediaError(ErrorKind.TIMEOUT, "The media server sends nothing.") from None
             if "result" in item:
-                self._spool.origin = None if self._mixed else Origin(*item["result"]["origin"])
+                self._conclude(item["result"])
                 return
             message = item["message"]
             if "frames" in message:
@@ -178,6 +178,11 @@ class Escalation:
                 await self._refresh(conversation, message["refresh"])
             else:
                 self._spool.describe(title=message["title"], duration_s=message["duration_s"])
+
+    def _conclude(self, result: dict[str, Any]) -> None:
+        self._spool.origin = None if self._mixed else Origin(*result["origin"])
+        if result["short_s"]:  # no cut: somebody has stored a part of a file
+            log.warning("media_shorter_than_stated", track=self._spool.title, short_s=result["short_s"])
 
     async def _refresh(self, conversation: Conversation, status: int) -> None:
         """The maker's address was refused in the middle: another one of the same."""

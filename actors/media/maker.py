@@ -84,6 +84,7 @@ class Maker:
     refresh: Callable[[int], Address] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     origin: Origin = field(default_factory=Origin)
+    short_s: float = 0.0  # what a file that is whole by its size lacks of the duration that it states
     _sources: list[HttpSource] = field(default_factory=list)
     _lost: MediaError | None = None
 
@@ -177,13 +178,15 @@ class Maker:
         """Raise if it ended long before its stated duration, and no size of the file vouches for the end."""
         self._raise_lost()
         duration_s = _duration_s(container, stream)
-        certain = self._sources and self._sources[0].size_was_stated and not self.medium.manifest
-        if duration_s is None or certain or self.medium.is_live:
+        short_s = 0.0 if duration_s is None or self.medium.is_live else duration_s - position * FRAME_S
+        if short_s <= _EARLY_S:
             return
-        if position * FRAME_S < duration_s - _EARLY_S:
-            raise MediaError(
-                ErrorKind.UNAVAILABLE, "The connection to the media server was lost.", retryable=True
-            )
+        if self._sources and self._sources[0].size_was_stated and not self.medium.manifest:
+            self.short_s = short_s
+            return
+        raise MediaError(
+            ErrorKind.UNAVAILABLE, "The connection to the media server was lost.", retryable=True
+        )
 
 
 def _no_other(url: str, flags: int, options: dict[str, str]) -> HttpSource:

@@ -59,7 +59,7 @@ def make(job: Job) -> dict[str, Any]:
     finally:
         _COURTESY.made_enough(job.id)
         sink.flush()
-    return {"frames": sink.frames, "origin": astuple(maker.origin)}
+    return {"frames": sink.frames, "origin": astuple(maker.origin), "short_s": maker.short_s}
 
 
 def keep(job: Job) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import av
 import pytest
+import structlog
 from av.audio.codeccontext import AudioCodecContext
 
 from actors.media import Cursor, ErrorKind, Limits, Media, MediaError, Spool, Track, opus
@@ -220,13 +221,17 @@ async def test_a_text_page_is_no_audio(media: Media, server: FaultServer) -> Non
     assert "yt-dlp" not in caught.value.message
 
 
-async def test_a_truncated_file_plays_as_far_as_it_goes(
-    media: Media, server: FaultServer, files: dict[str, bytes]
+async def test_a_truncated_file_plays_as_far_as_it_goes_which_is_told(
+    media: Media, server: FaultServer
 ) -> None:
-    data = files["webm"][: len(files["webm"]) // 2]
-    frames = await whole(media.spool(track(server.add("a.webm", Served(data, "audio/webm")))))
-    assert frames == packets(files["webm"])[: len(frames)]
-    assert 100 < len(frames) < 150
+    data = tone(RECIPES["webm"], 10.0)
+    half = Served(data[: len(data) // 2], "audio/webm")
+    with structlog.testing.capture_logs() as logs:
+        frames = await whole(media.spool(track(server.add("a.webm", half))))
+    assert frames == packets(data)[: len(frames)]
+    assert 200 < len(frames) < 300
+    (told,) = [each for each in logs if each["event"] == "media_shorter_than_stated"]
+    assert told["short_s"] == pytest.approx(10 - len(frames) / 50, abs=0.1)
 
 
 async def test_a_missing_file_is_not_found(media: Media, server: FaultServer) -> None:
