@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class _Shared:
-    """A spool and the guilds' keys that it stands under; without `content` nobody else may find it."""
+    """A spool and the guilds' keys that it stands under."""
 
     spool: Spool
-    content: Content | None
+    content: Content
     holders: set[tuple[int, SpoolKey]] = field(default_factory=set)
 
 
@@ -61,8 +61,6 @@ class Shelf:
         key = wanted.key
         start_s = key.start_ms / 1000
         spool = self._media.spool(wanted.track, start_s=start_s, volume=key.volume, effect=key.effect)
-        if wanted.track.is_live:  # whoever joins later hears it from then on
-            return _Shared(spool, None)
         shared = _Shared(spool, _content(wanted))
         self._shared.setdefault(_content(wanted), []).append(shared)
         return shared
@@ -78,8 +76,6 @@ class Shelf:
             await shared.spool.aclose()
 
     def _forget(self, shared: _Shared) -> None:
-        if shared.content is None:
-            return
         alike = self._shared[shared.content]
         alike.remove(shared)
         if not alike:

@@ -157,6 +157,7 @@ class Escalation:
             "max_frames": int(self._limits.track_s * FRAMES_PER_S),
             "max_bytes": self._limits.spool_bytes,
             "max_s": self._limits.track_s,
+            "ring": spool.ring,
         }
 
     async def _follow(self, conversation: Conversation) -> None:

@@ -31,7 +31,7 @@ FRAME_S = 0.02
 _PREROLL_S = (
     0.2  # decoded before the position asked for: decoders need a start (Opus 80 ms, mp3 a few frames)
 )
-_BAD_PACKETS = 50  # in a row that cannot be decoded, then it is no audio
+BAD_PACKETS = 50  # in a row that cannot be decoded, then it is no audio
 _EARLY_S = (
     3.0  # an end this much before the stated duration, where the server does not state a size, is a cut
 )
@@ -44,7 +44,7 @@ _FORMATS = (
 )
 _SEGMENT_FORMATS = "hls,mpegts,aac,mp3,mov,mp4,m4a,ac3,eac3,flac"
 _PROTOCOLS = "http,https"  # for whatever would open by itself all the same; files, pipes and data never
-_NOT_AUDIO = "There is no audio in this file that can be played."
+NOT_AUDIO = "There is no audio in this file that can be played."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Maker:
                 self._once(first, transcode=True)
         except (FFmpegError, ValueError) as error:
             self._raise_lost()
-            raise MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO) from error
+            raise MediaError(ErrorKind.NOT_AUDIO, NOT_AUDIO) from error
         self.sink.flush()
 
     def abort(self) -> None:
@@ -110,15 +110,15 @@ class Maker:
         """From the frame that is due to the end; False if passing through must be given up."""
         try:
             with self._open() as container:
-                stream = _audio_of(container)
+                stream = audio_of(container)
                 self._announce(container, stream)
-                passing = not transcode and self.medium.as_it_is and _can_pass(stream)
+                passing = not transcode and self.medium.as_it_is and can_pass(stream)
                 way = _pass_through if passing else _transcode
                 due = self.medium.start_frame + self.sink.frames - first
-                return way(self, container, stream, 0 if self.medium.is_live else due)  # live: at its edge
+                return way(self, container, stream, due)
         finally:
             self._close_sources()
-            _check_cancelled(self)
+            check_cancelled(self)
 
     # -- opening
 
@@ -171,7 +171,7 @@ class Maker:
     def _raise_lost(self) -> None:
         """Raise what ended a source: FFmpeg takes some errors for a proper end of the file."""
         errors = [source.error for source in self._sources if source.error is not None]
-        if (lost := self._lost or next(iter(errors), None)) is not None and not self.medium.is_live:
+        if (lost := self._lost or next(iter(errors), None)) is not None:
             raise lost
 
     def check_end(self, container: InputContainer, stream: AudioStream, position: int) -> None:
@@ -193,10 +193,11 @@ def _no_other(url: str, flags: int, options: dict[str, str]) -> HttpSource:
     raise MediaError(ErrorKind.NOT_AUDIO, "The file refers to other files; that is not played.")
 
 
-def _audio_of(container: InputContainer) -> AudioStream:
+def audio_of(container: InputContainer) -> AudioStream:
+    """The audio that is to be heard; raises MediaError (NOT_AUDIO) if there is none."""
     stream = container.streams.best("audio")
     if stream is None:
-        raise MediaError(ErrorKind.NOT_AUDIO, _NOT_AUDIO)
+        raise MediaError(ErrorKind.NOT_AUDIO, NOT_AUDIO)
     return stream  # type: ignore[return-value]  # best("audio") gives streams of audio only
 
 
@@ -223,7 +224,8 @@ def _seek(maker: Maker, container: InputContainer, stream: AudioStream, position
 # -- Opus as it is
 
 
-def _can_pass(stream: AudioStream) -> bool:
+def can_pass(stream: AudioStream) -> bool:
+    """Whether its packets are Opus that can be sent as it is."""
     context = stream.codec_context
     return context.name in {"opus", "libopus"} and opus.passes_through(context.extradata or b"")
 
@@ -234,7 +236,7 @@ def _pass_through(maker: Maker, container: InputContainer, stream: AudioStream, 
     # A stream's time 0 is its first audible sample; the samples to be skipped (RFC 7845, 4.2) lie before it.
     passing = Passing(maker.sink, position, _start_s(stream) - opus.pre_skip(head) / RATE)
     for packet in container.demux(stream):
-        _check_cancelled(maker)
+        check_cancelled(maker)
         if packet.size and not passing.take(packet):
             return False
     passing.finish()
@@ -259,12 +261,12 @@ def _transcode(maker: Maker, container: InputContainer, stream: AudioStream, pos
     stream.codec_context.thread_count = 1
     bad = 0
     for packet in container.demux(stream):
-        _check_cancelled(maker)
+        check_cancelled(maker)
         try:
             frames = stream.decode(packet)
         except InvalidDataError:
             bad += 1
-            if bad > _BAD_PACKETS:
+            if bad > BAD_PACKETS:
                 raise
             continue
         bad = 0
@@ -277,6 +279,7 @@ def _transcode(maker: Maker, container: InputContainer, stream: AudioStream, pos
     return True
 
 
-def _check_cancelled(maker: Maker) -> None:
+def check_cancelled(maker: Maker) -> None:
+    """Raises MediaError (CANCELLED) if nobody wants the spool any more."""
     if maker.cancelled.is_set():
         raise MediaError(ErrorKind.CANCELLED, "Nobody wants this any more.")

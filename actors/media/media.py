@@ -16,6 +16,7 @@ from .errors import MediaError
 from .escalation import Escalation, too_long
 from .keeper import Keeper
 from .limits import Limits
+from .live_spool import LiveSpool
 from .pool import Pool
 from .spool import FRAMES_PER_S, Spool
 from .track import Track
@@ -117,7 +118,11 @@ class Media:
         """
         start_frame = max(0, round(start_s * FRAMES_PER_S))
         volume = min(200, max(0, volume))
-        spool = Spool(track, self._work_dir, start_frame=start_frame, volume=volume, effect=effect)
+        spool = (
+            LiveSpool(track, self._work_dir, volume=volume, effect=effect)
+            if track.is_live
+            else Spool(track, self._work_dir, start_frame=start_frame, volume=volume, effect=effect)
+        )
         self._spools.add(spool)
         self._begin(spool)
         return spool
@@ -143,6 +148,16 @@ class Media:
     async def _fetch_or_make(self, spool: Spool) -> None:
         if self._keeper is not None and await self._keeper.fetch(spool):
             return
-        await Escalation(spool, self._resolver, self._makers, self.limits, self.counts).run()
+        await self._escalate(spool)
         if self._keeper is not None and self._tasks is not None:  # its keeping outlives whoever lets it go
             self._tasks.start_soon(self._keeper.keep, spool)
+
+    async def _escalate(self, spool: Spool) -> None:
+        """Of a live stream whatever was tried counts anew, as long as it was of some use."""
+        while True:
+            before = spool.frames
+            try:
+                return await Escalation(spool, self._resolver, self._makers, self.limits, self.counts).run()
+            except MediaError:
+                if spool.ring is None or spool.frames - before < FRAMES_PER_S:
+                    raise

@@ -22,7 +22,8 @@ FRAMES_PER_MARK = 50
 class Sink:
     """Appends records to `fd` from byte `size` on, and reports what is written: frames, bytes and the index.
 
-    `max_frames` and `max_bytes` bound the spool; beyond them `append` raises MediaError (TOO_LONG).
+    `max_frames` and `max_bytes` bound the spool; beyond them `append` raises MediaError (TOO_LONG). With
+    `ring` nothing does: the file is one of so many bytes, written round and round.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Sink:
         size: int = 0,
         max_frames: int,
         max_bytes: int,
+        ring: int | None = None,
     ) -> None:
         self.frames = frames
         self._fd = fd
@@ -41,6 +43,7 @@ class Sink:
         self._written = size
         self._max_frames = max_frames
         self._max_bytes = max_bytes
+        self._ring = ring
         self._pending = bytearray()
         self._marks: list[int] = []
         self._reported_at = 0.0
@@ -49,7 +52,7 @@ class Sink:
         """One frame of 20 ms; raises MediaError (NOT_AUDIO) if it could not be sent in one datagram."""
         if not 0 < len(frame) <= MAX_PACKET:
             raise MediaError(ErrorKind.NOT_AUDIO, "The audio of this file is damaged.")
-        if self.frames >= self._max_frames or self._written + len(self._pending) >= self._max_bytes:
+        if self._ring is None and self._is_full():
             self.flush()
             raise MediaError(ErrorKind.TOO_LONG, "The track is longer than this bot plays; it ends here.")
         self._pending += _LENGTH.pack(len(frame))
@@ -59,6 +62,9 @@ class Sink:
             self._marks.append(self._written + len(self._pending))
         if len(self._pending) >= _REPORT_BYTES or time.monotonic() - self._reported_at >= _REPORT_S:
             self.flush()
+
+    def _is_full(self) -> bool:
+        return self.frames >= self._max_frames or self._written + len(self._pending) >= self._max_bytes
 
     def flush(self) -> None:
         """Write and report what is pending."""
@@ -72,7 +78,9 @@ class Sink:
     def _write(self) -> None:
         try:
             while self._pending:
-                done = os.pwrite(self._fd, self._pending, self._written)
+                at = self._written if self._ring is None else self._written % self._ring
+                room = len(self._pending) if self._ring is None else self._ring - at
+                done = os.pwrite(self._fd, memoryview(self._pending)[:room], at)
                 self._written += done
                 del self._pending[:done]
         except OSError as error:

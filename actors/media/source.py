@@ -21,7 +21,7 @@ from .requester import Address, Requester
 from .retry_after import asked_wait_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 CHUNK = 10 << 20  # bytes of one ranged request; YouTube slows larger ones down
 TIMEOUT_S = 5.0  # for a connection, and between two pieces of an answer
@@ -47,6 +47,7 @@ class HttpSource:
     """A readable, and if the server knows ranges seekable, file. Not for several threads, except `cancelled`.
 
     `refresh(status)` gives a new address when the present one was refused (401, 403, 404, 410), or raises.
+    `backoff_s`: waits before the repetitions of a request, as many as there may be.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class HttpSource:
         max_bytes: int = 4 << 30,
         chunk: int | None = None,
         timeout_s: float = TIMEOUT_S,
+        backoff_s: Sequence[float] = _BACKOFF_S,
     ) -> None:
         self._cancelled = cancelled or threading.Event()
         self._refresh = refresh
         self._max_bytes = max_bytes
         self._chunk = min(chunk or CHUNK, CHUNK)
+        self._backoff_s = backoff_s
         self._requester = Requester(address, timeout_s=timeout_s)
         self._response: urllib3.BaseHTTPResponse | None = None
         self._stop = 0  # where the present answer ends
@@ -176,7 +179,7 @@ class HttpSource:
         """The error that ends this source, or None, after a while, if the request is to be made again."""
         if (refused := refusal(error)) is not None:
             return refused
-        if self._failures >= len(_BACKOFF_S):
+        if self._failures >= len(self._backoff_s):
             text = (
                 "The connection to the media server was lost."
                 if self.received
@@ -184,7 +187,7 @@ class HttpSource:
             )
             return MediaError(ErrorKind.UNAVAILABLE, text, retryable=True)
         after_s = error.after_s if isinstance(error, _FailedError) else 0.0
-        self._cancelled.wait(max(after_s, _BACKOFF_S[self._failures]))
+        self._cancelled.wait(max(after_s, self._backoff_s[self._failures]))
         self._failures += 1
         return None
 

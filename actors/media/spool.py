@@ -37,8 +37,10 @@ class Spool:
 
     `frames` are made so far and can be read; `complete` says that no more will come and all went well;
     `error` is set when the making has ended before the end of the track. `duration_s` is that of the whole
-    medium.
+    medium. `ring`: bytes of its file, if that is written round and round (`LiveSpool`).
     """
+
+    ring: int | None = None
 
     def __init__(
         self, track: Track, work_dir: Path, *, start_frame: int = 0, volume: int = 100, effect: str = OFF
@@ -122,6 +124,10 @@ class Spool:
         if self.closed:
             raise MediaError(ErrorKind.CANCELLED, "The track was put away.")
         return self.fd
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Up to `size` bytes of what is made, from a position on."""
+        return os.pread(self.fd, min(size, self.bytes - offset), offset)
 
     def offset_of(self, second: int) -> int:
         """Where the frame `second * 50` of this spool begins in the file."""
@@ -237,8 +243,9 @@ class Cursor:
                 self._ready.popleft()
             before -= dropped
 
+<<<<<<< HEAD
     def _read(self) -> None:
-        block = os.pread(self.spool.fd, min(_BLOCK, self.spool.bytes - self._offset), self._offset)
+        block = self.spool.read(_BLOCK, self._offset)
         begin, size = 0, len(block)
         while begin + 2 <= size and (end := begin + 2 + (block[begin] << 8) + block[begin + 1]) <= size:
             self._ready.append(block[begin + 2 : end])
@@ -246,3 +253,21 @@ class Cursor:
         if not begin:
             raise EOFError("the file of a spool is shorter than was reported")
         self._offset += begin
+=======
+    def _record(self) -> bytes:
+        self._need(_LENGTH.size)
+        (length,) = _LENGTH.unpack_from(self._block, self._position)
+        self._need(_LENGTH.size + length)
+        begin = self._position + _LENGTH.size
+        self._position = begin + length
+        return self._block[begin : self._position]
+
+    def _need(self, size: int) -> None:
+        while len(self._block) - self._position < size:
+            more = self.spool.read(_BLOCK, self._offset)
+            if not more:
+                raise EOFError("the file of a spool is shorter than was reported")
+            self._block = self._block[self._position :] + more
+            self._position = 0
+            self._offset += len(more)
+>>>>>>> ee1fe2c (Live streams slide along in a ring file, are opened anew after breaks, and are shared at their edge)

@@ -11,6 +11,7 @@ from typing import Any
 from . import cache_file, guard, lifeline
 from .courtesy import Courtesy
 from .errors import ErrorKind, MediaError
+from .live import LiveMaker
 from .maker import Maker, Medium
 from .requester import Address
 from .serving import Job, connect, serve
@@ -39,6 +40,7 @@ def make(job: Job) -> dict[str, Any]:
         size=request["bytes"],
         max_frames=request["max_frames"],
         max_bytes=request["max_bytes"],
+        ring=request["ring"],
     )
     medium = Medium(
         address=_address(request["stream"]),
@@ -51,7 +53,8 @@ def make(job: Job) -> dict[str, Any]:
         max_s=request["max_s"],
         chunk_bytes=request["stream"]["chunk_bytes"],
     )
-    maker = Maker(medium, sink, job.send, lambda status: _refresh(job, status), job.cancelled)
+    kind = Maker if request["ring"] is None else LiveMaker
+    maker = kind(medium, sink, job.send, lambda status: _refresh(job, status), job.cancelled)
     job.on_cancel = maker.abort
     _COURTESY.begin(job.id)
     try:

@@ -71,8 +71,8 @@ async def test_what_differs_is_not_shared(other: Wanted, shelf: Shelf) -> None:
     await shelf.aclose()
 
 
-async def test_a_live_stream_is_heard_from_when_one_joins(shelf: Shelf) -> None:
-    assert shelf.order(1, wanted(is_live=True)) is not shelf.order(2, wanted(is_live=True))
+async def test_a_live_stream_is_shared_too(shelf: Shelf) -> None:
+    assert shelf.order(1, wanted(is_live=True)) is shelf.order(2, wanted(is_live=True))
     await shelf.aclose()
 
 

@@ -1,0 +1,190 @@
+"""Live streams: a bounded window, no gap while it lasts, and the edge after that."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import av
+import numpy as np
+import pytest
+
+from actors.media import Media, Track, opus
+from actors.media.live_spool import RING_BYTES, LiveSpool
+from actors.media.sink import Sink
+from tests.actors.media.streaming import (
+    LOWEST_HZ,
+    RATE,
+    STEP_HZ,
+    TONES,
+    live_server,
+    make_segments,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actors.media import Cursor
+
+pytestmark = pytest.mark.anyio
+
+
+def radio(url: str = "https://x/radio") -> Track:
+    return Track(url, "Radio", 1, is_live=True)
+
+
+# --- the window ---
+
+
+def filler(spool: LiveSpool) -> Sink:
+    def report(message: dict[str, Any]) -> None:
+        spool.grow(message["frames"], message["bytes"], message["marks"])
+
+    return Sink(spool.fd, report, max_frames=0, max_bytes=0, ring=spool.ring)
+
+
+def numbered(number: int) -> bytes:
+    return number.to_bytes(4) * 300
+
+
+def number_of(frame: bytes | None) -> int | None:
+    return None if frame is None else int.from_bytes(frame[:4])
+
+
+def test_a_day_of_it_takes_no_more_than_the_ring_and_readers_stay_right(tmp_path: Path) -> None:
+    spool = LiveSpool(radio(), tmp_path)
+    sink = filler(spool)
+    prompt = spool.cursor()
+    sleeper = spool.cursor()
+    for number in range(20_000):  # 24 MB
+        sink.append(numbered(number))
+        if number % 100 == 99:
+            sink.flush()
+            spool._lag, read = 150, [number_of(prompt.next_frame()) for _ in range(100)]
+            assert read == list(range(number - 99, number + 1))
+    assert os.fstat(spool.fd).st_size <= RING_BYTES
+    assert len(spool.marks) < RING_BYTES // 50
+    assert number_of(spool.cursor(spool.first).next_frame()) == spool.first, "the oldest can be read yet"
+    assert sleeper.next_frame() == opus.SILENCE, "what it missed is gone, and it comes up softly"
+    assert number_of(sleeper.next_frame()) == 20_000 - 150 + 1
+    spool.close()
+
+
+def test_who_was_without_a_frame_and_is_far_behind_goes_to_the_edge_and_who_paused_briefly_does_not(
+    tmp_path: Path,
+) -> None:
+    spool = LiveSpool(radio(), tmp_path)
+    sink, paused, starved = filler(spool), spool.cursor(), spool.cursor()
+
+    def come(first: int, last: int) -> None:
+        for number in range(first, last):
+            sink.append(numbered(number))
+        sink.flush()
+
+    come(0, 100)
+    spool._began = 0.0  # what comes from now on did not come at once
+    for cursor in (paused, starved):
+        for number in range(100):
+            assert number_of(cursor.next_frame()) == number
+    assert starved.next_frame() is None
+    come(100, 400)
+    assert starved.next_frame() == opus.SILENCE
+    assert number_of(starved.next_frame()) == 301
+    assert number_of(paused.next_frame()) == 100
+    assert number_of(spool.cursor(spool.place(77)).next_frame()) == 300, "who joins later hears the edge"
+    come(400, 1000)
+    assert paused.next_frame() == opus.SILENCE
+    assert number_of(paused.next_frame()) == 901
+    spool.close()
+
+
+# --- with a server ---
+
+
+@dataclass
+class Heard:
+    """What a listener had every 20 ms: when (s), and the frame, or None for a hole."""
+
+    frames: list[tuple[float, bytes | None]]
+
+    def holes(self) -> list[float]:
+        return [at for at, frame in self.frames if frame is None]
+
+    def segments(self) -> list[tuple[float, int]]:
+        """Which tone was heard when, four times a second."""
+        found, decoded = [], []
+        decoder: Any = av.CodecContext.create("libopus", "r")
+        decoder.sample_rate, decoder.layout = RATE, "stereo"
+        for at, each in self.frames:
+            for frame in decoder.decode(av.Packet(each)) if each is not None else ():
+                decoded.append((at, frame.to_ndarray().reshape(-1, 2)[:, 0]))
+        for begin in range(0, len(decoded) - 5, 5):
+            sound = np.concatenate([block for _, block in decoded[begin : begin + 5]])
+            spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+            hertz = float(np.argmax(spectrum)) * RATE / len(sound)
+            found.append((decoded[begin][0], round((hertz - LOWEST_HZ) / STEP_HZ)))
+        return found
+
+
+async def listen(cursor: Cursor, heard: Heard) -> None:
+    """Read as the clock does: a frame every 20 ms."""
+    begin = time.monotonic()
+    while True:
+        heard.frames.append((time.monotonic(), cursor.next_frame()))
+        await anyio.sleep(max(0.0, begin + len(heard.frames) * 0.02 - time.monotonic()))
+
+
+def lag_segments(server_newest: int, tone: int) -> int:
+    """By how many segments what is heard lies behind the newest one."""
+    return (server_newest - tone) % TONES
+
+
+async def test_stalls_are_bridged_while_the_window_lasts_and_then_the_edge_is_heard(
+    media: Media, tmp_path: Path
+) -> None:
+    await try_stalls(media, tmp_path, segment_s=0.5, short_s=0.7, long_s=2.6, calm_s=1.2)
+
+
+async def try_stalls(
+    media: Media,
+    folder: Path,
+    *,
+    segment_s: float,
+    short_s: float,
+    long_s: float,
+    calm_s: float,
+    shorts: int = 1,
+) -> None:
+    count = int((shorts * (short_s + calm_s) + long_s + 4 * calm_s + 6) / segment_s) + 12
+    async with live_server(make_segments(folder, count, segment_s), segment_s) as server:
+        spool = media.spool(radio(server.url))
+        with anyio.fail_after(20):
+            await spool.wait_ready()
+        first, later = Heard([]), Heard([])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen, spool.cursor(spool.place(0)), first)
+            await anyio.sleep(calm_s)
+            usual = lag_segments(server.newest, first.segments()[-1][1])
+            for _ in range(shorts):
+                server.stall(short_s)
+                await anyio.sleep(short_s + calm_s)
+            assert first.holes() == [], "the window lasted"
+            tasks.start_soon(listen, spool.cursor(spool.place(0)), later)
+            await anyio.sleep(calm_s)
+            assert abs(later.segments()[-1][1] - first.segments()[-1][1]) % TONES <= 1, (
+                "who joins hears the edge"
+            )
+            server.stall(long_s)
+            await anyio.sleep(long_s)
+            over = time.monotonic()
+            assert first.holes(), "longer than the window"
+            await anyio.sleep(2.0)
+            newest = server.newest
+            back = [tone for at, tone in first.segments() if at > over]
+            assert max(first.holes()) < over + 2.0
+            assert lag_segments(newest, back[-1]) <= usual + 1
+            tasks.cancel_scope.cancel()
+        await spool.aclose()
