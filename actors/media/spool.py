@@ -243,7 +243,6 @@ class Cursor:
                 self._ready.popleft()
             before -= dropped
 
-<<<<<<< HEAD
     def _read(self) -> None:
         block = self.spool.read(_BLOCK, self._offset)
         begin, size = 0, len(block)
@@ -253,21 +252,3 @@ class Cursor:
         if not begin:
             raise EOFError("the file of a spool is shorter than was reported")
         self._offset += begin
-=======
-    def _record(self) -> bytes:
-        self._need(_LENGTH.size)
-        (length,) = _LENGTH.unpack_from(self._block, self._position)
-        self._need(_LENGTH.size + length)
-        begin = self._position + _LENGTH.size
-        self._position = begin + length
-        return self._block[begin : self._position]
-
-    def _need(self, size: int) -> None:
-        while len(self._block) - self._position < size:
-            more = self.spool.read(_BLOCK, self._offset)
-            if not more:
-                raise EOFError("the file of a spool is shorter than was reported")
-            self._block = self._block[self._position :] + more
-            self._position = 0
-            self._offset += len(more)
->>>>>>> ee1fe2c (Live streams slide along in a ring file, are opened anew after breaks, and are shared at their edge)

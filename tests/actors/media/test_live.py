@@ -67,7 +67,9 @@ def test_a_day_of_it_takes_no_more_than_the_ring_and_readers_stay_right(tmp_path
             assert read == list(range(number - 99, number + 1))
     assert os.fstat(spool.fd).st_size <= RING_BYTES
     assert len(spool.marks) < RING_BYTES // 50
+    spool._lag = 20_000 - spool.first
     assert number_of(spool.cursor(spool.first).next_frame()) == spool.first, "the oldest can be read yet"
+    spool._lag = 150
     assert sleeper.next_frame() == opus.SILENCE, "what it missed is gone, and it comes up softly"
     assert number_of(sleeper.next_frame()) == 20_000 - 150 + 1
     spool.close()
@@ -119,8 +121,8 @@ class Heard:
         decoder: Any = av.CodecContext.create("libopus", "r")
         decoder.sample_rate, decoder.layout = RATE, "stereo"
         for at, each in self.frames:
-            for frame in decoder.decode(av.Packet(each)) if each is not None else ():
-                decoded.append((at, frame.to_ndarray().reshape(-1, 2)[:, 0]))
+            made = decoder.decode(av.Packet(each)) if each is not None else ()
+            decoded += [(at, frame.to_ndarray().reshape(-1, 2)[:, 0]) for frame in made]
         for begin in range(0, len(decoded) - 5, 5):
             sound = np.concatenate([block for _, block in decoded[begin : begin + 5]])
             spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
@@ -145,7 +147,7 @@ def lag_segments(server_newest: int, tone: int) -> int:
 async def test_stalls_are_bridged_while_the_window_lasts_and_then_the_edge_is_heard(
     media: Media, tmp_path: Path
 ) -> None:
-    await try_stalls(media, tmp_path, segment_s=0.5, short_s=0.7, long_s=2.6, calm_s=1.2)
+    await try_stalls(media, tmp_path, segment_s=0.5, short_s=0.35, long_s=2.6, calm_s=0.8)
 
 
 async def try_stalls(
