@@ -139,7 +139,13 @@ class Deck:
             self.stream.unqueue()
             self.queued = None
 
-    def plan(self, current: Track | None, following: Track | None, following_key: SpoolKey | None) -> Plan:
+    def plan(
+        self,
+        current: Track | None,
+        following: Track | None,
+        following_key: SpoolKey | None,
+        ahead: tuple[Wanted, ...] = (),
+    ) -> Plan:
         """The spools that are needed now, and none that is not; forgets the others."""
         keys: dict[SpoolKey, Track] = {}
         if current is not None:
@@ -149,7 +155,8 @@ class Deck:
         if following is not None and following_key is not None:
             keys.setdefault(following_key, following)
         self.spools = {key: spool for key, spool in self.spools.items() if key in keys}
-        return Plan(tuple(Wanted(key, track) for key, track in keys.items()))
+        later = tuple(wanted for wanted in ahead if wanted.key not in keys)
+        return Plan(tuple(Wanted(key, track) for key, track in keys.items()), later)
 
 
 def _frame(position_ms: int) -> int:

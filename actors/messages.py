@@ -269,9 +269,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All spools that should exist now, the most urgent first; the others may go."""
+    """All spools that should exist now, the most urgent first; the others may go.
+
+    `ahead`: what comes after those, in order, of which the preloader makes as much as is wise.
+    """
 
     wanted: tuple[Wanted, ...] = ()
+    ahead: tuple[Wanted, ...] = ()
 
 
 # --- connection ---------------------------------------------------------------------------------------------

@@ -35,9 +35,11 @@ from .messages import (
     StreamRewound,
     StreamStarted,
     Tick,
+    Wanted,
 )
 from .pace import about
 from .plays import parse_play
+from .preloading import FURTHEST
 from .session import Session, from_plain, to_plain
 from .voice import Ended, Started
 
@@ -77,6 +79,7 @@ class Playing(Actor):
         self._asked: dict[str, float] = {}  # entry id -> when somebody asked for its fate
         self._given_up: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)  # entry id, reason
         self._planned: Plan | None = None
+        self._aimed_at: float | None = None  # when a track was wanted that is not heard yet
 
     async def on_start(self) -> None:
         """Load the session, take over what is heard, ask for the link's state."""
@@ -128,6 +131,10 @@ class Playing(Actor):
     @handles(StreamStarted)
     async def stream_started(self, _message: StreamStarted) -> None:
         """The first frame of a play was sent: time to show it."""
+        if self._aimed_at is not None:
+            after_ms = round(1000 * (anyio.current_time() - self._aimed_at), 1)
+            log.info("first_frame", guild_id=self._guild_id, after_ms=after_ms)
+            self._aimed_at = None
         self._show()
 
     @handles(StreamRewound)
@@ -284,6 +291,7 @@ class Playing(Actor):
         if current is None:
             self._deck.silence()
         else:
+            self._aimed_at = anyio.current_time()
             self._deck.aim(self._key(current, start_ms))
 
     def _key(self, track: Track, start_ms: int = 0) -> SpoolKey:
@@ -312,7 +320,9 @@ class Playing(Actor):
         done = self._deck.settle(key, ready=self._link_ready, paused=self._session.paused)
         if not done:
             self.ctx.start_timer("settle", AGAIN_S, Settle())
-        plan = self._deck.plan(queue.current, following, key)
+        later = () if queue.current is None else queue.later(FURTHEST)
+        ahead = tuple(Wanted(self._key(track), track) for track in later)
+        plan = self._deck.plan(queue.current, following, key, ahead)
         if plan != self._planned and tell(self.ctx, "preloader", plan):
             self._planned = plan
             wanted = {each.key for each in plan.wanted}

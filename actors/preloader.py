@@ -15,6 +15,7 @@ from supervision import Actor, ActorStopped, MailboxFull, handles
 
 from .media import MediaError
 from .messages import Plan, PlanWanted, SpoolFailed, SpoolReady, Wanted
+from .preloading import how_far
 
 if TYPE_CHECKING:
     from .messages import SpoolKey
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 RETRY_AFTER_S = 1.0
 """Before the one more try that a failure gets which may pass."""
 
+_WHOLE = 1 << 40  # frames: more than any track has
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +35,7 @@ class Preloader(Actor):
         self._guild_id = guild_id
         self._shelf = shelf
         self._plan = Plan()
+        self._ahead = anyio.CancelScope()
         self._watched: dict[SpoolKey, anyio.CancelScope] = {}
         self._outcomes: dict[SpoolKey, SpoolReady | SpoolFailed] = {}
 
@@ -44,11 +47,28 @@ class Preloader(Actor):
     async def plan(self, message: Plan) -> None:
         """Order what is missing, announce what is there, let go of the rest."""
         self._plan = message
-        keys = {wanted.key for wanted in message.wanted}
+        far = how_far(len(message.ahead), self._shelf.speed, self._shelf.room_bytes)
+        chosen = (*message.wanted, *message.ahead[:far])
+        keys = {wanted.key for wanted in chosen}
+        self._ahead.cancel()
         for wanted in message.wanted:
             self._watch(wanted)
         for key in (self._shelf.keys(self._guild_id) | self._watched.keys()) - keys:
             await self._let_go(key)
+        if far:
+            self._ahead = anyio.CancelScope()
+            self.ctx.start_soon(self._go_ahead, chosen, len(message.wanted), self._ahead)
+
+    async def _go_ahead(self, chosen: tuple[Wanted, ...], first: int, scope: anyio.CancelScope) -> None:
+        """One further track at a time, each when all before it are whole: they need the line first."""
+        with scope:
+            for number in range(first, len(chosen)):
+                for before in chosen[:number]:
+                    try:
+                        await self._shelf.order(self._guild_id, before).wait_ready(_WHOLE)
+                    except MediaError:
+                        continue  # told by whoever watches it
+                self._watch(chosen[number])
 
     def _watch(self, wanted: Wanted) -> None:
         outcome = self._outcomes.get(wanted.key)

@@ -76,6 +76,10 @@ class Queue(Generic[T]):
             return self.waiting[0]
         return self.current if self.loop is Loop.QUEUE else None
 
+    def later(self, most: int) -> tuple[T, ...]:
+        """What comes after `following` in the natural course, at most so many."""
+        return () if self.loop is Loop.TRACK else self.waiting[1 : 1 + most]
+
     def advanced(self) -> Queue[T]:
         """After the current entry has ended by itself."""
         if self.loop is Loop.TRACK and self.current is not None:

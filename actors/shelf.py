@@ -40,6 +40,16 @@ class Shelf:
         """What this guild has."""
         return frozenset(self._held.get(guild_id, {}))
 
+    @property
+    def speed(self) -> float | None:
+        """How many times faster than it is heard a track was made of late; None: not known yet."""
+        return self._media.speed
+
+    @property
+    def room_bytes(self) -> int:
+        """Of the disk, that spools may still take."""
+        return self._media.room_bytes
+
     def order(self, guild_id: int, wanted: Wanted) -> Spool:
         """The spool of that key, present or begun now."""
         held = self._held.setdefault(guild_id, {})

@@ -94,6 +94,8 @@ class FakeMedia:
     def __init__(self) -> None:
         self.spools: list[FakeSpool] = []
         self.eager: int | None = 500
+        self.speed: float | None = 0.0
+        self.room_bytes = 1 << 30
 
     def spool(
         self, track: Track, *, start_s: float = 0.0, volume: int = 100, effect: str = "off"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import time
 import weakref
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import anyio
 
 from . import resolver
 from .access import Access
+from .cache import DISK_RESERVE
 from .effects import OFF
 from .errors import MediaError
 from .escalation import Escalation, too_long
@@ -66,6 +69,15 @@ class Media:
         self._keeper = None if cache is None else Keeper(cache, self._makers)
         self._spools: weakref.WeakSet[Spool] = weakref.WeakSet()
         self._tasks: TaskGroup | None = None
+        self.speed: float | None = None  # how many times faster than it is heard a track was made of late
+
+    @property
+    def room_bytes(self) -> int:
+        """Of the disk, that spools may still take: it is never filled by what nobody hears yet."""
+        try:
+            return max(0, shutil.disk_usage(self._work_dir).free - DISK_RESERVE)
+        except OSError:
+            return 0
 
     @property
     def worker_pids(self) -> list[int]:
@@ -148,7 +160,11 @@ class Media:
     async def _fetch_or_make(self, spool: Spool) -> None:
         if self._keeper is not None and await self._keeper.fetch(spool):
             return
+        began = time.monotonic()
         await self._escalate(spool)
+        if spool.ring is None:
+            speed = spool.frames / FRAMES_PER_S / max(time.monotonic() - began, 0.001)
+            self.speed = speed if self.speed is None else (self.speed + speed) / 2
         if self._keeper is not None and self._tasks is not None:  # its keeping outlives whoever lets it go
             self._tasks.start_soon(self._keeper.keep, spool)
 
