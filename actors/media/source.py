@@ -314,6 +314,7 @@ class HttpSource:
         self._refreshes += 1
         self._requester.address = self._refresh(status)
         self._identity.forget()
+        self._failures = 0  # nothing is known against the new address
 
 
 def _told(header: str | None) -> str | None:
