@@ -101,7 +101,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ytdlp_per_hour", values.whole(10, 10_000), "`250`",
             "How often sites are asked in an hour at most; YouTube locks guests out at about 300"),
     Setting("admin_socket", values.socket_path, "`admin.sock` in the data folder",
-            "Unix socket that `ostinato tree` asks; a path of 100 bytes at most"),
+            "Unix socket of `ostinato tree`, `kill` and their kin; a path of 100 bytes at most"),
     Setting("log_format", values.one_of("json", "text"), "`text` on a terminal, else `json`",
             "Form of the log lines: `json` or `text`"),
     Setting("log_level", values.one_of("debug", "info", "warning", "error"), "`info`",

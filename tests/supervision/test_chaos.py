@@ -314,6 +314,17 @@ async def test_starts_that_fail_add_up(stage: Stage) -> None:
     assert ends == [True, False, False, True]
 
 
+async def test_nobody_looks_at_messages_when_the_monkey_has_gone(stage: Stage) -> None:
+    """Who was slow is on the quick way of all messages again."""
+    async with open_system(flock(stage)) as system:
+        with anyio.move_on_after(1):
+            await alone(Monkey(system), Fault.SLOW, seconds=1e6, amount=0.1)
+        cell = system.find("guild/p1")
+        assert cell is not None
+        assert cell.observer is not None
+        assert not cell.observer.looks
+
+
 async def test_what_a_key_function_raises_is_a_refusal(stage: Stage) -> None:
     """It has not met such a message before."""
 
