@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-mass soak soak-kernel coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-mass bench-restore soak soak-kernel crash coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,14 @@ bench-mass: $(READY)  ## all voice sessions of a shard end at once: who is back 
 export HOURS FACTOR LEAK
 soak: $(READY)  ## hours of playback with hastened clocks: does memory or anything else grow? (ten minutes)
 	@$(BIN)/python -m tests.soak.playback
+
+bench-restore: $(READY)  ## 50 guilds come back at once after a SIGKILL: who plays when (a minute)
+	@$(BIN)/python -m tests.bench.restore
+
+# KILLS (200) and SEED are read from the environment of the recipe.
+export KILLS
+crash: $(READY)  ## SIGKILL at random moments under commands: nothing acknowledged is lost (a quarter of an hour)
+	@$(BIN)/python -m tests.crash
 
 coverage-kernel: $(READY)  ## every branch of the kernel is taken by its tests, or this fails
 	@$(BIN)/coverage run --source supervision -m pytest --quiet tests/supervision

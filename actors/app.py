@@ -1,7 +1,7 @@
 """The bot as a whole: which rooms there are, in which order they start, and how they end.
 
-Root tree, in start order (stopped in reverse): store, media, voice (clock, links), discord, steward, guilds,
-admin.
+Root tree, in start order (stopped in reverse): store, positions, media, voice (clock, links), discord,
+steward, guilds, admin.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,10 +33,13 @@ from .guild import GUILDS, Rooms, ensure_guild
 from .logs_events import log_events
 from .media import Access, Cache, Media
 from .network import make_connector, slim_tls
+from .positions import Positions
 from .promptness import be_prompt
+from .queue import QueueLimits
 from .recovery import Watch
 from .rooms import Runner, StoreRoom
 from .shelf import Shelf
+from .startup import Startup
 from .steward import Steward
 from .store import Store
 from .sweeping import COLLECTOR, sweep_in_silence
@@ -72,7 +76,13 @@ class House:
     def make_bot(self, system: System) -> Bot:
         """A fresh client with the commands."""
         desk = Desk(system, self.rooms, self.media)
-        return Bot(self.settings, make_connector(self.settings), lambda bot: add_commands(bot, desk))
+        startup = self.rooms.startup
+
+        async def setup(bot: Bot) -> None:
+            startup.mark("login")
+            await add_commands(bot, desk)
+
+        return Bot(self.settings, make_connector(self.settings), setup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class OpenBot:
     house: House
 
 
-def build(settings: Settings, verdict: Verdict | None = None) -> House:
+def build(settings: Settings, verdict: Verdict | None = None, startup: Startup | None = None) -> House:
     """The rooms, none of which does anything yet. `verdict`: where the reason to end is said."""
     media = Media(
         allow_private=settings.allow_private_media,
@@ -93,8 +103,11 @@ def build(settings: Settings, verdict: Verdict | None = None) -> House:
     )
     clock, holder = Clock(), ClientHolder()
     watch = Watch(holder.current, lambda: [link.status().heartbeat_age_s for link in rooms.links.all()])
+    store = Store(settings.data_dir / "state.sqlite3")
+    store.on_change = partial(_tell_of_disk, watch)
     rooms = Rooms(
-        store=Store(settings.data_dir / "state.sqlite3"),
+        store=store,
+        positions=Positions(clock, store),
         shelf=Shelf(media),
         clock=clock,
         links=Links(
@@ -106,6 +119,8 @@ def build(settings: Settings, verdict: Verdict | None = None) -> House:
         ),
         port=LivePort(holder.current),
         watch=watch,
+        startup=startup or Startup(),
+        limits=QueueLimits(settings.queue_limit, settings.queue_limit_per_user),
     )
     return House(settings, media, rooms, holder, verdict or Verdict())
 
@@ -115,6 +130,13 @@ def _access(settings: Settings) -> Access:
     usual = Access(settings.ytdlp_cookies, settings.ytdlp_extractor_args, per_hour=settings.ytdlp_per_hour)
     fallback = settings.ytdlp_fallback_args
     return usual if fallback is None else replace(usual, fallback=fallback)
+
+
+def _tell_of_disk(watch: Watch, problem: str | None) -> None:
+    if problem is None:
+        log.info("state_written_again")
+    else:
+        watch.alert("state_not_written", None, f"The state cannot be written, the music goes on: {problem}")
 
 
 def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:
@@ -131,11 +153,12 @@ def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:
         return DiscordClient(house.make_bot, settings.token, house.holder, house.verdict)
 
     def steward() -> Steward:
-        return Steward(rooms.links, lambda system, guild_id: ensure_guild(system, guild_id, rooms))
+        return Steward(rooms.links, rooms.store, rooms.startup, partial(ensure_guild, rooms=rooms))
 
     return SupervisorSpec(
         (
-            ChildSpec("store", lambda: StoreRoom(rooms.store)),
+            ChildSpec("store", lambda: StoreRoom(rooms.store, house.verdict)),
+            ChildSpec("positions", lambda: Runner(rooms.positions.run)),
             ChildSpec("media", lambda: Runner(house.media.run)),
             ChildSpec("voice", voice),
             ChildSpec("discord", client),
@@ -154,7 +177,9 @@ async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncI
     :raises AdminSocketBusyError: another bot serves this admin socket
     :raises EscalationError: at the end, if the root supervisor had given up
     """
-    house = build(settings, verdict)
+    startup = Startup()
+    startup.mark("imports")
+    house = build(settings, verdict, startup)
     admin = ChildSpec("admin", lambda: Admin(settings.admin_socket))
     try:
         async with open_system(root_spec(house, admin), name=NAME) as system:

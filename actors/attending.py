@@ -41,7 +41,7 @@ class Attending(Recovering):
             self._notice("Left the voice channel: nobody was there. The queue is kept.")
 
     def _alone(self) -> bool:
-        if self._phase is LinkPhase.AWAY or self._target is None:
+        if self._phase in (LinkPhase.AWAY, LinkPhase.RETURNING) or self._target is None:
             return False
         return self._listeners(self._target) == 0
 

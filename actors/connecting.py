@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,7 +9,6 @@ import structlog
 from supervision import SupervisionError, handles
 
 from . import voice
-from .attending import Attending
 from .keeping import load
 from .messages import (
     GatewayBack,
@@ -18,14 +16,16 @@ from .messages import (
     JoinFailed,
     LinkChanged,
     LinkPhase,
-    PatienceOver,
     ReportLink,
     RestOver,
+    Tick,
     Verdict,
 )
+from .pace import about
 from .recovering import BOOT, now
-from .recovery import Recovery, State, events as happens, from_plain
+from .recovery import Health, Recovery, State, events as happens, from_plain
 from .recovery.effects import Timer
+from .returning import Returning, new_id
 from .voice import Fault, cause_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from supervision import ExitReason, Ref
 
     from .voice import Cause, Link, LinkEvent
+
+HEALTH_S = 60.0
+"""How often the health of a connection is kept."""
 
 VERDICT_S = 0.5
 """A kick and a deleted channel look alike until the main gateway has said all."""
@@ -51,23 +54,35 @@ _UNHEARD = {
 log = structlog.get_logger(__name__)
 
 
-class Connecting(Attending):
+class Connecting(Returning):
     """Follows what the link says of itself."""
 
     async def on_start(self) -> None:
-        """Claim the link of a predecessor; go on with the join, or the pause, that it was killed in."""
+        """Claim the link of a predecessor; go on with the join, or the pause, that it was killed in. What
+        another process has left behind is come back to.
+        """
         state = await load(self.ctx, "connection") or {}
         self._home, self._text_channel_id = state.get("home_id"), state.get("text_channel_id")
+        self._override = bool(state.get("override"))
+        self._health = Health.from_dict(state.get("health") or {})
         before, self._timeline = from_plain(state.get("recovery"))
         self._listen = _events_to(self.ctx.lookup(self.ctx.path))
         self._link = self._links.claim(self._guild_id, on_event=self._listen)
         if self._link is not None:
             self._target = self._home = self._link.channel_id
             await self._adopt(self._link, before)
-        elif state.get("boot") == BOOT and state.get("channel_id") is not None:
+        elif state.get("channel_id") is not None:
             self._target = state["channel_id"]
-            await self._go_on(before)
+            await (self._go_on(before) if state.get("boot") == BOOT else self._come_back(before))
         self._report()
+        self.ctx.start_timer("health", about(HEALTH_S), Tick())
+
+    @handles(Tick)
+    async def keep_health(self, _message: Tick) -> None:
+        """How the connection does is kept now and then."""
+        self.ctx.start_timer("health", about(HEALTH_S), Tick())
+        if self._phase is LinkPhase.READY:
+            await self._keep()
 
     async def on_stop(self, _reason: ExitReason) -> None:
         """The link plays on for the successor."""
@@ -98,13 +113,7 @@ class Connecting(Attending):
             self._set_patience()
             self._connect(self._target)
         else:  # the link has died together with the predecessor
-            await self._advance(happens.Over(now(), cause_of(None, Fault.INTERNAL), _new_id()))
-
-    def _set_patience(self) -> None:
-        incident = self._recovery.incident
-        if incident is not None and incident.silent_since is not None and not self._recovery.told:
-            left_s = incident.silent_since + self.policy.tell_after_s - now()
-            self.ctx.start_timer(Timer.PATIENCE, max(left_s, 0.0), PatienceOver())
+            await self._advance(happens.Over(now(), cause_of(None, Fault.INTERNAL), new_id()))
 
     # --- what the link says ---------------------------------------------------------------------------------
 
@@ -131,7 +140,7 @@ class Connecting(Attending):
             return
         self._pending = False
         log.warning("join_failed", **self._who(), close_code=message.code, reason=message.reason)
-        self._code, self._problem = message.code, message.reason
+        self._fail(message.code, message.reason)
         living = self._links.claim(self._guild_id, on_event=self._listen)
         if living is not None:  # a move that failed: the bot is where it was
             await self._arrived(living)
@@ -147,6 +156,7 @@ class Connecting(Attending):
                 self._notice(_UNHEARD[raised])
             case voice.Failed(code=code, reason=reason, fault=fault):
                 self._problem = reason
+                self._health = self._health.failed(now(), code, reason)
                 await self._advance(happens.Failed(now(), cause_of(code, fault)))
             case voice.Waiting(delay_s=delay_s):
                 await self._advance(happens.Pausing(now(), delay_s))
@@ -154,7 +164,7 @@ class Connecting(Attending):
                 self._enter(LinkPhase.READY)
                 await self._advance(happens.Back(now()))
             case voice.Lost(code=code, reason=reason, resumable=resumable, fault=fault) if counts:
-                self._code, self._problem = code, reason
+                self._fail(code, reason)
                 await self._broken(cause_of(code, fault), frames_leave=resumable)
                 self._enter(LinkPhase.LOST, frames_leave=resumable)
             case voice.Moved(channel_id=channel_id) if counts:
@@ -199,7 +209,7 @@ class Connecting(Attending):
     async def _closed(self, code: int | None, reason: str, fault: Fault | None) -> None:
         """The link has ended by itself."""
         self._link = None
-        self._code, self._problem = code, reason
+        self._fail(code, reason)
         if fault is Fault.KICKED:
             self._enter(LinkPhase.AWAY)
             await self._aim(None)  # whatever becomes of this actor: it does not come back by itself
@@ -211,15 +221,10 @@ class Connecting(Attending):
         self._link = None
         waited_for = self._target is not None and self._listeners(self._target) != 0
         cause, stretch = cause_of(code, fault), self._watch.stretch()
-        await self._advance(happens.Over(now(), cause, _new_id(), waited_for, stretch))
+        await self._advance(happens.Over(now(), cause, new_id(), waited_for, stretch))
 
     async def _broken(self, cause: Cause, *, frames_leave: bool) -> None:
-        await self._advance(happens.Broken(now(), cause, frames_leave, _new_id()))
-
-
-def _new_id() -> str:
-    """Of an incident: what its log lines have in common."""
-    return secrets.token_hex(4)
+        await self._advance(happens.Broken(now(), cause, frames_leave, new_id()))
 
 
 def _events_to(connection: Ref) -> Callable[[LinkEvent], None]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .voice import LinkStatus
 
 
+_OUT = (LinkPhase.AWAY, LinkPhase.RETURNING)
+"""The bot is in no channel, and not on the way to one."""
+
+
 class Connection(Connecting):
     """What is asked of a guild's connection."""
 
@@ -30,7 +34,7 @@ class Connection(Connecting):
         self._text_channel_id = message.text_channel_id or self._text_channel_id
         if self._phase is LinkPhase.RESTING:
             await self._aim(message.channel_id)
-        elif self._phase is LinkPhase.AWAY or self._target != message.channel_id:
+        elif self._phase in _OUT or self._target != message.channel_id:
             await self._end_attempt()
             await self._aim(message.channel_id)
             await self._advance(happens.Asked(now()))
@@ -54,6 +58,7 @@ class Connection(Connecting):
         self._attempt += 1
         self._pending = True  # what the present link says of its end is no news
         await self._links.disconnect(self._guild_id)
+        self._override = True
         await self._aim(target)
         await self._advance(happens.Asked(now()))
         return self._view()
@@ -90,6 +95,8 @@ class Connection(Connecting):
             next_at=self._recovery.next_at,
             incident=self._recovery.incident,
             past=self._timeline.incidents,
+            health=self._health,
+            saved=self._saved,
         )
 
     def _link_status(self) -> LinkStatus | None:

@@ -18,7 +18,7 @@ from supervision import Actor, SupervisionError, handles
 from . import embeds
 from .discord_port import PostError, Trouble
 from .keeping import load, save
-from .messages import GetNowPlaying, Notice, NowPlaying, Phase, Show, Tick, TroubleNews
+from .messages import GetNowPlaying, Notice, NowPlaying, Phase, SayHeld, Show, Tick, TroubleNews
 from .pace import about
 from .trouble_message import TroubleMessage
 
@@ -44,6 +44,9 @@ REQUEST_TIMEOUT_S = 10.0
 NOTICES = 5
 NOTICES_PER_S = 30.0
 """At most so many notices in so many seconds; more are logged only."""
+
+HOLD_S = 2.0
+"""How often it is looked whether Discord is there yet for what could not be said."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +79,7 @@ class Display(Actor):
         self._given_up: tuple[int, str] | None = None  # channel and entry that get no further message
         self._edited_at = -EDIT_GAP_S
         self._notices: deque[float] = deque(maxlen=NOTICES)
+        self._held: deque[Notice] = deque(maxlen=NOTICES)  # said as soon as Discord is there
 
     async def on_start(self) -> None:
         """Find the message of a predecessor."""
@@ -105,7 +109,11 @@ class Display(Actor):
 
     @handles(Notice)
     async def notice(self, message: Notice) -> None:
-        """Say it once; bounded."""
+        """Say it once; bounded. What is to be said before Discord is there is said then."""
+        if not self._port.present(self._guild_id):
+            self._held.append(message)
+            self.ctx.start_timer("held", HOLD_S, SayHeld())
+            return
         channel_id = message.text_channel_id or self._now.text_channel_id
         if channel_id is None or not self._may_post():
             log.info("notice_not_posted", guild_id=self._guild_id, text=message.text)
@@ -115,6 +123,13 @@ class Display(Actor):
                 await self._port.post(channel_id, text=embeds.plain(message.text, 500))
         except PostError as error:
             self._note(error, channel_id)
+
+    @handles(SayHeld)
+    async def say_held(self, _message: SayHeld) -> None:
+        """Discord may be there by now."""
+        held, self._held = list(self._held), deque(maxlen=NOTICES)
+        for message in held:
+            await self.notice(message)
 
     @handles(TroubleNews)
     async def trouble(self, message: TroubleNews) -> None:

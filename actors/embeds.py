@@ -13,7 +13,7 @@ import discord
 
 from .media import OFF
 from .messages import Phase
-from .queue import Loop
+from .queue import SHORT_ID, Loop
 
 if TYPE_CHECKING:
     from .media import Track
@@ -131,7 +131,8 @@ def queue(view: QueueView) -> discord.Embed:
     """One page of the queue."""
     lines = [_current_line(view.now)]
     for number, track in enumerate(view.entries, view.first):
-        lines.append(f"`{number}.` {plain(track.title, 60)} · {length_of(track)} · <@{track.requested_by}>")
+        line = f"`{number}.` {plain(track.title, 60)} · {length_of(track)} · <@{track.requested_by}>"
+        lines.append(f"{line} · `#{track.id[:SHORT_ID]}`")
     if not view.entries:
         lines.append("Nothing is waiting.")
     embed = discord.Embed(title="Queue", description="\n".join(lines)[:EMBED_TEXT], colour=COLOUR)

@@ -8,12 +8,14 @@ import structlog
 
 from supervision import SupervisionError
 
-from .messages import Load, Save
+from .messages import Load, Loaded, Save, SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from supervision import Context
+
+    from .store import Position
 
 TIMEOUT_S = 2.0
 """A disk that takes longer counts as not writable."""
@@ -24,11 +26,14 @@ TRIES = 2
 log = structlog.get_logger(__name__)
 
 
-async def save(context: Context, part: str, state: Mapping[str, Any]) -> bool:
-    """True when the state is on disk, False if it is not; never raises for that."""
+async def save(
+    context: Context, part: str, state: Mapping[str, Any], position: Position | None = None
+) -> bool:
+    """True when the state, and the position with it, is on disk, False if not; never raises for that."""
+    message = Save(part, state, position)
     for _ in range(TRIES):
         try:
-            saved = await context.sibling("persistence").ask(Save(part, state), timeout=TIMEOUT_S)
+            saved = await context.sibling("persistence").ask(message, timeout=TIMEOUT_S)
         except SupervisionError as error:
             log.warning("persistence_unavailable", path=context.path, part=part, error=str(error))
             continue
@@ -38,14 +43,29 @@ async def save(context: Context, part: str, state: Mapping[str, Any]) -> bool:
 
 async def load(context: Context, part: str) -> Mapping[str, Any] | None:
     """The last state, or None if there is none or it cannot be had."""
+    return (await _loaded(context, Load(part))).state
+
+
+async def load_session(context: Context) -> Loaded:
+    """The last state of the player with the last position; nothing at all if it cannot be had."""
+    return await _loaded(context, Load("player", position=True))
+
+
+async def set_aside(context: Context, part: str, why: str) -> None:
+    """What was loaded makes no sense."""
+    try:
+        await context.sibling("persistence").ask(SetAside(part, why), timeout=TIMEOUT_S)
+    except SupervisionError as error:
+        log.warning("persistence_unavailable", path=context.path, part=part, error=str(error))
+
+
+async def _loaded(context: Context, message: Load) -> Loaded:
     for _ in range(TRIES):
         try:
-            loaded = await context.sibling("persistence").ask(Load(part), timeout=TIMEOUT_S)
+            return await context.sibling("persistence").ask(message, timeout=TIMEOUT_S)
         except SupervisionError as error:
-            log.warning("persistence_unavailable", path=context.path, part=part, error=str(error))
-            continue
-        return loaded.state
-    return None
+            log.warning("persistence_unavailable", path=context.path, part=message.part, error=str(error))
+    return Loaded(None)
 
 
 def tell(context: Context, sibling: str, message: object) -> bool:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .media import MediaError, Spool, Track
-    from .recovery import Incident
+    from .recovery import Health, Incident
+    from .store import Position
     from .voice import Cause, Fault, Link, LinkEvent, LinkStatus
 
 FRAME_MS = 20
@@ -62,6 +63,36 @@ class Shuffled(Done):
     """`count` waiting tracks have a new order."""
 
     count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Removed(Done):
+    """`title` does not wait any more."""
+
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Done):
+    """`title` waits at `number` now, from 1."""
+
+    title: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(Request[Removed]):
+    """Take an entry out of what waits, by its number or (shortened) id. Refused if there is none."""
+
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Request[Moved]):
+    """Put a waiting entry, by its number or (shortened) id, at `number`. Refused if there is none."""
+
+    entry: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +320,7 @@ class LinkPhase(Enum):
     READY = "connected"
     LOST = "reconnecting"
     RESTING = "waiting for the next attempt to connect"
+    RETURNING = "coming back as soon as somebody is in the channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +333,8 @@ class VoiceReport:
     :ivar next_at: when the next attempt is made (s since the epoch), if a pause runs
     :ivar incident: what is being recovered from
     :ivar past: incidents that are over, oldest first
+    :ivar health: how it has fared, restarts included
+    :ivar saved: False if the latest change could not be written to disk
     """
 
     phase: LinkPhase
@@ -312,6 +346,8 @@ class VoiceReport:
     next_at: float | None = None
     incident: Incident | None = None
     past: tuple[Incident, ...] = ()
+    health: Health | None = None
+    saved: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +386,11 @@ class ReportLink:
 @dataclass(frozen=True, slots=True)
 class VoiceStates:
     """Discord said that somebody joined, left or moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuildThere:
+    """Discord has said what the guild is like, and who is in which channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,24 +499,38 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Save(Request[Saved]):
-    """Keep `state` (plain values for msgpack, not changed afterwards) as this part of the guild."""
+    """Keep `state` (plain values for msgpack, not changed afterwards) as this part of the guild, and with it
+    the position, if one is given: both or none.
+    """
 
     part: str
     state: Mapping[str, Any] = field(default_factory=dict)
+    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The last state that was saved, or None."""
+    """The last state that was saved, or None; `damaged` if there was one that nobody can read."""
 
     state: Mapping[str, Any] | None
+    position: Position | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Load(Request[Loaded]):
-    """The last state of this part."""
+    """The last state of this part; `position` says whether that is wanted too."""
 
     part: str
+    position: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside(Request[Saved]):
+    """What was loaded as this part makes no sense: keep it for whoever can tell why, and begin anew."""
+
+    part: str
+    why: str
 
 
 # --- to oneself ---------------------------------------------------------------------------------------------
@@ -484,6 +539,16 @@ class Load(Request[Loaded]):
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Time for what is done regularly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Time to start the trees of before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SayHeld:
+    """Time to say what had to wait for Discord."""
 
 
 @dataclass(frozen=True, slots=True)

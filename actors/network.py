@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from asyncio import sslproto
+from functools import cache
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -67,8 +68,12 @@ class Resolver(AbstractResolver):
         await self._system.close()
 
 
+@cache
 def make_ssl_context(discord_ca: Path | None) -> ssl.SSLContext:
-    """The system's trusted authorities (certifi's, where the system has none), and ``discord_ca``."""
+    """The system's trusted authorities (certifi's, where the system has none), and ``discord_ca``.
+
+    One for the process: to read some 150 authorities takes as long as all of a login.
+    """
     context = ssl.create_default_context()
     system = ssl.get_default_verify_paths()
     if not (system.cafile or system.capath):  # both None: the compiled-in places do not exist here

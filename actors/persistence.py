@@ -1,95 +1,127 @@
 """The persistence actor: the one way from a guild's actors to the store.
 
 It keeps the last state of each part in memory too, so that a restarted player finds it even while the disk
-takes nothing. A row that nobody can read is set aside and costs its part only.
+takes nothing; what could not be written is written as soon as that works again. A row that nobody can read is
+set aside, told in the guild's text channel, and costs its part only.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import msgpack
 import structlog
 
 from supervision import Actor, handles
 
-from .messages import Load, Loaded, Save, Saved
+from .envelope import NewerStateError, UnreadableError, decode, encode
+from .keeping import tell
+from .messages import Load, Loaded, Notice, Save, Saved, SetAside, Tick
+from .pace import about
 from .store import Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 1
-"""Version of the layout of a blob's `state`."""
+    from .positions import Positions
 
-_ERRORS = "surrogatepass"  # a site's title may hold half a character, which must not cost the queue
+RETRY_S: Final = 2.0
+"""How often it is tried to write what could not be written."""
+
+LOST: Final = {
+    "player": "What I remembered of this server's queue could not be read. The queue begins empty.",
+    "connection": "What I remembered of this server's voice channel could not be read. Use join to call me.",
+}
+"""What people are told of a part that was set aside; of others nothing."""
 
 log = structlog.get_logger(__name__)
-
-
-class UnreadableError(Exception):
-    """The blob is not what `encode` makes."""
-
-
-def encode(state: Mapping[str, Any]) -> bytes:
-    """State and schema version as msgpack."""
-    blob: bytes = msgpack.packb({"version": SCHEMA_VERSION, "state": dict(state)}, unicode_errors=_ERRORS)
-    return blob
-
-
-def decode(blob: bytes) -> dict[str, Any]:
-    """What `encode` was given.
-
-    :raises UnreadableError: for anything else, and for versions of a later program.
-    """
-    try:
-        envelope = msgpack.unpackb(blob, strict_map_key=False, unicode_errors=_ERRORS)
-        version, state = envelope["version"], envelope["state"]
-    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
-        raise UnreadableError(f"not a state: {error}") from None
-    if version != SCHEMA_VERSION or not isinstance(state, dict):
-        raise UnreadableError(f"schema version {version!r} is not {SCHEMA_VERSION}")
-    return state
 
 
 class Persistence(Actor):
     """Answers Save when it is on disk (or says that it is not), and Load with the last state."""
 
-    def __init__(self, guild_id: int, store: Store) -> None:
+    def __init__(self, guild_id: int, store: Store, positions: Positions) -> None:
         self._guild_id = guild_id
         self._store = store
+        self._positions = positions
         self._memory: dict[str, Mapping[str, Any]] = {}
+        self._unwritten: dict[str, None] = {}  # parts that are newer in memory, the oldest first
 
     @handles(Save)
     async def save(self, message: Save) -> Saved:
         """Memory first, then the disk."""
         self._memory[message.part] = message.state
+        if message.position is not None:
+            self._positions.note(self._guild_id, message.position)
+        problem = await self._write(message)
+        return Saved(ok=problem is None, problem=problem)
+
+    async def _write(self, message: Save) -> str | None:
         try:
-            await self._store.put(self._guild_id, message.part, encode(message.state))
-        except StoreError as error:
+            blob = encode(message.state)
+            await self._store.put(self._guild_id, message.part, blob, message.position)
+        except (StoreError, NewerStateError) as error:
             log.warning("not_saved", guild_id=self._guild_id, part=message.part, error=str(error))
-            return Saved(ok=False, problem=str(error))
-        return Saved()
+            self._unwritten[message.part] = None
+            self.ctx.start_timer("again", about(RETRY_S), Tick())
+            return str(error)
+        self._unwritten.pop(message.part, None)
+        return None
+
+    @handles(Tick)
+    async def write_again(self, _message: Tick) -> None:
+        """What was only done is saved as well, as soon as that is possible."""
+        for part in list(self._unwritten):
+            position = self._positions.latest(self._guild_id) if part == "player" else None
+            if await self._write(Save(part, self._memory[part], position)) is not None:
+                return
 
     @handles(Load)
     async def load(self, message: Load) -> Loaded:
         """Memory if there is any, else the disk."""
-        if message.part in self._memory:
-            return Loaded(self._memory[message.part])
         try:
+            position = await self._position() if message.position else None
+            if message.part in self._memory:
+                return Loaded(self._memory[message.part], position)
             blob = await self._store.get(self._guild_id, message.part)
-        except StoreError as error:
+        except (StoreError, NewerStateError) as error:
             log.warning("not_loaded", guild_id=self._guild_id, part=message.part, error=str(error))
             return Loaded(None)
-        return Loaded(None if blob is None else await self._read(message.part, blob))
-
-    async def _read(self, part: str, blob: bytes) -> dict[str, Any] | None:
+        if blob is None:
+            return Loaded(None, position)
         try:
-            return decode(blob)
+            return Loaded(decode(message.part, blob), position)
         except UnreadableError as error:
-            log.error("row_set_aside", guild_id=self._guild_id, part=part, error=str(error))  # noqa: TRY400
+            await self.set_aside(SetAside(message.part, str(error)))
+            return Loaded(None, damaged=True)
+
+    async def _position(self) -> Any:
+        latest = self._positions.latest(self._guild_id)
+        return await self._store.position(self._guild_id) if latest is None else latest
+
+    @handles(SetAside)
+    async def set_aside(self, message: SetAside) -> Saved:
+        """Out of the way, but not lost."""
+        part = message.part
+        log.error("row_set_aside", guild_id=self._guild_id, part=part, error=message.why)
+        self._memory.pop(part, None)
         try:
             await self._store.set_aside(self._guild_id, part)
         except StoreError as error:
             log.warning("row_not_set_aside", guild_id=self._guild_id, part=part, error=str(error))
+            return Saved(ok=False, problem=str(error))
+        if part in LOST:
+            tell(self.ctx, "display", Notice(LOST[part], await self._text_channel()))
+        return Saved()
+
+    async def _text_channel(self) -> int | None:
+        """Where the bot last spoke, from whatever part can still be read."""
+        for part in ("player", "connection"):
+            try:
+                blob = await self._store.get(self._guild_id, part)
+                state = {} if blob is None else decode(part, blob)
+            except (StoreError, UnreadableError):
+                continue
+            channel_id = state.get("text_channel_id")
+            if isinstance(channel_id, int):
+                return channel_id
         return None

@@ -19,10 +19,14 @@ from .messages import (
     Enqueued,
     GetNowPlaying,
     GetQueue,
+    Move,
+    Moved,
     No,
     NowPlaying,
     Pause,
     QueueView,
+    Remove,
+    Removed,
     Resume,
     Seek,
     SetEffect,
@@ -35,7 +39,7 @@ from .messages import (
     Stop,
 )
 from .playing import Playing
-from .queue import PAGE_SIZE, QueueFullError
+from .queue import PAGE_SIZE, AmbiguousError, NoEntryError, QueueFullError
 
 if TYPE_CHECKING:
     from .media import Track
@@ -51,7 +55,7 @@ class Player(Playing):
         """Append; start if nothing plays."""
         before = self._session.queue
         try:
-            queue = before.add(message.tracks)
+            queue = before.add(self._allowed(message.tracks))
         except QueueFullError:
             raise No(f"The queue is full: {before.capacity} tracks wait already.") from None
         accepted = len(queue.waiting) - len(before.waiting)
@@ -63,6 +67,29 @@ class Player(Playing):
             self._aim()
         saved = await self._changed()
         return Enqueued(saved, position, accepted, len(message.tracks) - accepted)
+
+    def _allowed(self, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
+        """As many as one user may have waiting."""
+        user_id, per_user = tracks[0].requested_by, self._limits.per_user
+        mine = sum(track.requested_by == user_id for track in self._session.queue.waiting)
+        if mine >= per_user:
+            raise No(f"{mine} tracks of yours wait already; there is room for {per_user} of each user.")
+        return tracks[: per_user - mine]
+
+    @handles(Remove)
+    async def remove(self, message: Remove) -> Removed:
+        """What is named by its id is that entry, whatever has moved since it was shown."""
+        track = self._waiting(message.entry)
+        self._session = replace(self._session, queue=self._session.queue.removed(track.id))
+        return Removed(await self._changed(), track.title)
+
+    @handles(Move)
+    async def move(self, message: Move) -> Moved:
+        """The others close up."""
+        track = self._waiting(message.entry)
+        queue = self._session.queue.moved(track.id, message.number)
+        self._session = replace(self._session, queue=queue)
+        return Moved(await self._changed(), track.title, queue.waiting.index(track) + 1)
 
     @handles(Skip)
     async def skip(self, _message: Skip) -> Skipped:
@@ -156,6 +183,14 @@ class Player(Playing):
     async def get_now_playing(self, _message: GetNowPlaying) -> NowPlaying:
         """The present state."""
         return self._view()
+
+    def _waiting(self, name: str) -> Track:
+        try:
+            return self._session.queue.find(name)
+        except NoEntryError:
+            raise No("Nothing that waits has that number or id: look at the queue.") from None
+        except AmbiguousError:
+            raise No("More than one entry begins so: write more of its id, or its number.") from None
 
     def _current(self) -> Track:
         current = self._session.queue.current

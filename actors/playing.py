@@ -16,7 +16,7 @@ import structlog
 from supervision import Actor, SupervisionError, handles
 
 from .deck import Deck, whole
-from .keeping import load, save, tell
+from .keeping import load_session, save, set_aside, tell
 from .messages import (
     Fate,
     GetFate,
@@ -39,8 +39,11 @@ from .messages import (
 )
 from .pace import about
 from .plays import parse_play
+from .positions import AHEAD_MS
 from .preloading import FURTHEST
+from .queue import Queue
 from .session import Session, from_plain, to_plain
+from .store import Position
 from .voice import Ended, Started
 
 if TYPE_CHECKING:
@@ -49,11 +52,13 @@ if TYPE_CHECKING:
     from supervision import Ref
 
     from .media import MediaError, Spool, Track
-    from .messages import SpoolKey
+    from .messages import Loaded, SpoolKey
+    from .queue import QueueLimits
+    from .startup import Startup
     from .voice import Stream, StreamEvent
 
 TICK_S = 5.0
-"""How often the position is saved while something plays."""
+"""How often it is looked whether something has ended without a word."""
 
 AGAIN_S = 0.1
 """When a spool that must get ahead of the listener is looked at again."""
@@ -70,10 +75,14 @@ log = structlog.get_logger(__name__)
 class Playing(Actor):
     """Keeps stream, spools, display and disk in line with the session."""
 
-    def __init__(self, guild_id: int, stream: Callable[[], Stream]) -> None:
+    def __init__(
+        self, guild_id: int, stream: Callable[[], Stream], limits: QueueLimits, startup: Startup
+    ) -> None:
         self._guild_id = guild_id
         self._stream = stream
-        self._session = Session()
+        self._limits = limits
+        self._startup = startup
+        self._session = self._empty()
         self._link_ready = False
         self._failed: dict[SpoolKey, MediaError] = {}
         self._asked: dict[str, float] = {}  # entry id -> when somebody asked for its fate
@@ -84,30 +93,40 @@ class Playing(Actor):
     async def on_start(self) -> None:
         """Load the session, take over what is heard, ask for the link's state."""
         self._deck = Deck(self._stream(), on_event=_events_to(self.ctx.lookup(self.ctx.path)))
-        self._session = await self._loaded()
-        position_ms, seeking = await self._loaded_position()
+        loaded = await load_session(self.ctx)
+        self._session = await self._session_of(loaded)
+        position_ms, seeking = self._go_to(loaded.position)
         self._take_over(position_ms, seeking)
         self._settle()
         tell(self.ctx, "connection", ReportLink())
         self.ctx.start_timer("tick", about(TICK_S), Tick())
 
-    async def _loaded(self) -> Session:
-        state = await load(self.ctx, "player")
-        if state is None:
-            return Session()
-        try:
-            return from_plain(state)
-        except (ValueError, KeyError, TypeError) as error:
-            log.error("session_unreadable", guild_id=self._guild_id, error=repr(error))  # noqa: TRY400
-            return Session()
+    def _empty(self) -> Session:
+        return Session(Queue(capacity=self._limits.capacity))
 
-    async def _loaded_position(self) -> tuple[int, bool]:
-        """The position (ms) that was saved for the current entry, and whether it is yet to be reached."""
-        state = await load(self.ctx, "position")
-        current = self._session.queue.current
-        if state is None or current is None or state.get("entry") != current.id:
+    async def _session_of(self, loaded: Loaded) -> Session:
+        if loaded.state is None:
+            return self._empty()
+        try:
+            session = from_plain(loaded.state)
+        except (ValueError, KeyError, TypeError) as error:
+            await set_aside(self.ctx, "player", f"not a session: {error!r}")
+            return self._empty()
+        return replace(session, queue=replace(session.queue, capacity=self._limits.capacity))
+
+    def _go_to(self, position: Position | None) -> tuple[int, bool]:
+        """Where the current entry was (ms), and whether that is yet to be reached.
+
+        The position is never older than the session: when they name different entries, the music has gone on
+        to the next one since, and the session follows.
+        """
+        if position is None or position.entry is None:
             return 0, False
-        return int(state.get("position_ms", 0)), bool(state.get("seeking"))
+        queue = self._session.queue.playing(position.entry)
+        if queue is None:
+            return 0, False
+        self._session = replace(self._session, queue=queue)
+        return position.position_ms, position.seeking
 
     def _take_over(self, position_ms: int, seeking: bool) -> None:
         play = self._deck.adopt()
@@ -135,13 +154,13 @@ class Playing(Actor):
             after_ms = round(1000 * (anyio.current_time() - self._aimed_at), 1)
             log.info("first_frame", guild_id=self._guild_id, after_ms=after_ms)
             self._aimed_at = None
+        self._startup.mark("first_frame")
         self._show()
 
     @handles(StreamRewound)
     async def stream_rewound(self, message: StreamRewound) -> None:
-        """What did not arrive is sent again: save and show the earlier position."""
+        """What did not arrive is sent again: show the earlier position."""
         log.info("rewound", guild_id=self._guild_id, frames=message.frames)
-        await self._save_position()
         self._show()
 
     @handles(StreamEnded)
@@ -240,6 +259,8 @@ class Playing(Actor):
     @handles(LinkState)
     async def link_state(self, message: LinkState) -> None:
         """The link came or went; without one the stream stands still by itself."""
+        if message.ready:
+            self._startup.mark("voice")
         self._link_ready = message.ready
         self._settle()
 
@@ -256,16 +277,11 @@ class Playing(Actor):
 
     @handles(Tick)
     async def tick(self, _message: Tick) -> None:
-        """Save the position; notice an end that was never told."""
+        """Notice an end that was never told."""
         self.ctx.start_timer("tick", about(TICK_S), Tick())
         play = self._deck.play
-        if play is None:
-            return
-        status = self._deck.stream.status()
-        if status.play_id != play.name:
+        if play is not None and self._deck.stream.status().play_id != play.name:
             self.ctx.ref.tell(StreamEnded(play.name, 1))
-        elif status.playing:
-            await self._save_position()
 
     # --- the rest -------------------------------------------------------------------------------------------
 
@@ -301,15 +317,17 @@ class Playing(Actor):
     async def _changed(self) -> bool:
         """Carry out and show the new session; True when it is saved."""
         self._settle()
-        saved = await save(self.ctx, "player", to_plain(self._session))
-        return await self._save_position() and saved
+        return await save(self.ctx, "player", to_plain(self._session), self._position())
 
-    async def _save_position(self) -> bool:
-        current = self._session.queue.current
-        entry = None if current is None else current.id
-        position_ms, seeking = self._deck.position_ms(), self._deck.seeking
-        state = {"entry": entry, "position_ms": position_ms, "seeking": seeking}
-        return await save(self.ctx, "position", state)
+    def _position(self) -> Position:
+        """To be kept: what is known to have been heard, or what was asked for."""
+        current, deck = self._session.queue.current, self._deck
+        if current is None:
+            return Position(None, 0)
+        heard = None if deck.seeking or deck.play is None else deck.stream.reached()
+        if heard is None or deck.play is None or heard.play_id != deck.play.name:
+            return Position(current.id, deck.position_ms(), deck.seeking)
+        return Position(current.id, deck.play.position_ms(0) + heard.surely_ms(AHEAD_MS))
 
     def _settle(self) -> None:
         """Bring stream, spools and display in line with the session."""

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from random import Random
 
 CAPACITY = 500
-"""Entries that may wait in one guild."""
+"""Entries that may wait in one guild, unless the settings say otherwise."""
+
+PER_USER = 200
+"""Entries of one user that may wait in one guild, unless the settings say otherwise."""
+
+SHORT_ID = 6
+"""Characters of an entry's id that are shown: enough for a full queue."""
 
 PAGE_SIZE = 10
 """Entries on one page of the `queue` command."""
@@ -39,8 +45,24 @@ class Loop(Enum):
     QUEUE = "queue"
 
 
+class NoEntryError(Exception):
+    """Nothing that waits is called so."""
+
+
+class AmbiguousError(Exception):
+    """More than one entry that waits is called so."""
+
+
 class QueueFullError(Exception):
     """Not one more entry fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """How many entries may wait in one guild, and how many of these may be one user's."""
+
+    capacity: int = CAPACITY
+    per_user: int = PER_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,36 @@ class Queue(Generic[T]):
             return self.advanced()
         found = next((entry for entry in self.waiting if entry.id == entry_id), None)
         return None if found is None else replace(self.removed(entry_id), current=found)
+
+    def find(self, name: str) -> T:
+        """The waiting entry of that number, as `page` counts them, or of that (shortened) id.
+
+        What consists of digits alone is a number, unless a # stands before it.
+
+        :raises NoEntryError: there is none
+        :raises AmbiguousError: a shortened id fits more than one
+        """
+        word = name.strip().lower()
+        if word.isdecimal():
+            if 1 <= int(word) <= len(self.waiting):
+                return self.waiting[int(word) - 1]
+            raise NoEntryError
+        prefix = word.removeprefix("#")
+        found = [entry for entry in self.waiting if prefix and entry.id.startswith(prefix)]
+        if not found:
+            raise NoEntryError
+        if len(found) > 1:
+            raise AmbiguousError
+        return found[0]
+
+    def moved(self, entry_id: str, number: int) -> Queue[T]:
+        """With the waiting entry of that id at `number` (from 1), or at the end nearest to it."""
+        entry = next((entry for entry in self.waiting if entry.id == entry_id), None)
+        if entry is None:
+            return self
+        rest = [other for other in self.waiting if other.id != entry_id]
+        rest.insert(max(number, 1) - 1, entry)
+        return replace(self, waiting=tuple(rest))
 
     def removed(self, entry_id: str) -> Queue[T]:
         """Without the waiting entry of that id."""

@@ -27,6 +27,7 @@ from .messages import (
 )
 from .recovery import (
     POLICY,
+    Health,
     Incident,
     RecoveryPolicy,
     effects as does,
@@ -52,7 +53,7 @@ SERIES_TIMEOUT_S = 600.0
 """For a whole series of attempts, which the link itself bounds; this is for what nobody thought of."""
 
 BOOT: Final = secrets.token_hex(8)
-"""This process: a state that another one has left behind is no order to connect."""
+"""This process: what another one has left behind is come back to with more care."""
 
 UNTOLD = frozenset({Fault.LEFT, Fault.STOPPED})
 """Ends that nobody need be told of."""
@@ -84,6 +85,9 @@ class Recovering(Actor):
         self._pending = False  # an attempt runs beside
         self._code: int | None = None
         self._problem: str | None = None
+        self._override = False  # an administrator wants it back, whatever cooldown runs
+        self._health = Health()
+        self._saved = True  # the latest state is on disk
         self._recovery, self._timeline = from_plain(None)
 
     # --- what the state machine wants -----------------------------------------------------------------------
@@ -92,6 +96,9 @@ class Recovering(Actor):
         """Let the state machine take a step, and do what it wants."""
         before = self._recovery
         self._recovery, effects = step(before, event, self.policy)
+        if isinstance(event, happens.Back):
+            self._override = False
+            self._health = self._health.well(now())
         for effect in effects:
             await self._carry_out(effect)
         if self._recovery.resting and self._phase is not LinkPhase.RESTING:
@@ -142,6 +149,7 @@ class Recovering(Actor):
         """Begin an attempt; an earlier one that is still under way counts no more."""
         self._attempt += 1
         self._pending = True
+        self._health = self._health.tried(now())
         self._enter(LinkPhase.JOINING)
         self.ctx.start_soon(self._join, channel_id, self._attempt)
 
@@ -179,14 +187,29 @@ class Recovering(Actor):
             await self._keep()
 
     async def _keep(self) -> None:
+        """Without a channel the bot does not come back by itself, not even after a restart."""
+        self._feel()
         state = {
             "boot": BOOT,
             "channel_id": self._target,
             "home_id": self._home,
             "text_channel_id": self._text_channel_id,
+            "override": self._override,
+            "health": self._health.to_dict(),
             "recovery": to_plain(self._recovery, self._timeline),
         }
-        await save(self.ctx, "connection", state)
+        self._saved = await save(self.ctx, "connection", state)
+
+    def _feel(self) -> None:
+        """What the link knows of its heart."""
+        link = self._links.link(self._guild_id) if self._phase is LinkPhase.READY else None
+        status = None if link is None else link.status()
+        if status is not None and status.heartbeat_age_s is not None:
+            self._health = self._health.beaten(now() - status.heartbeat_age_s, status.latency_ms)
+
+    def _fail(self, code: int | None, reason: str) -> None:
+        self._code, self._problem = code, reason
+        self._health = self._health.failed(now(), code, reason)
 
     def _enter(self, phase: LinkPhase, *, frames_leave: bool | None = None) -> None:
         self._phase = phase

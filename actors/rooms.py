@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from supervision import Actor
+
+from .envelope import NewerStateError
+from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -12,17 +17,27 @@ if TYPE_CHECKING:
     from supervision import ExitReason
 
     from .store import Store
+    from .verdict import Verdict
+
+log = structlog.get_logger(__name__)
 
 
 class StoreRoom(Actor):
     """Opens the store and closes it at its end; what is written meanwhile fails as on a full disk."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, verdict: Verdict) -> None:
         self._store = store
+        self._verdict = verdict
 
     async def on_start(self) -> None:
-        """Start the writer."""
+        """Start the writer. State of a later program ends the bot; a disk that is not there is waited for."""
         self._store.open()
+        try:
+            await self._store.check()
+        except NewerStateError as error:
+            self._verdict.end(str(error))
+        except StoreError as error:
+            log.error("state_not_opened", error=str(error))  # noqa: TRY400 - expected
 
     async def on_stop(self, _reason: ExitReason) -> None:
         """Write what waits."""

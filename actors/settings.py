@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import platformdirs
 
 from actors import settings_values as values
+from actors.queue import CAPACITY, PER_USER
 from actors.settings_values import Address
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Settings:
     """``json`` or ``text``; None: text on a terminal, json elsewhere."""
     log_level: str = "info"
     guild_sync: tuple[int, ...] = ()
+    queue_limit: int = CAPACITY
+    queue_limit_per_user: int = PER_USER
     config_file: Path | None = None
     """The file that was read, for messages; not a setting."""
 
@@ -89,6 +92,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", values.path, "the platform's user data folder", "Folder of all state"),
     Setting("prefix", values.prefix, "`!`", "What a text command starts with"),
     Setting("guild_sync", values.ids, "", "Ids of guilds that get slash commands at once; none: globally"),
+    Setting("queue_limit", values.number(1, 5000), f"`{CAPACITY}`",
+            "Tracks that may wait in one guild, 5000 at most"),
+    Setting("queue_limit_per_user", values.number(1, 5000), f"`{PER_USER}`",
+            "How many of these one user may have added"),
     Setting("allow_private_media", values.flag, "`false`", "Play media from private addresses too"),
     Setting("cache_mb", values.whole(0, 1 << 20), "`2048`",
             "Space for tracks that were played, so that they play again without the network; 0: none"),

@@ -1,7 +1,9 @@
 """The steward: no guild's music is left without its actors, and no voice channel is left without a goodbye.
 
-It is started after Discord's client and before the guilds, so at the end it is stopped when the guilds'
-actors are gone and the gateway still lives: then it leaves every voice channel.
+It also starts the trees of the guilds whose bot was in a voice channel when the process ended last, so that
+their tracks are prepared while the bot logs in. It is started after Discord's client and before the guilds,
+so at the end it is stopped when the guilds' actors are gone and the gateway still lives: then it leaves every
+voice channel.
 """
 
 from __future__ import annotations
@@ -13,17 +15,22 @@ import structlog
 
 from supervision import Actor, Shutdown, SupervisionError, handles
 
-from .guild import GUILDS
-from .messages import Tick
+from .guild import GUILDS, guilds_to_restore
+from .messages import Restore, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from supervision import ExitReason, System
 
+    from .startup import Startup
+    from .store import Store
     from .voice import Links
 
 LOOK_EVERY_S = 1.0
+AGAIN_S = 0.02
+"""Until the room of all trees is there."""
+
 LEAVE_TIMEOUT_S = 2.0
 """For all guilds together: they are left side by side."""
 
@@ -33,13 +40,42 @@ log = structlog.get_logger(__name__)
 class Steward(Actor):
     """Starts the tree of each guild that has a link but no tree; leaves at the end."""
 
-    def __init__(self, links: Links, ensure: Callable[[System, int], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        links: Links,
+        store: Store,
+        startup: Startup,
+        ensure: Callable[[System, int], Awaitable[None]],
+    ) -> None:
         self._links = links
+        self._store = store
+        self._startup = startup
         self._ensure = ensure
+        self._remembered: list[int] = []
 
     async def on_start(self) -> None:
         """Begin to look."""
+        self._remembered = await guilds_to_restore(self._store)
+        if self._remembered:
+            log.info("guilds_restored", guilds=len(self._remembered))
+            self._startup.expect_music()
+            self.ctx.start_timer("restore", 0.0, Restore())
         self.ctx.start_timer("look", LOOK_EVERY_S, Tick())
+
+    @handles(Restore)
+    async def restore(self, _message: Restore) -> None:
+        """Start what was there, a tree a message, so that nothing else has to wait; those that run are left
+        alone.
+        """
+        delay_s = 0.0
+        try:
+            await self._ensure(self.ctx.system, self._remembered[0])
+            del self._remembered[0]
+        except SupervisionError as error:
+            log.debug("guild_not_restored_yet", guild_id=self._remembered[0], error=str(error))
+            delay_s = AGAIN_S
+        if self._remembered:
+            self.ctx.start_timer("restore", delay_s, Restore())
 
     @handles(Tick)
     async def look(self, _message: Tick) -> None:

@@ -13,14 +13,18 @@ from actors.discord_port import PostError, Trouble
 from actors.guild import GUILDS, Rooms, ensure_guild, path_of
 from actors.media import MediaError, Track
 from actors.messages import LinkState
+from actors.positions import Positions
+from actors.queue import QueueLimits
 from actors.recovery import Watch
 from actors.shelf import Shelf
+from actors.startup import Startup
 from actors.store import Store
 from actors.voice import (
     DaveStatus,
     Ended,
     LinkEvent,
     LinkStatus,
+    Reached,
     Started,
     StreamEvent,
     StreamStatus,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     import discord
 
+LIMITS = QueueLimits()
 GUILD_ID = 42
 TEXT_ID = 7
 
@@ -112,6 +117,8 @@ class FakeMedia:
 class FakeStream:
     """The clock's stream without a clock: `heard` lists what began to play, in order."""
 
+    guild_id = GUILD_ID
+
     def __init__(self) -> None:
         self.heard: list[tuple[FakeSpool, int]] = []
         self.plays = 0
@@ -161,6 +168,9 @@ class FakeStream:
         self.on_event(Ended(ended, frames))
         self._begin(following)
 
+    def reached(self) -> Reached | None:
+        return None if self.current is None else Reached(self.current[1], self.position, 0)
+
     def status(self) -> StreamStatus:
         return StreamStatus(
             play_id=self.current[1] if self.current else None,
@@ -188,6 +198,9 @@ class FakeClock:
 
     def stream(self, _guild_id: int) -> FakeStream:
         return self.made
+
+    def all(self) -> tuple[FakeStream, ...]:
+        return (self.made,)
 
 
 @dataclass
@@ -388,17 +401,27 @@ def tracks(*titles: str, **more: Any) -> tuple[Track, ...]:
 
 
 @asynccontextmanager
-async def open_guild(folder: Path) -> AsyncIterator[Guild]:
-    """The tree of one guild with a real store in `folder`."""
+async def open_guild(
+    folder: Path, *, people: int = 1, there: bool = True, limits: QueueLimits = LIMITS
+) -> AsyncIterator[Guild]:
+    """The tree of one guild with a real store in `folder`.
+
+    :param people: in whatever voice channel
+    :param there: Discord is connected
+    """
     media, clock, port, links = FakeMedia(), FakeClock(), FakePort(), FakeLinks()
+    port.people, port.there = people, there
     store = Store(folder / "state.sqlite3")
     rooms = Rooms(
         store=store,
+        positions=Positions(clock, store),
         shelf=Shelf(cast("Any", media)),
         clock=cast("Any", clock),
         links=cast("Any", links),
         port=port,
         watch=Watch(FakeGateway, tuple),
+        startup=Startup(),
+        limits=limits,
     )
     store.open()
     try:

@@ -9,7 +9,7 @@ from actors import embeds_voice
 from actors.messages import GetNowPlaying, GetVoice, Leave, LinkPhase, No, Reconnect, Stop
 from supervision import SupervisionError
 
-from .desk import Context, Desk, answer, command, guild_of, rest
+from .desk import Context, Desk, answer, command, done, guild_of, rest
 from .places import check_control, check_may_join, user_channel
 
 
@@ -27,14 +27,14 @@ class VoiceConnection(commands.Cog):
         report = await self.desk.arrive(ctx, await self.desk.join(ctx, channel))
         if report.phase is LinkPhase.RESTING:
             raise No(rest(report))
-        await answer(ctx, f"Here I am, in {channel.mention}.")
+        await answer(ctx, done(f"Here I am, in {channel.mention}.", report))
 
     @command("leave")
     async def leave(self, ctx: Context) -> None:
         check_control(ctx)
-        await self.desk.ask(ctx, "connection", Leave())
-        await self.desk.ask(ctx, "player", Stop())
-        await answer(ctx, "Left the voice channel; the queue is empty.")
+        left = await self.desk.ask(ctx, "connection", Leave())
+        stopped = await self.desk.ask(ctx, "player", Stop())
+        await answer(ctx, done("Left the voice channel; the queue is empty.", left, stopped))
 
     @command("voicestatus")
     async def voicestatus(self, ctx: Context) -> None:
@@ -55,4 +55,4 @@ class VoiceConnection(commands.Cog):
         report = await self.desk.arrive(ctx, report)
         if report.phase is LinkPhase.RESTING:
             raise No(rest(report))
-        await answer(ctx, f"Connected anew to <#{report.channel_id}>.")
+        await answer(ctx, done(f"Connected anew to <#{report.channel_id}>.", report))

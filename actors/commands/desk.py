@@ -160,9 +160,9 @@ def rest(report: VoiceReport) -> str:
     )
 
 
-def done(text: str, result: Done) -> str:
+def done(text: str, *results: Done | VoiceReport) -> str:
     """The answer to a change, which says so if it is in memory only."""
-    return text if result.saved else text + NOT_SAVED
+    return text if all(result.saved for result in results) else text + NOT_SAVED
 
 
 def command(name: str) -> Callable[[Handler], commands.HybridCommand[Any, ..., None]]:

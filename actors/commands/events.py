@@ -9,7 +9,7 @@ import structlog
 from discord.ext import commands
 
 from actors.guild import forget_guild, path_of
-from actors.messages import GatewayBack, Silenced, VoiceStates
+from actors.messages import GatewayBack, GuildThere, Silenced, VoiceStates
 from supervision import SupervisionError
 
 if TYPE_CHECKING:
@@ -64,6 +64,17 @@ class Events(commands.Cog):
             guild = self.bot.get_guild(guild_id)
             if guild is not None and guild.shard_id == shard_id:
                 self._tell(guild_id, GatewayBack())
+
+    @commands.Cog.listener()
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Now it is known who is in which channel."""
+        self.desk.rooms.startup.mark("ready")
+        self._tell(guild.id, GuildThere())
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """The bot has become a member, perhaps not for the first time."""
+        self._tell(guild.id, GuildThere())
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:

@@ -16,9 +16,11 @@ from actors.messages import (
     GetQueue,
     Leave,
     LinkPhase,
+    Move,
     No,
     Pause,
     Phase,
+    Remove,
     Resume,
     Seek,
     SetEffect,
@@ -73,7 +75,7 @@ class Playback(commands.Cog):
         title = embeds.plain(fate.title or tracks[0].title)
         if fate.problem is not None:
             raise No(f"**{title}** cannot be played: {embeds.plain(fate.problem, 300)}")
-        text = done(_queued(title, result), result)
+        text = done(_queued(title, result), result, report)
         await answer(ctx, f"{text} {rest(report)}" if report.phase is LinkPhase.RESTING else text)
 
     async def _go_if_idle(self, ctx: Context, report: VoiceReport) -> None:
@@ -97,17 +99,20 @@ class Playback(commands.Cog):
     @command("pause")
     async def pause(self, ctx: Context) -> None:
         check_control(ctx)
-        await answer(ctx, done("Paused.", await self.desk.ask(ctx, "player", Pause())))
+        result = await self.desk.ask(ctx, "player", Pause())
+        await answer(ctx, done("Paused.", result))
 
     @command("resume")
     async def resume(self, ctx: Context) -> None:
         check_control(ctx)
-        await answer(ctx, done("The music goes on.", await self.desk.ask(ctx, "player", Resume())))
+        result = await self.desk.ask(ctx, "player", Resume())
+        await answer(ctx, done("The music goes on.", result))
 
     @command("stop")
     async def stop(self, ctx: Context) -> None:
         check_control(ctx)
-        await answer(ctx, done("Stopped; the queue is empty.", await self.desk.ask(ctx, "player", Stop())))
+        result = await self.desk.ask(ctx, "player", Stop())
+        await answer(ctx, done("Stopped; the queue is empty.", result))
 
     @command("queue")
     async def queue(self, ctx: Context, page: int = 1) -> None:
@@ -147,6 +152,18 @@ class Playback(commands.Cog):
         check_control(ctx)
         result = await self.desk.ask(ctx, "player", Shuffle())
         await answer(ctx, done(f"{result.count} tracks wait in a new order.", result))
+
+    @command("remove")
+    async def remove(self, ctx: Context, entry: str) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", Remove(entry))
+        await answer(ctx, done(f"Removed **{embeds.plain(result.title)}**.", result))
+
+    @command("move")
+    async def move(self, ctx: Context, entry: str, number: int) -> None:
+        check_control(ctx)
+        result = await self.desk.ask(ctx, "player", Move(entry, number))
+        await answer(ctx, done(f"**{embeds.plain(result.title)}** waits at {result.number} now.", result))
 
 
 def _queued(title: str, result: Enqueued) -> str:

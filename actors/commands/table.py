@@ -39,6 +39,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("loop", "<off|track|queue>", LISTENERS, "Repeat nothing, the current track, or the whole queue"),
     Command("shuffle", "", LISTENERS, "Put what waits into a random order"),
     Command(
+        "remove", "<entry>", LISTENERS, "Take an entry out of the queue, by its number or its id as shown"
+    ),
+    Command("move", "<entry> <number>", LISTENERS, "Put a waiting entry at another number"),
+    Command(
         "voicestatus",
         "",
         ANYBODY,

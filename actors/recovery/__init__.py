@@ -6,6 +6,7 @@ series that failed, what people are told, and what is remembered.
 
 from __future__ import annotations
 
+from actors.recovery.health import Health
 from actors.recovery.incidents import CLOSURES, INCIDENTS, Closure, Incident, Outcome, Timeline
 from actors.recovery.machine import Recovery, State, step
 from actors.recovery.policy import POLICY, RecoveryPolicy
@@ -18,6 +19,7 @@ __all__ = [
     "POLICY",
     "Alert",
     "Closure",
+    "Health",
     "Incident",
     "Outcome",
     "Recovery",

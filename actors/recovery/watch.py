@@ -62,7 +62,7 @@ class Alert:
 
     at: float
     name: str
-    guild_id: int
+    guild_id: int | None
     words: str
 
 
@@ -102,10 +102,10 @@ class Watch:
         """Those whose voice connection is being recovered."""
         return frozenset(self._failing)
 
-    def alert(self, name: str, guild_id: int, words: str) -> None:
-        """Tell whoever runs the bot."""
+    def alert(self, name: str, guild_id: int | None, words: str) -> None:
+        """Tell whoever runs the bot; without a guild it concerns all of them."""
         self.alerts.append(Alert(time.time(), name, guild_id, words))
-        log.error("voice_alert", alert=name, guild_id=guild_id, problem=words)
+        log.error("alert", alert=name, guild_id=guild_id, problem=words)
 
     def stretch(self) -> float:
         """The factor on every pause: 1 while all is well, at most 3."""

@@ -31,7 +31,7 @@ from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
 from actors.voice.source import FrameSource
 from actors.voice.stream import Stream
-from actors.voice.stream_status import StreamStatus
+from actors.voice.stream_status import Reached, StreamStatus
 
 __all__ = [
     "CAUSES",
@@ -53,6 +53,7 @@ __all__ = [
     "Links",
     "Lost",
     "Moved",
+    "Reached",
     "Ready",
     "RetryPolicy",
     "Rewound",

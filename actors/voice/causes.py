@@ -51,6 +51,7 @@ class Fault(Enum):
     TIMEOUT = "timeout"
     MALFORMED = "malformed"
     INTERNAL = "internal"
+    RESTARTED = "restarted"
 
 
 CauseKey: TypeAlias = int | Fault

@@ -81,6 +81,7 @@ _FAULTS: Final = (
     Cause(Fault.MALFORMED, "the voice server sent what cannot be understood", _S, _REJOIN, _REGION,
           "policy: every message is checked before it is used"),
     Cause(Fault.INTERNAL, "something failed inside the bot", _S, _REJOIN, _OPERATOR, "policy"),
+    Cause(Fault.RESTARTED, "the bot was restarted", _T, _REJOIN, _WAIT, "policy: it comes back"),
 )  # fmt: skip
 
 #: Every known voice close code.

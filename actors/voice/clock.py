@@ -14,12 +14,15 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from actors.voice.alarm import Alarm
 from actors.voice.stream import FRAME_NS, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SLOTS: Final = 20
 #: A slot takes so many streams before another one is opened: they leave within half a millisecond.
@@ -151,6 +154,10 @@ class Clock:
         if stream is None:
             stream = self._streams[guild_id] = Stream(guild_id, self)
         return stream
+
+    def all(self) -> Iterable[Stream]:
+        """Every stream that exists."""
+        return self._streams.values()
 
     def drop(self, guild_id: int) -> None:
         """End a guild's stream and forget it."""

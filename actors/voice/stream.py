@@ -9,7 +9,7 @@ from actors.voice.events import Ended, Rewound, Started, StreamEvent
 from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE, SILENCE_FRAMES
 from actors.voice.source import Broken, FrameSource, Play
-from actors.voice.stream_status import StreamStatus
+from actors.voice.stream_status import Reached, StreamStatus
 from actors.voice.tape import Tape
 
 if TYPE_CHECKING:
@@ -130,6 +130,15 @@ class Stream:
             attached=self._transport is not None,
             underrun=self._starved,
         )
+
+    def reached(self) -> Reached | None:
+        """How far the present play has come for its listeners; None while there is none."""
+        play, transport = self._current, self._transport
+        if play is None:
+            return None
+        arrived = None if transport is None else transport.arrived
+        unproven = 0 if arrived is None else max(self._tape.number - arrived, 0)
+        return Reached(play.play_id, play.position, unproven)
 
     # -- the link's side ----
 

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+FRAME_MS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a play has come.
+
+    :ivar frames: of it that left, and were not taken back
+    :ivar unproven: the last of these, of which nothing proves yet that they arrived; 0 where nothing can
+    """
+
+    play_id: str
+    frames: int
+    unproven: int
+
+    def surely_ms(self, ahead_ms: int = 0) -> int:
+        """What is proven, and of the rest at most `ahead_ms`."""
+        return max(self.frames - max(self.unproven - ahead_ms // FRAME_MS, 0), 0) * FRAME_MS
 
 
 @dataclass(frozen=True, slots=True)

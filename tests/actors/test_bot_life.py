@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 from contextlib import asynccontextmanager
 from subprocess import PIPE, STDOUT
@@ -66,6 +67,24 @@ async def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> N
         [line] = [line for line in printed.splitlines() if "level" in line]
         assert "another bot already uses the data folder" in line
         assert bot.returncode is None
+
+
+async def test_state_of_a_later_version_ends_the_process_with_one_line_and_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "state.sqlite3"
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = file.read_bytes()
+    async with Loopback() as discord, process(discord, tmp_path) as bot:
+        with anyio.fail_after(30):
+            printed = await output_of(bot)
+            assert await bot.wait() == 1
+    [line] = [line for line in printed.splitlines() if "run the version that wrote it" in line]
+    assert "the state file has layout 99" in line
+    assert "Traceback" not in printed
+    assert file.read_bytes() == before
 
 
 async def test_a_refused_token_ends_the_process_with_one_line(tmp_path: Path) -> None:
@@ -137,11 +156,8 @@ async def test_a_signal_leaves_voice_and_ends_with_success(tmp_path: Path, numbe
         assert guild.voice_of(discord.bot) is None
         assert not [pid for pid in children if is_alive(pid)]
         assert list((tmp_path / "tmp").iterdir()) == []
-        assert sorted(path.name for path in (tmp_path / "data").rglob("*")) == [
-            "lock",
-            "media",
-            "state.sqlite3",
-        ]
+        left = {path.name for path in (tmp_path / "data").iterdir()}
+        assert left == {"cache", "lock", "media", "state.sqlite3"}
         assert "Traceback" not in printed
         assert '"level": "error"' not in printed
 
@@ -164,36 +180,70 @@ def is_alive(pid: int) -> bool:
     return _parent(pid) != 0
 
 
-async def test_the_queue_is_there_in_the_next_life_even_after_a_sigkill(tmp_path: Path) -> None:
-    async with Loopback() as discord, MediaServer(tmp_path) as media:
-        guild = discord.add_guild("Guild")
-        text, voice = guild.add_text_channel("general"), guild.add_voice_channel("Music")
-        alice = discord.add_user("alice")
-        guild.add_member(alice)
-        await alice.join(voice)
-        write_sound(tmp_path / "song.webm", [sine(440.0, 500)], title="Song")
+class Place:
+    """A guild with somebody who has the bot play there."""
 
-        async def ask(command: str, **options: Any) -> Any:
-            return await (await alice.slash(text, command, **options)).wait_answer(20.0)
+    def __init__(self, discord: Loopback, name: str) -> None:
+        self.guild = discord.add_guild(name)
+        self.text, self.voice = self.guild.add_text_channel("general"), self.guild.add_voice_channel("Music")
+        self.user = discord.add_user(f"listener of {name}")
+        self.guild.add_member(self.user)
+        self.bot = discord.bot
+
+    async def ask(self, command: str, **options: Any) -> Any:
+        return await (await self.user.slash(self.text, command, **options)).wait_answer(20.0)
+
+    async def play(self, url: str) -> None:
+        await self.user.join(self.voice)
+        await self.ask("play", query=url)
+        await self.guild.listener.wait_frames(25, 20.0)
+
+    @property
+    def bot_is_there(self) -> bool:
+        return self.guild.voice_of(self.bot) is not None
+
+
+async def test_every_guild_goes_on_as_it_was_in_the_next_life_even_after_a_sigkill(tmp_path: Path) -> None:
+    """Playing, paused, left alone, kicked: all in one bot, which is killed once."""
+    async with Loopback() as discord, MediaServer(tmp_path) as media:
+        names = ("playing", "paused", "alone", "kicked")
+        places = playing, paused, alone, kicked = [Place(discord, name) for name in names]
+        write_sound(tmp_path / "song.webm", [sine(440.0, 1500)], title="Song")
+        url = media.url("song.webm")
 
         async with process(discord, tmp_path / "data") as bot:
-            await alice.wait_command(text, "play", 30.0)
-            await ask("play", query=media.url("song.webm"))
-            await ask("play", query=media.url("song.webm") + "?second")
-            await ask("loop", mode="queue")
-            await ask("volume", level=70)
-            await ask("filter", name="bass")
+            await playing.user.wait_command(playing.text, "play", 30.0)
+            async with anyio.create_task_group() as tasks:
+                for place in places:
+                    tasks.start_soon(place.play, url)
+            await playing.ask("play", query=f"{url}?second")
+            await playing.ask("loop", mode="queue")
+            await playing.ask("volume", level=70)
+            await playing.ask("filter", name="bass")
+            await paused.ask("pause")
+            await kicked.guild.listener.wait_frames(50, 20.0)
+            discord.faults.of(kicked.guild).place.kick()
+            told = "Somebody disconnected the bot"
+            await kicked.text.wait_message(lambda each: told in str(each.embeds), 20.0)
             bot.kill()
             await output_of(bot)
+        await alone.user.leave(alone.guild)
+        for place in places:
+            place.guild.listener.clear()
         async with process(discord, tmp_path / "data") as bot:
             await discord.wait_bot(30.0)
-            queue = await ask("queue")
+            await playing.guild.listener.wait_frames(25, 20.0)
+            queue = await playing.ask("queue")
             assert "repeats the queue" in str(queue.embeds)
             assert "1 waiting" in str(queue.embeds)
-            guild.listener.clear()
-            await ask("join")
-            await guild.listener.wait_frames(25, 20.0)
-            assert "volume 70 % · filter bass" in str((await ask("nowplaying")).embeds)
+            assert "volume 70 % · filter bass" in str((await playing.ask("nowplaying")).embeds)
+            assert "Paused" in str((await paused.ask("nowplaying")).embeds)
+            assert paused.guild.listener.heard == 0
+            await paused.ask("resume")
+            await paused.guild.listener.wait_frames(25, 20.0)
+            await alone.user.join(alone.voice)
+            await alone.guild.listener.wait_frames(25, 20.0)
+            assert not kicked.bot_is_there
             bot.terminate()
             with anyio.fail_after(5):
                 await output_of(bot)

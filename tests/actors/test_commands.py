@@ -53,6 +53,8 @@ def test_slash_commands_have_the_contracted_options() -> None:
         "volume": ["level"],
         "filter": ["name"],
         "loop": ["mode"],
+        "remove": ["entry"],
+        "move": ["entry", "number"],
     }
 
 

@@ -141,7 +141,9 @@ def test_where_the_system_trusts_nobody_certifi_steps_in(monkeypatch: pytest.Mon
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
+    make_ssl_context.cache_clear()
     context = make_ssl_context(None)
+    make_ssl_context.cache_clear()
     assert context.cert_store_stats()["x509_ca"] > 50
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,9 +13,11 @@ from actors.messages import (
     GetFate,
     GetNowPlaying,
     GetQueue,
+    Move,
     No,
     Pause,
     Phase,
+    Remove,
     Resume,
     Seek,
     SetEffect,
@@ -24,8 +27,11 @@ from actors.messages import (
     Skip,
     Stop,
 )
-from actors.queue import Loop
-from actors.testing import Guild, tracks
+from actors.queue import SHORT_ID, Loop, QueueLimits
+from actors.testing import Guild, open_guild, tracks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -377,13 +383,37 @@ async def test_a_live_stream_cannot_be_sought(guild: Guild) -> None:
         await guild.ask(Seek(1.0))
 
 
-async def test_the_queue_is_bounded(guild: Guild) -> None:
-    answer = await guild.ask(Enqueue(tracks(*map(str, range(505))), 7))
-    assert (answer.accepted, answer.refused, answer.position) == (500, 5, 0)
-    full = await guild.ask(Enqueue(tracks("one", "two"), 7))
-    assert (full.accepted, full.refused) == (1, 1), "one has become current and made room"
-    with pytest.raises(No, match="full"):
-        await guild.ask(Enqueue(tracks("x"), 7))
+async def test_the_queue_is_bounded_for_all_and_for_each_user(tmp_path: Path) -> None:
+    async with open_guild(tmp_path, limits=QueueLimits(capacity=5, per_user=3)) as guild:
+        answer = await guild.ask(Enqueue(tracks(*"abcd"), 7))
+        assert (answer.accepted, answer.refused, answer.position) == (3, 1, 0)
+        await guild.ask(Enqueue(tracks("e"), 7))  # the first one plays, and waits no more
+        with pytest.raises(No, match="3 tracks of yours wait already"):
+            await guild.ask(Enqueue(tracks("f"), 7))
+        others = tuple(replace(track, requested_by=6) for track in tracks(*"ghi"))
+        assert (await guild.ask(Enqueue(others, 7))).accepted == 2
+        with pytest.raises(No, match="full: 5 tracks"):
+            await guild.ask(Enqueue(others, 7))
+
+
+async def test_entries_are_removed_and_moved_by_number_or_by_id(guild: Guild) -> None:
+    await guild.ask(Enqueue(tracks(*"abcde")))
+
+    async def waiting() -> list[Track]:
+        return list((await guild.ask(GetQueue())).entries)
+
+    before = await waiting()
+    assert (await guild.ask(Remove("2"))).title == "c"
+    moved = await guild.ask(Move(f"#{before[3].id[:SHORT_ID]}", 1))
+    assert (moved.title, moved.number) == ("e", 1)
+    assert (await guild.ask(Move(before[0].id, 99))).number == 3
+    assert [track.title for track in await waiting()] == ["e", "d", "b"]
+    for gone in ("2" * 9, "0", before[1].id, "#", "nonsense"):
+        with pytest.raises(No, match="Nothing that waits"):
+            await guild.ask(Remove(gone))
+    await guild.system.kill("guilds/42/player")
+    await guild.until(lambda: guild.incarnation("player") == 2)
+    assert [track.title for track in await waiting()] == ["e", "d", "b"]
 
 
 async def test_stop_is_silent_and_empties_the_queue(guild: Guild) -> None:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.queue import PAGE_SIZE, Loop, Queue, QueueFullError
+from actors.queue import PAGE_SIZE, AmbiguousError, Loop, NoEntryError, Queue, QueueFullError
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,41 @@ def test_a_shuffle_keeps_every_entry_and_the_current_one(queue: Queue[Entry], se
     shuffled = queue.shuffled(Random(seed))  # noqa: S311 - no secret
     assert shuffled.current == queue.current
     assert sorted(everything(shuffled)) == sorted(everything(queue))
+
+
+@given(queues(), st.integers(-3, 40), st.data())
+def test_a_move_keeps_every_entry_and_the_order_of_the_others(
+    queue: Queue[Entry], number: int, data: st.DataObject
+) -> None:
+    if not queue.waiting:
+        return
+    entry = data.draw(st.sampled_from(queue.waiting))
+    moved = queue.moved(entry.id, number)
+    assert moved.current == queue.current
+    assert moved.removed(entry.id) == queue.removed(entry.id)
+    assert moved.waiting.index(entry) == min(max(number, 1), len(queue.waiting)) - 1
+    assert queue.moved("no such entry", number) == queue
+
+
+@given(queues())
+def test_every_entry_is_found_by_its_number_and_by_its_id(queue: Queue[Entry]) -> None:
+    for number, entry in enumerate(queue.waiting, 1):
+        assert queue.find(f" {number} ") == entry
+        fitting = [other for other in queue.waiting if other.id.startswith(entry.id)]
+        if fitting == [entry]:
+            assert queue.find(entry.id) == queue.find(f"#{entry.id.upper()}") == entry
+        else:
+            with pytest.raises(AmbiguousError):
+                queue.find(entry.id)
+    for name in ("0", str(len(queue.waiting) + 1), "", "#", "zz"):
+        with pytest.raises(NoEntryError):
+            queue.find(name)
+
+
+def test_digits_after_a_sign_are_an_id() -> None:
+    queue = EMPTY.add([Entry("b2"), Entry("1a")])
+    assert queue.find("1").id == "b2"
+    assert queue.find("#1").id == "1a"
 
 
 @given(queues())

@@ -1,0 +1,131 @@
+"""Where every guild's listeners are in their tracks, written down together while music plays.
+
+One task reads all streams of the clock and writes what has changed in one transaction, so that a process that
+is killed finds its guilds within a second of where they were. Written is what is known to have been heard; of
+the frames that left but of which nothing proves yet that they arrived, at most `AHEAD_MS` count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+import structlog
+
+from .envelope import NewerStateError
+from .plays import parse_play
+from .store import Position, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .store import Store
+    from .voice import Reached
+
+EVERY_S: Final = 0.25
+"""Between two looks. With the 0.8 s between two proofs of what arrived (`voice.pulse`), less `AHEAD_MS`, what
+is written is less than 1 s behind what was heard."""
+
+AHEAD_MS: Final = 200
+"""How far beyond what is proven a position may be: more would skip music that a broken network swallowed."""
+
+AT_ONCE: Final = 100
+"""Streams that are read without a pause, in which frames can leave."""
+
+log = structlog.get_logger(__name__)
+
+
+class Source(Protocol):
+    """A stream of the clock."""
+
+    @property
+    def guild_id(self) -> int: ...
+
+    def reached(self) -> Reached | None: ...
+
+
+class Positions:
+    """One per process. The players write through `note` what they decide; `run` writes what happens."""
+
+    def __init__(self, streams: Streams, store: Store) -> None:
+        self._streams = streams
+        self._store = store
+        self._latest: dict[int, Position] = {}
+        self._held: dict[int, str] = {}  # guild id -> the play that the sought position is to replace
+        self._written = True
+
+    def note(self, guild_id: int, position: Position) -> None:
+        """A player has decided it, and has it written.
+
+        While it seeks, what the stream still plays says nothing.
+        """
+        self._latest[guild_id] = position
+        self._held.pop(guild_id, None)
+        heard = self._streams.stream(guild_id).reached() if position.seeking else None
+        if heard is not None:
+            self._held[guild_id] = heard.play_id
+
+    def latest(self, guild_id: int) -> Position | None:
+        """What this process knows; None if nothing was played or decided since it began."""
+        return self._latest.get(guild_id)
+
+    def forget(self, guild_id: int) -> None:
+        """The guild is gone."""
+        self._latest.pop(guild_id, None)
+        self._held.pop(guild_id, None)
+
+    async def run(self) -> None:
+        """Write until cancelled, and once more then."""
+        try:
+            while True:
+                await anyio.sleep(EVERY_S)
+                await self.collect()
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1.0):
+                await self.collect()
+
+    async def collect(self) -> None:
+        """Look at every stream, and write what has changed."""
+        changed: list[tuple[int, Position]] = []
+        streams = tuple(self._streams.all())
+        for first in range(0, len(streams), AT_ONCE):
+            self._look(streams[first : first + AT_ONCE], changed)
+            await anyio.lowlevel.checkpoint()
+        if changed or not self._written:
+            await self._write(changed if self._written else list(self._latest.items()))
+
+    def _look(self, streams: Iterable[Source], changed: list[tuple[int, Position]]) -> None:
+        for stream in streams:
+            guild_id, heard = stream.guild_id, stream.reached()
+            if heard is None or self._held.get(guild_id) == heard.play_id:
+                continue
+            self._held.pop(guild_id, None)
+            play = parse_play(heard.play_id)
+            if play is None:
+                continue
+            position = Position(play.key.entry_id, play.position_ms(0) + heard.surely_ms(AHEAD_MS))
+            if self._latest.get(guild_id) != position:
+                self._latest[guild_id] = position
+                changed.append((guild_id, position))
+
+    async def _write(self, positions: Sequence[tuple[int, Position]]) -> None:
+        """What cannot be written now is written with the rest as soon as that works again."""
+        try:
+            await self._store.put_positions(positions)
+        except (StoreError, NewerStateError) as error:
+            self._written = False
+            log.debug("positions_not_written", guilds=len(positions), error=str(error))
+        else:
+            self._written = True
+
+
+class Streams(Protocol):
+    """The clock."""
+
+    def all(self) -> Iterable[Source]:
+        """Every stream that exists."""
+        ...
+
+    def stream(self, guild_id: int) -> Source:
+        """The stream of a guild."""
+        ...
