@@ -50,8 +50,9 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --require-hashes --requirement requirements-bench.lock
 	@touch $@
 
-bench-faults: $(READY)  ## what each voice fault costs a listener, with stock discord.py as the baseline (half an hour)
-	@$(BIN)/python -m tests.bench.faults
+# BENCH: options of it, for example BENCH="--add --rounds 1 --players ostinato --dave on" for a piece of four minutes.
+bench-faults: $(BENCH_READY)  ## what each voice fault costs a listener, beside stock discord.py and a Rust engine (an hour and a half)
+	@$(BIN)/python -m tests.bench.faults $(BENCH)
 
 bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to other libraries (two minutes)
 	@$(BIN)/python -m tests.bench.kernel
@@ -60,8 +61,8 @@ bench-kernel: $(BENCH_READY)  ## what the kernel costs, next to floors and to ot
 bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engine, 1 to 1,000 streams (a quarter of an hour)
 	@$(BIN)/python -m tests.bench.voice $(BENCH)
 
-bench-mass: $(READY)  ## all voice sessions of a shard end at once: who is back when (five minutes)
-	@$(BIN)/python -m tests.bench.mass
+bench-mass: $(READY)  ## all voice sessions of a shard end at once: who is back when (six minutes)
+	@$(BIN)/python -m tests.bench.mass $(BENCH)
 
 # HOURS (4), FACTOR (24) and LEAK (0) are read from the environment of the recipe.
 export HOURS FACTOR LEAK

@@ -79,6 +79,10 @@ class Grid:
             return min(shared, key=lambda index: (-sizes[index], self._next_due(index, now)))
         return min(range(SLOTS), key=lambda index: (sizes[index], self._next_due(index, now)))
 
+    def due(self, stream: Stream) -> int | None:
+        """When it is due next, None without a slot."""
+        return None if stream.slot is None else self._slots[stream.slot].due
+
     def remove(self, stream: Stream) -> None:
         """Take a stream out of its slot, if it has one."""
         if stream.slot is None:
@@ -197,6 +201,10 @@ class Clock:
     def dismiss(self, stream: Stream) -> None:
         """Take its slot away; an alarm that finds nothing due is harmless."""
         self._grid.remove(stream)
+
+    def due(self, stream: Stream) -> int | None:
+        """When it is ticked next."""
+        return self._grid.due(stream)
 
     # -- the alarm ----
 

@@ -62,6 +62,7 @@ class Dave:
         self._version = 0
         self._others = set(others)
         self._external_sender: bytes | None = None
+        self._spare: tuple[davey.DaveSession, bytes] | None = None  # a group made ahead, its key package
         self._group: davey.DaveSession | None = None  # takes part in the negotiation
         self._sealing: davey.DaveSession | None = None  # encrypts what leaves
         self._prepared: dict[int, int] = {}  # transition -> protocol version
@@ -70,6 +71,7 @@ class Dave:
         self._pending = False  # a commit was reported, and no group has taken the bot in again
         self._recoveries = 0
         self._in_vain = 0  # of these, since something could be applied
+        self.on_keys: Callable[[], None] = _ignore  # called when frames that waited may leave
 
     def status(self) -> DaveStatus:
         """How the encryption stands, as plain data."""
@@ -77,6 +79,20 @@ class Dave:
         if sealing is None:
             return DaveStatus(version=self._version, recoveries=self._recoveries)
         return DaveStatus(self._version, sealing.epoch, sealing.voice_privacy_code, self._recoveries)
+
+    @property
+    def settled(self) -> bool:
+        """No keys are to come first: the group has them, or none are wanted.
+
+        Who is in the channel may be told a moment after the session's description, and only then do frames
+        wait: until it is settled, none is to leave sooner than the next tick.
+        """
+        return self._version == 0 or self._sealing is not None
+
+    def prepare(self) -> None:
+        """Make the key package that the session description will ask for, while that is waited for."""
+        group = davey.DaveSession(MAX_PROTOCOL_VERSION, self._user_id, self._channel_id, self._keys)
+        self._spare = group, group.get_serialized_key_package()
 
     def protect(self, opus: bytes) -> bytes | None:
         """The frame as it may leave now, None if it has to wait; never raises."""
@@ -160,6 +176,7 @@ class Dave:
         elif group is not self._sealing:
             self._sealing = group if group is not None and group.ready else None
         self._version = version
+        self.on_keys()
         return answers
 
     # -- the group ("Group Key Exchange") ----
@@ -173,10 +190,15 @@ class Dave:
 
     def _renew(self, version: int) -> list[Answer]:
         """Ask to be added to a group, in place of what was negotiated so far."""
-        self._group = davey.DaveSession(version, self._user_id, self._channel_id, self._keys)
+        spare, self._spare = self._spare, None
+        if spare is not None and version == MAX_PROTOCOL_VERSION:
+            self._group, key_package = spare
+        else:
+            self._group = davey.DaveSession(version, self._user_id, self._channel_id, self._keys)
+            key_package = self._group.get_serialized_key_package()
         if self._external_sender is not None:
             self._group.set_external_sender(self._external_sender)
-        return [(Op.MLS_KEY_PACKAGE, self._group.get_serialized_key_package())]
+        return [(Op.MLS_KEY_PACKAGE, key_package)]
 
     def _take_external_sender(self, body: Any) -> list[Answer]:
         if self._group is not None:
@@ -255,3 +277,7 @@ class Dave:
         Op.MLS_ANNOUNCE_COMMIT: _take_commit,
         Op.MLS_WELCOME: _take_welcome,
     }
+
+
+def _ignore() -> None:
+    pass

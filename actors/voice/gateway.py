@@ -28,8 +28,10 @@ _SLOWEST_BEAT_S: Final = 5.0
 _SLOWEST_IDLE_BEAT_S: Final = 15.0
 #: Never beat faster either: a broken interval must not keep the loop busy.
 _FASTEST_BEAT_S: Final = 0.05
-#: Close code of a websocket that ended without one (RFC 6455, 7.1.5).
+#: Close code of a websocket that ended without one (RFC 6455, 7.1.5), and ...
 ABNORMAL: Final = 1006
+#: ... of one that was closed without a status.
+NO_STATUS: Final = 1005
 
 
 class Op(IntEnum):
@@ -185,15 +187,16 @@ class VoiceGateway:
     async def send(self, op: int, data: dict[str, Any] | bytes) -> None:
         """Send one message: JSON, or a binary one (opcode, body).
 
-        :raises GatewayClosed: if the websocket has ended
+        On a websocket that has ended it is lost, and it is `receive` that tells so: only there is it known
+        with which code, which may have come in already and wait to be read.
         """
         try:
             if isinstance(data, bytes):
                 await self._websocket.send_bytes(bytes((op,)) + data)
             else:
                 await self._websocket.send_str(json.dumps({"op": op, "d": data}))
-        except (OSError, aiohttp.ClientError) as error:
-            raise GatewayClosed(self._websocket.close_code or ABNORMAL, str(error)) from error
+        except (OSError, aiohttp.ClientError):
+            pass
 
     def _parse(self, text: str) -> Message:
         try:
@@ -216,7 +219,12 @@ class VoiceGateway:
         return Message(op, data)
 
     def _ended(self, raw: aiohttp.WSMessage) -> GatewayClosed:
+        """The end as the close frame has it: aiohttp's own `close_code` is 1006 where the server hangs up
+        before the reply to its close frame has left.
+        """
         reason = raw.extra if isinstance(raw.extra, str) else ""
+        if raw.type is aiohttp.WSMsgType.CLOSE:
+            return GatewayClosed(raw.data or NO_STATUS, reason)
         return GatewayClosed(self._websocket.close_code or ABNORMAL, reason)
 
 

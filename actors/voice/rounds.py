@@ -198,6 +198,7 @@ class Rounds:
             self._drop_session()
             self._session = await sessions.identify(gateway, credentials)
             self._session.on_hole, self._session.on_mended = self._hole, self._mended
+            self._session.dave.on_keys = self._stream.hasten
             self._identifies += 1
             if self._stream.status().playing:  # so that the server knows the SSRC before the first packet
                 await self._session.announce(gateway)
@@ -268,6 +269,8 @@ class Rounds:
         if self._session is not None:
             self._stream.attach(self._session.transport)
             self._enter(LinkState.READY, Ready())
+            if self._session.dave.settled:
+                self._stream.hasten()
 
     def _doubt_s(self) -> float:
         """What left within this time may have met a session that was dead already, when its end is known."""

@@ -157,13 +157,13 @@ async def identify(gateway: VoiceGateway, credentials: Credentials) -> Session:
     :raises VoiceError: if an answer cannot be understood, UDP does not work, or no encryption mode is common
     :raises TimeoutError: after 8 s
     """
-    dave = Dave(credentials.user_id, credentials.channel_id, credentials.others)
     with anyio.fail_after(HANDSHAKE_TIMEOUT_S):
         await gateway.identify(credentials)
+        dave = Dave(credentials.user_id, credentials.channel_id, credentials.others)
         ready = ready_answer(await _expect(gateway, Op.READY, dave))
         udp = VoiceSocket(ready.host, ready.port)
         try:
-            address, port = await udp.discover(ready.ssrc)
+            address, port = await udp.discover(ready.ssrc, meanwhile=dave.prepare)
             await gateway.select_protocol(address, port, ready.mode)
             described = description(await _expect(gateway, Op.SESSION_DESCRIPTION, dave))
             packetizer = _packetizer(described.mode, described.key, ready.ssrc)

@@ -41,6 +41,10 @@ class Scheduler(Protocol):
         """Take the slot away."""
         ...
 
+    def due(self, stream: Stream) -> int | None:
+        """When the stream is ticked next (ns of the clock), None without a slot."""
+        ...
+
 
 class Stream:
     """The stream of one guild. Made by `Clock.stream`; it outlives the actors that command it.
@@ -67,6 +71,7 @@ class Stream:
         self._until_check = _CHECK_FRAMES
         self._underruns = 0
         self._sent = 0
+        self._refused_due = -1  # `_next_due` as it was when a frame was refused last
         self._late = 0
         self._late_due = -_LATE_FOR_NS  # ns of the clock: when the last late frame was due
 
@@ -148,9 +153,21 @@ class Stream:
             return
         self._transport = transport
         self._speaking = False
+        self._refused_due = -1
         self._until_check = 0
         self._skip_arrived(transport)
         self._reschedule()
+
+    def hasten(self) -> None:
+        """Frames can leave that could not before: the one of the last tick does so now, not at the next."""
+        due = self._scheduler.due(self)
+        transport = self._transport
+        if due is None or transport is None:
+            return
+        if self._next_due == self._refused_due == due:
+            transport.skip(-1)  # its time had been let pass
+            self._next_due -= FRAME_NS
+        self.tick(due - FRAME_NS, late=False)
 
     def detach(self, transport: Outlet, since: int | None = None) -> None:
         """No frame leaves any more, the position stands still; ignored if another transport is attached.
@@ -247,6 +264,7 @@ class Stream:
         if not transport.send(frame):
             self._tape.hold(frame)
             transport.skip(1)
+            self._refused_due = self._next_due
             return False
         self._sent += 1
         self._starved = False

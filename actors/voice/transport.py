@@ -20,7 +20,7 @@ class Outlet(Protocol):
         ...
 
     def skip(self, frames: int) -> None:
-        """Let that many frames of time pass without a packet."""
+        """Let that many frames of time pass without a packet; -1 takes one back that had been let pass."""
         ...
 
     def speaking(self, flag: bool) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from actors.voice.causes import Fault
 from actors.voice.errors import VoiceError
 from actors.voice.pulse import KEEP_ALIVE_SIZE, Pulse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _DISCOVERY = struct.Struct(">HHI64sH")  # type, length of the rest, SSRC, address, port
 _REQUEST: Final = 1
@@ -25,6 +28,10 @@ _RTCP_TYPES: Final = range(192, 224)
 #: Pauses in s after each discovery request: a lost datagram costs little, the end of a black hole is noticed
 #: soon, and a dead server is given up after 4.5 s.
 _DISCOVERY_PAUSES_S: Final = (0.1, *(0.2,) * 22)
+
+
+def _nothing() -> None:
+    pass
 
 
 class VoiceSocket:
@@ -56,15 +63,18 @@ class VoiceSocket:
         self.send = self._socket.send  # bound once: called for every packet
         self.pulse = Pulse(self.send)
 
-    async def discover(self, ssrc: int) -> tuple[str, int]:
+    async def discover(self, ssrc: int, *, meanwhile: Callable[[], None] = _nothing) -> tuple[str, int]:
         """This socket's address and port as the server sees them (Discord, "Voice Connections", *IP
         Discovery*).
 
+        :param meanwhile: done once while the answer is under way
         :raises VoiceError: if no answer comes; requests are repeated, as UDP loses them
         """
         request = _DISCOVERY.pack(_REQUEST, _REST_LENGTH, ssrc, b"", 0)
         for pause_s in _DISCOVERY_PAUSES_S:
             self._try_send(request)
+            meanwhile()
+            meanwhile = _nothing
             with anyio.move_on_after(pause_s):
                 await self._answered.wait()
             if self._address is not None:

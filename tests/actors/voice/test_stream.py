@@ -103,6 +103,9 @@ class World:
     def dismiss(self, stream: Stream) -> None:
         self.grid.remove(stream)
 
+    def due(self, stream: Stream) -> int | None:
+        return self.grid.due(stream)
+
     def at(self, now: int) -> int | None:
         """The clock wakes up at `now`, however late that is."""
         self.now = now
@@ -328,6 +331,41 @@ def test_a_frame_that_did_not_leave_is_sent_again_and_no_other_in_its_place() ->
     assert Ended("a", 10) in world.told
 
 
+def test_a_frame_leaves_as_soon_as_it_can_and_the_next_one_on_time() -> None:
+    """Refused at 60, 80 and 100 ms, hastened at 107 ms: no later than 20 ms after its time, none skipped."""
+    world = World()
+    world.play(Source("a", 10))
+    [stream], [wire] = world.streams, world.wires
+    world.run(50 * MS)
+    first = wire.sent[0][0]
+    wire.blocked = True
+    world.run(first + 100 * MS - world.now)
+    wire.blocked = False
+    wire.now = world.now = world.now + 7 * MS
+    stream.hasten()
+    stream.hasten()
+    world.run(33 * MS)
+    assert [time - first for time, _, _ in wire.sent[-3:]] == [107 * MS, 120 * MS, 140 * MS]
+    assert [rtp for _, rtp, _ in wire.sent[-3:]] == [wire.sent[0][1] + number for number in (5, 6, 7)]
+    assert wire.music == frames("a", 0, len(wire.music))
+
+
+def test_a_transport_that_comes_between_two_ticks_need_not_wait_for_the_next() -> None:
+    world = World()
+    world.play(Source("a", 10))
+    [stream], [wire] = world.streams, world.wires
+    world.run(50 * MS)
+    stream.detach(wire)
+    world.run(61 * MS)
+    wire.now = world.now
+    stream.attach(wire)
+    before = len(wire.sent)
+    stream.hasten()
+    assert wire.sent[before][0] == world.now
+    assert wire.music == frames("a", 0, before + 1)
+    assert all(step >= 1 for step in steps(wire))
+
+
 # --- many streams ---
 
 
@@ -414,6 +452,7 @@ COMMANDS = (
     "attach",
     "block",
     "unblock",
+    "hasten",
     "make",
 )
 

@@ -59,7 +59,9 @@ async def test_discovery_is_asked_again_when_an_answer_is_lost(server: Server, c
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(answer)
-        assert await client.discover(7) == ("203.0.113.9", 50001)
+        meanwhile: list[int] = []
+        assert await client.discover(7, meanwhile=lambda: meanwhile.append(1)) == ("203.0.113.9", 50001)
+        assert meanwhile == [1]
 
 
 async def test_a_server_that_never_answers_is_given_up(

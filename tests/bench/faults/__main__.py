@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -68,7 +69,8 @@ def main() -> None:
     )
     parser.add_argument("--rtcp", choices=CHOICES, default="both", help="RTCP from the server")
     parser.add_argument("--dave", choices=CHOICES, default="both", help="end-to-end encryption")
-    parser.add_argument("--players", default=",".join(PLAYERS), help="of these (default all)")
+    here = [name for name in PLAYERS if name != "songbird" or find_spec("discord.ext.songbird")]
+    parser.add_argument("--players", default=",".join(here), help="of these (default all that are installed)")
     parser.add_argument("--add", action="store_true", help="to the rounds that were measured before")
     options = parser.parse_args()
     console = Console()
