@@ -140,6 +140,17 @@ async def test_uptime_counts_from_the_start(stage: Stage) -> None:
     assert late.uptime_s == pytest.approx(5)
 
 
+async def test_a_restart_that_is_near_is_told(stage: Stage) -> None:
+    """To the fraction of a second; nothing else is told who runs."""
+    quick = ChildSpec("a", stage, backoff=Backoff(wait_fixed(0.5), immediate=False))
+    async with open_system(SupervisorSpec((quick,))) as system:
+        system.lookup("a").tell(Crash())
+        await anyio.sleep(0.2)
+        assert system.tree().children[0].restart_in_s == pytest.approx(0.3)
+        await anyio.sleep(0.5)
+        assert system.tree().children[0].restart_in_s is None
+
+
 async def test_lines_lead_past_what_is_inside(stage: Stage) -> None:
     """The children of one that is not the last hang beside a line to those after it."""
     floor = ChildSpec("floor", SupervisorSpec((ChildSpec("room", stage),)))
