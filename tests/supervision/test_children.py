@@ -13,14 +13,18 @@ from supervision import (
     ActorStopped,
     AutoShutdown,
     Backoff,
+    ChildAdded,
     ChildCount,
     ChildDeleted,
     ChildExists,
+    ChildExited,
     ChildInfo,
     ChildNotFound,
     ChildRestarting,
     ChildRunning,
     ChildSpec,
+    ChildStopped,
+    Crashed,
     DynamicSupervisorSpec,
     Intensity,
     NotASupervisor,
@@ -323,8 +327,15 @@ async def test_a_failed_restart_child_leaves_it_stopped(stage: Stage) -> None:
     async with open_system(spec) as system:
         await system.terminate_child("", "a")
         stage.failing_starts["a"] = 1
-        with pytest.raises(PuppetError, match="start of a"):
-            await system.restart_child("", "a")
+        async with system.subscribe() as events:
+            with pytest.raises(PuppetError, match="start of a"):
+                await system.restart_child("", "a")
+            failed = Crashed("PuppetError: start of a")
+            assert [await anext(events) for _ in range(3)] == [
+                ChildAdded("a", "actor"),
+                ChildExited("a", 2, failed, started=False),
+                ChildStopped("a", failed, removed=False),
+            ]
         assert system.which_children("")[0].state == "stopped"
         await system.restart_child("", "a")
         assert await system.lookup("a").ask(Echo(1)) == 1
