@@ -14,7 +14,7 @@ from ._cell import State
 from ._context import Context
 from ._dispatch import learn
 from ._errors import ActorCrashed, ActorStopped, Refusal
-from ._exit import Crashed, ExitReason, Killed
+from ._exit import FAILURES, Crashed, ExitReason, Killed
 from ._gate import Gate
 from ._job import Job
 from ._native import task_id
@@ -161,14 +161,16 @@ class ActorProcess(Process):
         self.timers.clear()
         if self._may_hand_over(reason) and self.actor is not None:
             _hand_over.leave(self.cell, self.actor)
+        silent = self.actor is None or type(self.actor).on_stop is Actor.on_stop
+        if not self.jobs:
+            return self.ready and not silent
         for job in tuple(self.jobs):
             job.cancel()
-        silent = self.actor is None or type(self.actor).on_stop is Actor.on_stop
-        return bool(self.jobs) or (self.ready and not silent)
+        return True
 
     def _may_hand_over(self, reason: ExitReason) -> bool:
         """Only a failure does, of one that was up and that nobody has given up or told to stop."""
-        failed = self.ready and self.stop_at is None and isinstance(reason, Crashed | Killed)
+        failed = self.ready and self.stop_at is None and isinstance(reason, FAILURES)
         return failed and self.cell.spec.hand_over and self.cell.process is self
 
     async def put_away(self, reason: ExitReason) -> None:
@@ -186,7 +188,7 @@ class ActorProcess(Process):
 
     def release(self, reason: ExitReason) -> None:
         item = self.in_hand
-        if type(item) is Aside and isinstance(reason, Crashed | Killed):
+        if type(item) is Aside and isinstance(reason, FAILURES):
             item = item.item  # to put a message aside does not save it from its own failure
             self.box.drop_stashed(item)
         if type(item) is Ask:

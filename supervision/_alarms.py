@@ -57,6 +57,10 @@ class Alarms:
         self._heap: list[tuple[float, int, Alarm]] = []
         self._serial = count()
 
+    def __bool__(self) -> bool:
+        """Whether any is set, be it moot."""
+        return bool(self._heap)
+
     @property
     def first_at(self) -> float:
         """When the next one is due; infinity if none is set."""

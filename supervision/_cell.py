@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ._errors import ActorStopped
 from ._events import ChildStopped, DeadLetter, Kind, Overflowed
-from ._exit import Crashed, ExitReason, Killed
+from ._exit import FAILURES, Crashed, ExitReason
 from ._mailbox import Mailbox, make_mailbox
 from ._observer import Observer
 from ._slot import Ask, Slot
-from ._spec import ChildSpec, DynamicSupervisorSpec, SupervisorSpec
+from ._spec import SUPERVISORS, ChildSpec
 
 if TYPE_CHECKING:
     from ._actor_process import ActorProcess
@@ -57,9 +57,7 @@ class Cell:
         self.spec = spec
         self.path = path
         self.parent = parent
-        self.kind: Kind = (
-            "supervisor" if isinstance(spec.start, SupervisorSpec | DynamicSupervisorSpec) else "actor"
-        )
+        self.kind: Kind = "supervisor" if isinstance(spec.start, SUPERVISORS) else "actor"
         self.mailbox: Mailbox | None = (
             make_mailbox(spec.mailbox, path, self._overflowed) if self.kind == "actor" else None
         )
@@ -90,7 +88,7 @@ class Cell:
 
     def note(self, reason: ExitReason) -> None:
         """Remember why an incarnation ended, if it was a failure."""
-        if isinstance(reason, Crashed | Killed):
+        if isinstance(reason, FAILURES):
             self.last_error = reason.error if isinstance(reason, Crashed) else str(reason)
             self.last_error_at = time.time()
 

@@ -7,6 +7,7 @@ the dead incarnation, alive.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from ._trace import Trace, trace_of
 
@@ -60,6 +61,10 @@ class Killed(ExitReason):
 
     def __str__(self) -> str:
         return f"killed by {self.by}" if self.by else "killed"
+
+
+#: Those that are failures. A tuple made once: ``A | B`` in a check is made anew each time.
+FAILURES: Final = (Crashed, Killed)
 
 
 def crashed(error: BaseException) -> Crashed:

@@ -21,8 +21,12 @@ class Window:
     def allows(self, now: float) -> bool:
         """Record one failure; False if it is one too many within the period (both ends included)."""
         room = self.left(now) > 0
-        self._times.append(now)
+        self.count(now)
         return room
+
+    def count(self, now: float) -> None:
+        """Record one failure for which there is room."""
+        self._times.append(now)
 
     def left(self, now: float) -> int:
         """How many more failures it would allow at that time."""

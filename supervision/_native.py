@@ -65,6 +65,13 @@ def stopwatch() -> Callable[[], float]:
     return time.monotonic if type(_trio().current_clock()).__name__ == "SystemClock" else now
 
 
+def scopes() -> Callable[..., anyio.CancelScope]:
+    """What makes the cancel scopes of the running backend: ``anyio.CancelScope`` looks for it each time, and
+    runs its constructor twice.
+    """
+    return type(anyio.CancelScope())
+
+
 # waiting
 
 

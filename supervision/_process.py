@@ -46,7 +46,7 @@ class Process(ABC):
         self.cell = cell
         self.system = cell.system
         self.incarnation = cell.incarnation
-        self.soft = anyio.CancelScope(shield=True)
+        self.soft = cell.system.new_scope(shield=True)
         self._hard: anyio.CancelScope | None = None
         self.settled = Gate()
         self.ended = Gate()
@@ -82,7 +82,7 @@ class Process(ABC):
     def hard(self) -> anyio.CancelScope:
         """The scope of the cleanup; cancelling it cuts that, also if it is yet to begin."""
         if self._hard is None:  # most actors end without a cleanup, and a scope is 700 bytes
-            self._hard = anyio.CancelScope(shield=True)
+            self._hard = self.system.new_scope(shield=True)
         return self._hard
 
     @property

@@ -36,9 +36,11 @@ class Recovery:
 
     def recover_at_once(self, cell: Cell, process: Process) -> None:
         """As :meth:`recover`, and without a delay the restart too: nothing else waits to be decided."""
-        self._charge(cell, process)
-        due = self._announce([cell], cell, process)
-        if due > self._owner.system.now():
+        process.start_error = None
+        now = self._owner.system.now()
+        self._window.count(now)
+        due = self._announce([cell], cell, process, now)
+        if due > now:
             self._schedule([cell], due)
         else:
             self._owner.spawn_child(cell)
@@ -51,12 +53,12 @@ class Recovery:
         self._charge(cell, process)
         group = await self._put_group_down(cell)
         if not self._owner.soft.cancel_called:
-            self._schedule(group, self._announce(group, cell, process))
+            self._schedule(group, self._announce(group, cell, process, self._owner.system.now()))
 
-    def _announce(self, group: list[Cell], failed: Cell, process: Process) -> float:
+    def _announce(self, group: list[Cell], failed: Cell, process: Process, now: float) -> float:
         """They wait for their restart: until when."""
         delay_s = self._delay_s(failed, process)
-        due = self._owner.system.now() + delay_s
+        due = now + delay_s
         for member in group:
             member.state, member.restart_at = State.BACKOFF, due
         if self._owner.system.events.streams:

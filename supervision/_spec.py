@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._backoff import Backoff
 
@@ -164,6 +164,10 @@ class DynamicSupervisorSpec:
     max_children: int | None = None
     ordered_shutdown: bool = False
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+
+
+#: What a child that is no actor starts from. A tuple made once: ``A | B`` in a check is made anew each time.
+SUPERVISORS: Final = (SupervisorSpec, DynamicSupervisorSpec)
 
 
 def check_significance(child: ChildSpec, auto_shutdown: AutoShutdown) -> None:

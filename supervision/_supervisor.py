@@ -19,7 +19,7 @@ from ._parking import Parking
 from ._process import Process
 from ._recovery import Recovery
 from ._slot import Slot
-from ._spec import ChildSpec, DynamicSupervisorSpec, Restart, SupervisorSpec
+from ._spec import SUPERVISORS, ChildSpec, DynamicSupervisorSpec, Restart, SupervisorSpec
 from ._stopping import Stopping
 from ._strategy import AUTO_SHUTDOWN, comes_back
 from ._turns import Turns
@@ -122,7 +122,8 @@ class SupervisorProcess(Process):
             self._context.run(act, *args)
         finally:
             self._acts = False
-        self._parking.no_later_than(self.alarms.first_at)
+        if self.alarms:
+            self._parking.no_later_than(self.alarms.first_at)
 
     def _post(self, item: Ended | Command) -> None:
         if self.closing:
@@ -336,7 +337,7 @@ class SupervisorProcess(Process):
 def new_process(cell: Cell) -> Process:
     """A fresh incarnation for that cell."""
     start = cell.spec.start
-    if isinstance(start, SupervisorSpec | DynamicSupervisorSpec):
+    if isinstance(start, SUPERVISORS):
         return SupervisorProcess(cell, start)
     if cell.mailbox is None:  # pragma: no cover - a cell without one is a supervisor's
         raise TypeError(f"{cell.path} is neither an actor nor a supervisor")

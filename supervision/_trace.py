@@ -6,9 +6,8 @@ than the restart, most of it for source lines that nobody may ever look at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from traceback import FrameSummary, StackSummary
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +21,7 @@ LINKS, DEPTH = 8, 4
 TEXT = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One exception without its frames.
 
     :ivar head: ``Type: text`` and the notes
