@@ -10,7 +10,7 @@ import anyio
 
 from ._errors import ForeignCancelled
 from ._gate import Gate
-from ._native import create_task, on_asyncio
+from ._native import on_asyncio, task_maker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ async def run_foreign(
     if not on_asyncio():
         raise RuntimeError("foreign asyncio code needs the asyncio backend")
     ended = Gate()
-    task = create_task(_as_coroutine(function, args), f"foreign {function!r}")
+    task = task_maker()(_as_coroutine(function, args), name=f"foreign {function!r}")
     task.add_done_callback(lambda _: ended.open())
     try:
         await ended.wait()

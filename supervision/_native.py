@@ -30,9 +30,15 @@ def on_asyncio() -> bool:
     return asyncio._get_running_loop() is not None
 
 
-def create_task(coroutine: Coroutine[Any, Any, R], name: str) -> asyncio.Task[R]:
-    """A task of asyncio's, in no task group."""
-    return asyncio.get_running_loop().create_task(coroutine, name=name)
+class MakeTask(Protocol):
+    """Makes a task of asyncio's, in no task group."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, R], /, *, name: str) -> asyncio.Task[R]: ...
+
+
+def task_maker() -> MakeTask:
+    """That of the running event loop."""
+    return asyncio.get_running_loop().create_task
 
 
 def cancel_task(identity: int) -> bool:
@@ -46,6 +52,12 @@ def task_id() -> int:
     if on_asyncio():
         return id(asyncio.current_task())
     return id(_trio().current_task())
+
+
+def task_ids() -> Callable[[], int]:
+    """:func:`task_id` of tasks of the running event loop, without looking for that each time."""
+    loop, current = asyncio._get_running_loop(), asyncio.current_task
+    return task_id if loop is None else lambda: id(current(loop))
 
 
 def clock() -> Callable[[], float]:

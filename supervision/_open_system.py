@@ -36,7 +36,7 @@ class open_system:  # noqa: N801 - used as a function: ``async with open_system(
         system = self._system = System(self._spec, self._name, await open_tasks())
         try:
             system.root.spawn()
-            await system.root.settled.wait()
+            await system.root.settled()
             system.check_start()
         except BaseException:
             await self._close(system)

@@ -28,7 +28,6 @@ class Process(ABC):
     """Base of actors' and supervisors' incarnations.
 
     :ivar ready: it came up
-    :ivar settled: it came up or has ended
     :ivar ended: everything of it has ended, cleanup included
     :ivar reason: why, once ended
     :ivar closing: its cleanup has begun
@@ -38,8 +37,8 @@ class Process(ABC):
     """
 
     __slots__ = (
-        "__weakref__", "_hard", "_overdue", "cell", "closing", "ended", "fault", "incarnation", "lasted_s",
-        "ready", "reason", "settled", "soft", "start_error", "stop_at", "system", "up_at",
+        "__weakref__", "_hard", "_overdue", "_settled", "cell", "closing", "ended", "fault", "incarnation",
+        "lasted_s", "ready", "reason", "soft", "start_error", "stop_at", "system", "up_at",
     )  # fmt: skip
 
     def __init__(self, cell: Cell) -> None:
@@ -48,7 +47,7 @@ class Process(ABC):
         self.incarnation = cell.incarnation
         self.soft = cell.system.new_scope(shield=True)
         self._hard: anyio.CancelScope | None = None
-        self.settled = Gate()
+        self._settled: Gate | None = None  # few wait for it
         self.ended = Gate()
         self.ready = False
         self.closing = False
@@ -121,7 +120,11 @@ class Process(ABC):
         """The body of the task."""
         reason: ExitReason = Shutdown()
         try:
-            reason = await self._attempt()
+            if self._begins():
+                failed = await self._contain(self.live, self.soft)
+                reason = self.fault or failed or self._planned()
+            else:
+                reason = self._planned()
             self.closing = True
             if self.cell.process is self:
                 self.cell.state = State.STOPPING
@@ -138,10 +141,22 @@ class Process(ABC):
         self.up_at = self.system.now()
         if self.system.events.streams:
             self.system.events.publish(ChildStarted(cell.path, self.incarnation))
-        self.settled.open()
+        self._settle()
         if cell.starter is not None:
             cell.starter.succeed(None)
             cell.starter = None
+
+    def _settle(self) -> None:
+        if self._settled is not None:
+            self._settled.open()
+
+    async def settled(self, timeout_s: float = math.inf) -> None:
+        """Return once it came up or has ended, or after the timeout. Always a checkpoint."""
+        if self._settled is None:
+            self._settled = Gate()
+        if self.ready or self.ended.is_open:
+            self._settled.open()
+        await self._settled.wait(timeout_s)
 
     async def outwait(self, gate: Gate, deadline: float) -> bool:
         """Wait for the gate, shielded, until that time at most; whether it is open.
@@ -171,14 +186,12 @@ class Process(ABC):
                 raise  # pragma: no cover - trio: nothing passes the shield
             self.fail(Killed("foreign code"))
 
-    async def _attempt(self) -> ExitReason:
+    def _begins(self) -> bool:
+        """Whether nobody has ended it yet."""
         parent = self.cell.parent
         if parent is not None and parent.soft.cancel_called:
             self.soft.cancel()  # it was spawned just before: nothing begins to start under one who stops
-        if self.soft.cancel_called:
-            return self._planned()
-        failed = await self._contain(self.live, self.soft)
-        return self.fault or failed or self._planned()
+        return not self.soft.cancel_called
 
     async def _clean_up(self, reason: ExitReason) -> ExitReason:
         hard, failed = self.hard, None
@@ -255,7 +268,7 @@ class Process(ABC):
         if self.system.events.streams:
             self.system.events.publish(ChildExited(cell.path, self.incarnation, reason, self.ready))
         self.ended.open()
-        self.settled.open()
+        self._settle()
         if cell.parent is not None:
             cell.parent.child_ended(cell, self)
         else:

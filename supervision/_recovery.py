@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 class Recovery:
     """The restarts of one incarnation of a supervisor. A delay is an alarm, never a sleep."""
 
-    __slots__ = ("_owner", "_strategy", "_window")
+    __slots__ = ("_alone", "_owner", "_strategy", "_window")
 
     def __init__(self, owner: SupervisorProcess, spec: SupervisorSpec | DynamicSupervisorSpec) -> None:
         self._owner = owner
         self._strategy = spec.strategy if isinstance(spec, SupervisorSpec) else Strategy.ONE_FOR_ONE
+        self._alone = self._strategy is Strategy.ONE_FOR_ONE
         self._window = Window(spec.intensity)
 
     @property
     def may_act_at_once(self) -> bool:
         """Whether a failure now concerns one child alone, and is not one too many."""
-        return self._strategy is Strategy.ONE_FOR_ONE and self.failures_left() > 0
+        return self._alone and self.failures_left() > 0
 
     def recover_at_once(self, cell: Cell, process: Process) -> None:
         """As :meth:`recover`, and without a delay the restart too: nothing else waits to be decided."""
@@ -105,7 +106,7 @@ class Recovery:
 
     async def _put_group_down(self, failed: Cell) -> list[Cell]:
         """Stop in reverse order those who share the fate; returns who is to be started again."""
-        if self._strategy is Strategy.ONE_FOR_ONE:
+        if self._alone:
             return [failed]
         owner = self._owner
         group = group_of(

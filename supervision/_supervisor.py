@@ -228,24 +228,21 @@ class SupervisorProcess(Process):
         """Where that child lives, or would."""
         return f"{self.cell.path}/{child_id}" if self.cell.path else child_id
 
-    def _spawn(self, cell: Cell) -> Process:
+    def spawn_child(self, cell: Cell) -> Process:
+        """Start a child and do not wait: that it is up, or has ended, is told later."""
         cell.incarnation += 1
         cell.state = State.STARTING
         cell.process = process = new_process(cell)
         process.spawn()
         return process
 
-    def spawn_child(self, cell: Cell) -> None:
-        """Start a child and do not wait: that it is up, or has ended, is told later."""
-        self._spawn(cell)
-
     async def start_and_wait(self, cell: Cell) -> Process | None:
         """Start a child and wait: None if it is up, else the incarnation that failed to come up.
 
         Who is given up has failed, though its start may be done while it is put down.
         """
-        process = self._spawn(cell)
-        await process.settled.wait(patience_s(cell))
+        process = self.spawn_child(cell)
+        await process.settled(patience_s(cell))
         if process.ready:
             return None
         await self.stopping.put_down(cell)

@@ -17,7 +17,7 @@ from ._events import Event, EventHub, EventStream
 from ._exit import Killed
 from ._gate import Gate
 from ._inspect import actor_cell, live_actor, state_text, suspend
-from ._native import clock, scopes, stopwatch, thread_portal
+from ._native import clock, scopes, stopwatch, task_ids, thread_portal
 from ._observer import TraceStream
 from ._ref import Ref
 from ._registry import NamedRef, Registry
@@ -45,7 +45,7 @@ class System:
         self.registry = Registry()
         self.portal = thread_portal()
         self.now, self.stopwatch = clock(), stopwatch()
-        self.new_scope = scopes()
+        self.new_scope, self.task_id = scopes(), task_ids()
         self.slow = SlowWatch(self)
         self.ended = Gate()
         self.body: anyio.CancelScope | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from ._gate import Gate, hold_on
-from ._native import NativeCancelled, create_task, on_asyncio, open_nursery
+from ._native import NativeCancelled, on_asyncio, open_nursery, task_maker
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -35,11 +35,12 @@ class AsyncioTasks:
     """
 
     def __init__(self) -> None:
+        self._create_task = task_maker()
         self._tasks: set[NativeTask[None]] = set()
         self._empty: Gate | None = None
 
     def spawn(self, body: Body, name: str, lost: Lost) -> None:
-        task = create_task(body(), name)
+        task = self._create_task(body(), name=name)
         self._tasks.add(task)
         task.add_done_callback(partial(self._done, lost))
 

@@ -45,14 +45,14 @@ def transient_after_normal() -> Plant:
 
 def lose_a_message_on_restart() -> Plant:
     """The oldest message that waits is gone with the incarnation."""
-    spawn = SupervisorProcess._spawn
+    spawn = SupervisorProcess.spawn_child
 
     def wrong(self: SupervisorProcess, cell: Any) -> Any:
         if cell.mailbox is not None:
             cell.mailbox.pop()
         return spawn(self, cell)
 
-    return mock.patch.object(SupervisorProcess, "_spawn", wrong)
+    return mock.patch.object(SupervisorProcess, "spawn_child", wrong)
 
 
 def never_forget_a_failure() -> Plant:
