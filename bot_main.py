@@ -183,6 +183,22 @@ def trace(
 
 
 @app.command
+def health(*, config: Config = None) -> int:
+    """Tell whether music flows: exit status 0 if it does, 1 if not. Needs OSTINATO_METRICS_ADDRESS."""
+    from actors.settings import SettingsError
+    from actors.telemetry.health_client import ask_health
+
+    address = _settings(config).metrics_address
+    if address is None:
+        raise SettingsError("OSTINATO_METRICS_ADDRESS: not set, so the bot serves no health")
+    well, words = ask_health(address)
+    if not well:
+        return _tell(FAILED, words)
+    sys.stdout.write(f"{words}\n")
+    return OK
+
+
+@app.command
 def doctor(*, live: tuple[int, int] | None = None, config: Config = None) -> int:
     """Check everything that the bot needs, and say what is missing and what to do about it.
 

@@ -1,7 +1,7 @@
 """The bot as a whole: which rooms there are, in which order they start, and how they end.
 
 Root tree, in start order (stopped in reverse): store, positions, media, voice (clock, links), discord,
-steward, guilds, admin.
+steward, guilds, alerts, telemetry, metrics (if there is an address for them), admin.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from supervision import (
     DynamicSupervisorSpec,
     EscalationError,
     Intensity,
+    MailboxSpec,
+    Overflow,
     SupervisorSpec,
     open_system,
     quiet_collector,
@@ -43,6 +45,7 @@ from .startup import Startup
 from .steward import Steward
 from .store import Store
 from .sweeping import COLLECTOR, sweep_in_silence
+from .telemetry import AlertLimits, Alerts, Endpoint, Observer, Telemetry
 from .verdict import Verdict
 from .voice import Clock, Links, RetryPolicy
 
@@ -72,6 +75,7 @@ class House:
     rooms: Rooms
     holder: ClientHolder
     verdict: Verdict
+    telemetry: Telemetry
 
     def make_bot(self, system: System) -> Bot:
         """A fresh client with the commands."""
@@ -122,7 +126,16 @@ def build(settings: Settings, verdict: Verdict | None = None, startup: Startup |
         startup=startup or Startup(),
         limits=QueueLimits(settings.queue_limit, settings.queue_limit_per_user),
     )
-    return House(settings, media, rooms, holder, verdict or Verdict())
+    telemetry = Telemetry(
+        clock=clock,
+        links=rooms.links,
+        watch=watch,
+        media=media,
+        client=holder.current,
+        unsaved=lambda: rooms.store.problem,
+        limits=AlertLimits(settings.alert_4006_per_5min, settings.alert_success_percent / 100),
+    )
+    return House(settings, media, rooms, holder, verdict or Verdict(), telemetry)
 
 
 def _access(settings: Settings) -> Access:
@@ -164,10 +177,33 @@ def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:
             ChildSpec("discord", client),
             ChildSpec("steward", steward),
             ChildSpec(GUILDS, DynamicSupervisorSpec(intensity=GUILDS_INTENSITY)),
+            *telemetry_specs(house),
             admin,
         ),
         intensity=ROOT_INTENSITY,
     )
+
+
+def telemetry_specs(house: House) -> tuple[ChildSpec, ...]:
+    """What watches the others; nothing of the bot waits for it."""
+    settings, telemetry = house.settings, house.telemetry
+
+    def alerts() -> Alerts:
+        return Alerts(
+            house.rooms.port,
+            lambda: make_connector(settings),
+            webhook=settings.alert_webhook,
+            channel_id=settings.alert_channel,
+        )
+
+    specs = (
+        ChildSpec("alerts", alerts, mailbox=MailboxSpec(capacity=64, overflow=Overflow.DROP_OLDEST)),
+        ChildSpec("telemetry", lambda: Observer(telemetry)),
+    )
+    if settings.metrics_address is None:
+        return specs
+    address = settings.metrics_address
+    return (*specs, ChildSpec("metrics", lambda: Endpoint(address, telemetry)))
 
 
 @asynccontextmanager

@@ -103,8 +103,7 @@ class Recovering(Actor):
             await self._carry_out(effect)
         if self._recovery.resting and self._phase is not LinkPhase.RESTING:
             self._enter(LinkPhase.RESTING)
-        trouble = self._watch.failing if self._recovery.incident is not None else self._watch.settled
-        trouble(self._guild_id)
+        self._watch.stepped(self._guild_id, before, event, self._recovery, effects)
         if self._recovery != before and not isinstance(event, happens.Pausing):
             await self._keep()
 

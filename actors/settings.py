@@ -60,6 +60,12 @@ class Settings:
     guild_sync: tuple[int, ...] = ()
     queue_limit: int = CAPACITY
     queue_limit_per_user: int = PER_USER
+    metrics_address: Address | None = None
+    alert_webhook: str | None = field(default=None, repr=False)
+    """Whoever knows it can post there: a secret."""
+    alert_channel: int | None = None
+    alert_4006_per_5min: int = 20
+    alert_success_percent: int = 80
     config_file: Path | None = None
     """The file that was read, for messages; not a setting."""
 
@@ -113,6 +119,15 @@ SETTINGS: tuple[Setting, ...] = (
             "Form of the log lines: `json` or `text`"),
     Setting("log_level", values.one_of("debug", "info", "warning", "error"), "`info`",
             "Least level that is logged: `debug`, `info`, `warning` or `error`"),
+    Setting("metrics_address", values.address, "",
+            "`host:port` that serves `/metrics`, `/healthz` and `/readyz`"),
+    Setting("alert_webhook", values.web_address, "",
+            "Webhook that is told of alerts (Discord's form); a secret"),
+    Setting("alert_channel", values.one_id, "", "Id of a text channel that is told of alerts"),
+    Setting("alert_4006_per_5min", values.whole(1, 100_000), "`20`",
+            "Alert when more voice sessions than this become invalid within 5 minutes"),
+    Setting("alert_success_percent", values.whole(1, 100), "`80`",
+            "Alert when a smaller share of voice incidents ends well"),
     Setting("discord_address", values.address, "",
             "`host:port` that all TLS connections to Discord go to instead, for tests"),
     Setting("discord_ca", values.certificates, "",

@@ -13,6 +13,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,6 +175,20 @@ def ids(raw: object, base: Path) -> tuple[int, ...]:
     if not isinstance(entries, list):
         raise InvalidValueError(f"expected a list of ids, got {_kind(raw)}")
     return tuple(dict.fromkeys(_id(entry) for entry in entries if entry != ""))
+
+
+def one_id(raw: object, base: Path) -> int:
+    """One Discord id."""
+    return _id(raw.strip() if isinstance(raw, str) else raw)
+
+
+def web_address(raw: object, base: Path) -> str:
+    """A web address that is never shown, as whoever knows a webhook can post there."""
+    value = text(raw, base)
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", value):
+        raise InvalidValueError("expected a web address that begins with https://")
+    return value
 
 
 def whole(least: int, most: int) -> Callable[[object, Path], int]:

@@ -26,6 +26,7 @@ from .track import Track
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
     from pathlib import Path
 
     from anyio.abc import TaskGroup
@@ -89,6 +90,19 @@ class Media:
     def counts(self) -> Counter[str]:
         """What happened so far: the resolver's counts, `refresh`, and escalations' steps by their name."""
         return self._resolver.counts
+
+    @property
+    def cached(self) -> dict[str, tuple[int, int]]:
+        """How often something was found without work, and how often not: extractions, and spools on disk."""
+        extractions = (self.counts["hit"], self.counts["miss"])
+        if self._keeper is None:
+            return {"extraction": extractions}
+        cache = self._keeper.cache
+        return {"extraction": extractions, "spool": (cache.hits, cache.misses)}
+
+    def listen(self, on_extraction: Callable[[str, float], None]) -> None:
+        """Tell the outcome (`ok` or an error's kind) and the seconds of each extraction."""
+        self._resolver.on_extraction = on_extraction
 
     async def run(self) -> None:
         """Own the workers until cancelled. Unfinished spools go on when it runs again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from .pool import Pool
 from .ytdlp_params import ALWAYS, merged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .access import Access
@@ -62,6 +64,7 @@ class Resolver:
         self._finding = Flights["Found"]()
         self._streaming = Flights["Stream | None"]()
         self.counts = Counter[str]()
+        self.on_extraction: Callable[[str, float], None] = _ignore  # is told `ok` or the error's kind, and s
 
     @property
     def pids(self) -> list[int]:
@@ -149,13 +152,20 @@ class Resolver:
         return taken
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        began, outcome = time.monotonic(), "ok"
         try:
             with anyio.fail_after(self._limits.resolve_s):
                 async with self._pool.job(request) as conversation:
                     answer: dict[str, Any] = await conversation.result()
                     return answer
+        except MediaError as error:
+            outcome = error.kind.value
+            raise
         except TimeoutError:
+            outcome = ErrorKind.TIMEOUT.value
             raise MediaError(ErrorKind.TIMEOUT, "The site took too long to answer.") from None
+        finally:
+            self.on_extraction(outcome, time.monotonic() - began)
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1
@@ -167,3 +177,7 @@ def _asked_no_site(answer: dict[str, Any]) -> bool:
     if "stream" in answer:
         return answer["stream"] is None or bool(answer["stream"]["direct"])
     return all((item.get("stream") or {}).get("direct") for item in answer["found"])
+
+
+def _ignore(_outcome: str, _took_s: float) -> None:
+    """Nobody listens."""

@@ -212,6 +212,11 @@ class Cursor:
         return ready.popleft()
 
     @property
+    def ahead(self) -> int:
+        """Frames that are made and not taken yet."""
+        return max(0, self.spool.frames - self.at)
+
+    @property
     def ended(self) -> bool:
         """Whether `next_frame` will never again give a frame."""
         return self.spool.closed or (self.spool.finished and self.at >= self.spool.frames)

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from actors.recovery.effects import Effect
+    from actors.recovery.events import Event
+    from actors.recovery.machine import Recovery
 
 LOOK_EVERY_S: Final = 1.0
 """The figures are looked at again after this; many guilds ask at once."""
@@ -69,6 +73,8 @@ class Alert:
 class Watch:
     """
     :ivar alerts: the latest ones, oldest first
+    :ivar on_step: is told of each step of a guild's recovery: state before, event, effects that are wanted
+    :ivar on_alert: is told the name of each alert
     """
 
     def __init__(
@@ -84,18 +90,31 @@ class Watch:
         self._gateway = gateway
         self._ages = heartbeat_ages_s
         self._now = now
-        self._failing: set[int] = set()
+        self._failing: dict[int, int] = {}
         self._looked_at = float("-inf")
         self._factor = 1.0
         self.alerts: deque[Alert] = deque(maxlen=ALERTS)
+        self.on_step: Callable[[Recovery, Event, tuple[Effect, ...]], None] = _ignore
+        self.on_alert: Callable[[str], None] = _ignore
 
-    def failing(self, guild_id: int) -> None:
-        """The voice connection of a guild is being recovered."""
-        self._failing.add(guild_id)
+    def stepped(
+        self, guild_id: int, before: Recovery, event: Event, after: Recovery, wanted: tuple[Effect, ...]
+    ) -> None:
+        """The recovery of a guild has taken a step."""
+        if after.incident is None:
+            self.settled(guild_id)
+        else:
+            self._failing[guild_id] = after.incident.attempts
+        self.on_step(before, event, wanted)
 
     def settled(self, guild_id: int) -> None:
-        """It is back, or given up."""
-        self._failing.discard(guild_id)
+        """The voice connection of a guild is back, or given up."""
+        self._failing.pop(guild_id, None)
+
+    @property
+    def attempts(self) -> Mapping[int, int]:
+        """Attempts that failed so far, of each guild whose voice connection is being recovered."""
+        return self._failing
 
     @property
     def guilds(self) -> frozenset[int]:
@@ -106,6 +125,7 @@ class Watch:
         """Tell whoever runs the bot; without a guild it concerns all of them."""
         self.alerts.append(Alert(time.time(), name, guild_id, words))
         log.error("alert", alert=name, guild_id=guild_id, problem=words)
+        self.on_alert(name)
 
     def stretch(self) -> float:
         """The factor on every pause: 1 while all is well, at most 3."""
@@ -137,3 +157,7 @@ def _share_factor(guilds: int, of: int) -> float:
     if guilds < FEW:
         return 1.0
     return next((factor for least, factor in SHARES if guilds >= least * of), 1.0)
+
+
+def _ignore(*_what: object) -> None:
+    """Nobody listens."""

@@ -20,6 +20,7 @@ import structlog
 
 from actors.voice.alarm import Alarm
 from actors.voice.stream import FRAME_NS, Stream
+from actors.voice.stream_status import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,6 +151,7 @@ class Clock:
         self._wake_at: int | None = None  # ns: when the alarm rings next
         self._failed: asyncio.Future[None] | None = None
         self._wakeups = 0
+        self._dropped = Totals()
         self._worst_late = 0
 
     def stream(self, guild_id: int) -> Stream:
@@ -167,6 +169,7 @@ class Clock:
         """End a guild's stream and forget it."""
         stream = self._streams.pop(guild_id, None)
         if stream is not None:
+            self._dropped += stream.totals
             stream.stop()
             stream.listen(None)
             self._grid.remove(stream)
@@ -175,6 +178,19 @@ class Clock:
     def playing(self) -> int:
         """How many streams are in a slot now."""
         return sum(self._grid.occupancy())
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody runs it."""
+        return self._alarm is not None
+
+    def streams(self) -> tuple[Stream, ...]:
+        """All that exist."""
+        return tuple(self._streams.values())
+
+    def totals(self) -> Totals:
+        """What all streams have counted, those that were dropped included."""
+        return sum((stream.totals for stream in self._streams.values()), self._dropped)
 
     def status(self) -> ClockStatus:
         """How the clock does, as plain data."""

@@ -9,7 +9,7 @@ from actors.voice.events import Ended, Rewound, Started, StreamEvent
 from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE, SILENCE_FRAMES
 from actors.voice.source import Broken, FrameSource, Play
-from actors.voice.stream_status import Reached, StreamStatus
+from actors.voice.stream_status import Reached, StreamStatus, Totals
 from actors.voice.tape import Tape
 
 if TYPE_CHECKING:
@@ -144,6 +144,23 @@ class Stream:
         arrived = None if transport is None else transport.arrived
         unproven = 0 if arrived is None else max(self._tape.number - arrived, 0)
         return Reached(play.play_id, play.position, unproven)
+
+    @property
+    def doing(self) -> str:
+        """`playing`, also while nothing can leave; `paused`, or `silent`."""
+        if self._current is None and self._next is None:
+            return "silent"
+        return "paused" if self._paused else "playing"
+
+    @property
+    def ahead(self) -> int | None:
+        """Frames that the source could give at once; None if there is none, or it does not say."""
+        return None if self._current is None else getattr(self._current.source, "ahead", None)
+
+    @property
+    def totals(self) -> Totals:
+        """What it has counted since it was made."""
+        return Totals(self._sent, self._late, self._underruns)
 
     # -- the link's side ----
 

@@ -47,3 +47,20 @@ class StreamStatus:
     next_play_id: str | None
     attached: bool
     underrun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What streams have counted; never less than before.
+
+    :ivar sent: frames of sources sent, those sent again included; silence is not
+    :ivar late: of these, sent more than half a frame after their time
+    :ivar underruns: times that no frame was ready
+    """
+
+    sent: int = 0
+    late: int = 0
+    underruns: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(self.sent + other.sent, self.late + other.late, self.underruns + other.underruns)

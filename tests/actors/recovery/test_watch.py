@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
-from actors.recovery import Watch
+from actors.recovery import Incident, Recovery, Watch
+from actors.recovery.events import Rested
 from actors.recovery.watch import ALERTS, FEW, OVERDUE_S
 
 
@@ -14,6 +15,12 @@ from actors.recovery.watch import ALERTS, FEW, OVERDUE_S
 class Gateway:
     latency: float = 0.05
     gateway_away: bool = False
+
+
+def fail(watch: Watch, guild_id: int) -> None:
+    """The connection of a guild breaks."""
+    before = Recovery()
+    watch.stepped(guild_id, before, Rested(0.0), replace(before, incident=Incident("1", 0.0)), ())
 
 
 class House:
@@ -56,8 +63,8 @@ def test_a_gateway_that_is_away_does_so_too() -> None:
 def test_many_guilds_that_fail_at_once_do_so_too(failing: int, links: int, factor: float) -> None:
     house = House(links)
     for guild_id in range(failing):
-        house.watch.failing(guild_id)
-        house.watch.failing(guild_id)
+        fail(house.watch, guild_id)
+        fail(house.watch, guild_id)
     assert house.stretch() == factor
     for guild_id in range(failing):
         house.watch.settled(guild_id)

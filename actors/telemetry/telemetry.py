@@ -1,0 +1,161 @@
+"""The telemetry of one bot: it counts what happens, knows how things stand, and says what is wrong.
+
+It listens and looks; nothing of the bot waits for it, and no decision depends on it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from actors.recovery import Outcome, effects as does, events as happens
+from actors.telemetry.audio import LOOK_EVERY_S, AudioWatch
+from actors.telemetry.counting import count_event, count_step
+from actors.telemetry.health import Health
+from actors.telemetry.meters import Meters
+from actors.telemetry.reading import Reading, read_gateway, read_media, read_streams, read_tree, read_voice
+from actors.telemetry.rules import RULES, AlertBook, AlertLimits
+from supervision import IntensityExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from actors.discord_client import Bot
+    from actors.media import Media
+    from actors.recovery import Recovery, Watch
+    from actors.telemetry.rules import Change
+    from actors.voice import Clock, Links
+    from supervision import Event, System
+
+SESSION_LOST: Final = "4006"
+LAG_EVERY_S: Final = 0.25
+
+
+class Telemetry:
+    """One per process; `run` it in an actor's background task."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        links: Links,
+        watch: Watch,
+        media: Media,
+        client: Callable[[], Bot | None],
+        unsaved: Callable[[], str | None],
+        limits: AlertLimits | None = None,
+    ) -> None:
+        """
+        :param unsaved: why state cannot be written, None while it can
+        """
+        self._clock = clock
+        self._links = links
+        self._watch = watch
+        self._media = media
+        self._client = client
+        self._unsaved = unsaved
+        self._audio = AudioWatch()
+        self._away_since: float | None = None
+        self.meters = Meters()
+        self.book = AlertBook(limits)
+        media.listen(lambda outcome, took_s: self.meters.observe("ostinato_resolve_seconds", took_s, outcome))
+        watch.on_step, watch.on_alert = self._stepped, self._alerted
+
+    async def run(self, system: System, tell: Callable[[Change], object]) -> None:
+        """Until cancelled.
+
+        :param tell: is told of alerts that are raised or over
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow, system)
+            tasks.start_soon(self._measure_lag)
+            while True:
+                for change in self._look(time.monotonic()):
+                    tell(change)
+                await anyio.sleep(LOOK_EVERY_S)
+
+    async def metrics(self, system: System) -> bytes:
+        """Everything, in Prometheus' text format."""
+        tree = await system.survey()
+        unheard = self._audio.unheard(time.monotonic())
+        reading: Reading = {
+            **read_streams(self._clock),
+            **read_voice(self._links, self._watch),
+            **read_media(self._media),
+            **read_gateway(self._client()),
+            **read_tree(tree),
+            "ostinato_unheard_guilds": {(): len(unheard)},
+            "ostinato_alerts": {(rule.name,): float(rule.name in self.book.raised) for rule in RULES},
+        }
+        return self.meters.text(reading)
+
+    def health(self) -> Health:
+        """This moment."""
+        client = self._client()
+        return Health(
+            unheard=self._audio.unheard(time.monotonic()),
+            clock=self._clock.running,
+            connected=client is not None and client.is_ready() and not client.gateway_away,
+            unsaved=self._unsaved(),
+        )
+
+    # -- what happens ----
+
+    def _stepped(self, before: Recovery, event: happens.Event, wanted: tuple[does.Effect, ...]) -> None:
+        now = time.monotonic()
+        count_step(self.meters, before, event, wanted)
+        if isinstance(event, happens.Broken | happens.Failed) and event.cause.label == SESSION_LOST:
+            self.book.levels.sessions_lost.add(now)
+        for effect in wanted:
+            if isinstance(effect, does.Record) and effect.incident.outcome is not Outcome.LEFT:
+                self.book.levels.outcomes.add(now, float(effect.incident.outcome is Outcome.BACK))
+
+    def _alerted(self, name: str) -> None:
+        if name == "unknown_close_codes":
+            self.book.levels.unknown.add(time.monotonic())
+
+    async def _follow(self, system: System) -> None:
+        async with system.subscribe() as events:
+            lost = 0
+            async for event in events:
+                self._happened(event)
+                if events.dropped > lost:
+                    self.meters.count("ostinato_events_lost_total", by=events.dropped - lost)
+                    lost = events.dropped
+
+    def _happened(self, event: Event) -> None:
+        count_event(self.meters, event)
+        if isinstance(event, IntensityExceeded):
+            self.book.levels.gave_up.add(time.monotonic())
+
+    async def _measure_lag(self) -> None:
+        """A sleep that ends late says that somebody has kept the loop from everybody."""
+        while True:
+            due = time.monotonic() + LAG_EVERY_S
+            await anyio.sleep(LAG_EVERY_S)
+            self.meters.observe("ostinato_event_loop_lag_seconds", max(time.monotonic() - due, 0.0))
+
+    # -- how things stand ----
+
+    def _look(self, now: float) -> list[Change]:
+        self._audio.look(now, self._wanting())
+        levels, client = self.book.levels, self._client()
+        levels.unheard_s = max(self._audio.unheard(now).values(), default=0.0)
+        levels.unsaved = self._unsaved()
+        if client is not None and not client.gateway_away:
+            self._away_since = None
+        elif self._away_since is None:
+            self._away_since = now
+        levels.away_s = 0.0 if self._away_since is None else now - self._away_since
+        return self.book.look(now)
+
+    def _wanting(self) -> Iterator[tuple[int, int]]:
+        """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel."""
+        for stream in self._clock.streams():
+            if stream.doing == "playing" and self._expected(stream.guild_id):
+                yield stream.guild_id, stream.totals.sent
+
+    def _expected(self, guild_id: int) -> bool:
+        return guild_id in self._watch.guilds or self._links.link(guild_id) is not None

@@ -1,0 +1,73 @@
+"""The dashboard, the alert rules and the chapter on operations name what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from actors.telemetry import METRICS, RULES, Kind
+
+FOLDER = Path(__file__).parents[3] / "docs" / "operations"
+OWN = re.compile(r"\b(?:ostinato|voice)_[a-z_0-9]+")
+PROCESS = re.compile(r"\bprocess_[a-z_]+")
+ENDINGS = {Kind.COUNTER: ("",), Kind.GAUGE: ("",), Kind.HISTOGRAM: ("_bucket", "_sum", "_count")}
+
+
+def series() -> set[str]:
+    """Names as they can be asked for."""
+    return {row.name + ending for row in METRICS for ending in ENDINGS[row.kind]}
+
+
+def expressions(name: str) -> list[str]:
+    """PromQL of the dashboard, or of the alert rules."""
+    text = (FOLDER / name).read_text("utf-8")
+    if name == "alerts.yml":
+        return re.findall(r"^ +expr: (.+)$", text, re.MULTILINE)
+    return [target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]]
+
+
+@pytest.mark.parametrize("name", ["dashboard.json", "alerts.yml"])
+def test_only_metrics_of_the_table_are_asked_for(name: str) -> None:
+    """A name that is not served is an empty panel, or an alert that never comes."""
+    asked = expressions(name)
+    assert len(asked) >= 8
+    used = {found for expression in asked for found in OWN.findall(expression)}
+    assert used <= series(), used - series()
+    process = {found for expression in asked for found in PROCESS.findall(expression)}
+    assert process <= {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+
+
+@pytest.mark.parametrize("name", ["dashboard.json", "alerts.yml"])
+def test_labels_are_those_of_the_table(name: str) -> None:
+    """`sum by (x)`, `{x="..."}` and legends name labels that there are."""
+    text = (FOLDER / name).read_text("utf-8")
+    labels = {label for row in METRICS for label in row.labels} | {"le", "job"}
+    used = set(re.findall(r"\bby \((\w+)\)", text)) | set(re.findall(r"\{(\w+)=", text))
+    used |= set(re.findall(r"\{\{ ?(?:\$labels\.)?(\w+) ?\}\}", text))
+    assert used <= labels, used - labels
+
+
+def test_every_figure_of_the_requirements_has_a_panel() -> None:
+    """What a listener notices can be seen."""
+    asked = " ".join(expressions("dashboard.json"))
+    wanted = {row.name for row in METRICS if row.name.startswith("voice") or "frames" in row.name}
+    assert {name for name in wanted if name not in asked} <= {"voice_reconnect_failure_total"}
+
+
+def test_the_chapter_says_what_to_do_about_each_alert() -> None:
+    """Each rule of the bot has its row there, each rule for Prometheus its words."""
+    chapter = (FOLDER / "README.md").read_text("utf-8")
+    rows = set(re.findall(r"^\| `(\w+)` \|", chapter, re.MULTILINE))
+    assert {rule.name for rule in RULES} <= rows
+    for word in ("Backup", "Upgrade and roll back", "requirements.previous.lock"):
+        assert word in chapter
+
+
+def test_the_container_asks_for_the_bots_health() -> None:
+    """By a command that there is, at the address that the image sets."""
+    text = (FOLDER / "Dockerfile").read_text("utf-8")
+    assert 'CMD ["ostinato", "health"]' in text
+    assert "OSTINATO_METRICS_ADDRESS=" in text
