@@ -219,7 +219,11 @@ def test_ctrl_c_ends_run_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with_app(monkeypatch, run)
     monkeypatch.setenv("DISCORD_TOKEN", TOKEN)
-    assert main(["run"]) == OK
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        assert main(["run"]) == OK
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_sigterm_before_the_bot_listens_for_it_ends_run_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
