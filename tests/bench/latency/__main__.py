@@ -1,0 +1,116 @@
+"""From a command to sound: `make bench-latency` (two minutes).
+
+The bot runs as a process beside the embedded Discord. A listener asks for tracks by `play` while the bot is
+in the channel and silent; what counts is when the first frame arrives after the interaction was sent. Every
+track is asked for twice: the first time it comes from a media server on this machine, by way of yt-dlp and
+all; the second time its spool is in the cache. Written is `latency.json` into `build/bench`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from loopback import Loopback
+from loopback.demo.bot import bot_environment, bot_process
+from loopback.media_server import MediaServer
+from loopback.music.files import write_sound
+
+if TYPE_CHECKING:
+    from loopback import Guild, ScriptedUser, TextChannel
+
+FOLDER: Final = Path("build/bench")
+TARGETS_MS: Final = {"cached": 60.0, "loopback media": 400.0}
+SECONDS: Final = 20
+QUIET_S: Final = 0.2
+
+
+class Scene:
+    """One guild, whose listener commands."""
+
+    def __init__(self, guild: Guild, text: TextChannel, alice: ScriptedUser) -> None:
+        self.guild, self.text, self.alice = guild, text, alice
+
+    async def first_frame_ms(self, command: str, **options: Any) -> float:
+        """From the interaction to the first frame that arrives; nothing must be playing."""
+        self.guild.listener.clear()
+        began_ns = time.monotonic_ns()
+        interaction = await self.alice.slash(self.text, command, **options)
+        frames = await self.guild.listener.wait_frames(1, 20.0)
+        heard_ns = time.monotonic_ns()
+        assert frames
+        await interaction.wait_answer(20.0)
+        return (heard_ns - began_ns) / 1e6
+
+    async def command(self, command: str, **options: Any) -> None:
+        await (await self.alice.slash(self.text, command, **options)).wait_answer(20.0)
+
+    async def silence(self) -> None:
+        """Stop, and let the frames under way and those of silence arrive."""
+        await self.command("stop")
+        await anyio.sleep(QUIET_S)
+
+
+async def measure(tracks: int, folder: Path) -> dict[str, list[float]]:
+    """Milliseconds, by what was asked for."""
+    tone = (0.3 * 32767 * np.sin(2 * np.pi * 440 * np.arange(SECONDS * 48_000) / 48_000)).astype(np.int16)
+    write_sound(folder / "song.webm", [np.stack([tone, tone], axis=1)], title="Song")
+    found: dict[str, list[float]] = {name: [] for name in TARGETS_MS}
+    async with Loopback() as discord, MediaServer(folder) as media:
+        guild = discord.add_guild("Guild")
+        text, voice = guild.add_text_channel("general"), guild.add_voice_channel("Music")
+        alice = discord.add_user("alice")
+        guild.add_member(alice)
+        await alice.join(voice)
+        environment = bot_environment(discord, guild.id, folder, os.environ)
+        async with bot_process(environment, folder):
+            await alice.wait_command(text, "play", 30.0)
+            scene = Scene(guild, text, alice)
+            urls = [f"{media.url('song.webm')}?{number}" for number in range(tracks + 1)]
+            await scene.command("play", query=urls.pop())  # joins, and starts the workers
+            await guild.listener.wait_frames(25, 20.0)
+            await scene.silence()
+            for name in ("loopback media", "cached"):
+                for url in urls:
+                    found[name].append(await scene.first_frame_ms("play", query=url))
+                    await anyio.sleep(QUIET_S)
+                    await scene.silence()
+    return found
+
+
+def report(found: dict[str, list[float]]) -> bool:
+    """Print and write it; whether the targets are met."""
+    table = Table("command to first frame", "commands", "median ms", "p95 ms", "longest ms", "target p95 ms")
+    rows = {}
+    for name, values in found.items():
+        p50, p95 = np.percentile(values, [50, 95])
+        rows[name] = {"commands": len(values), "p50_ms": p50, "p95_ms": p95, "max_ms": max(values)}
+        figures = [f"{value:.1f}" for value in (p50, p95, max(values), TARGETS_MS[name])]
+        table.add_row(name, str(len(values)), *figures)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "latency.json").write_text(json.dumps(rows, indent=1))
+    Console().print(table)
+    return all(rows[name]["p95_ms"] <= target for name, target in TARGETS_MS.items())
+
+
+def main() -> int:
+    """0 if the targets are met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tracks", type=int, default=30)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        return 0 if report(anyio.run(measure, options.tracks, Path(folder))) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
