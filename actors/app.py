@@ -106,7 +106,7 @@ def build(settings: Settings, verdict: Verdict | None = None, startup: Startup |
         access=_access(settings),
     )
     clock, holder = Clock(), ClientHolder()
-    watch = Watch(holder.current, lambda: [link.status().heartbeat_age_s for link in rooms.links.all()])
+    watch = Watch(holder.current, lambda: [link.unanswered_s for link in rooms.links.all()])
     store = Store(settings.data_dir / "state.sqlite3")
     store.on_change = partial(_tell_of_disk, watch)
     rooms = Rooms(

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 EDIT_EVERY_S = 10.0
 """Between two edits that only move the progress bar."""
 
-EDITS_PER_S = 5.0
-"""Such edits of all guilds together: beyond 50 guilds each waits longer. Discord takes 50 requests a second
-of a bot, commands must find room among them, and an edit costs as much as 500 frames."""
+EDITING_GUILDS = 50
+"""So many guilds edit at that rate, 5 times a second together. Discord takes 50 requests a second of a bot,
+and commands must find room among them; ..."""
+
+THINNING = 1.5
+"""... an edit costs as much as 500 frames, so beyond that the wait grows by this power of their number: 100
+guilds edit 3.5 times a second together, and 1,000 once."""
 
 EDIT_GAP_S = 1.0
 """Between any two edits."""
@@ -62,7 +66,8 @@ class Place:
 
 def edit_every_s(playing: int) -> float:
     """Between two edits of one guild's progress bar, while so many guilds have music."""
-    return max(EDIT_EVERY_S, playing / EDITS_PER_S)
+    slower: float = max(1.0, playing / EDITING_GUILDS) ** THINNING
+    return EDIT_EVERY_S * slower
 
 
 class Display(Actor):

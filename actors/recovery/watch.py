@@ -38,8 +38,8 @@ AWAY: Final = 2.0
 STRETCHES: Final = (AWAY, *(factor for _, factor in (*SLOW_S, *SHARES)))
 """All factors that there are."""
 
-OVERDUE_S: Final = 12.0
-"""A voice heartbeat that was acknowledged so long ago counts as missed; they are sent every 5 s at most."""
+OVERDUE_S: Final = 5.0
+"""A voice heartbeat that is not acknowledged after this counts as missed."""
 
 ALERTS: Final = 100
 
@@ -80,15 +80,15 @@ class Watch:
     def __init__(
         self,
         gateway: Callable[[], Gateway | None],
-        heartbeat_ages_s: Callable[[], Iterable[float | None]],
+        unanswered_s: Callable[[], Iterable[float | None]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         :param gateway: the client that is connected now
-        :param heartbeat_ages_s: of every voice link, how long ago a heartbeat was acknowledged
+        :param unanswered_s: of every voice link, how long its latest heartbeat has not been acknowledged
         """
         self._gateway = gateway
-        self._ages = heartbeat_ages_s
+        self._unanswered = unanswered_s
         self._now = now
         self._failing: dict[int, int] = {}
         self._looked_at = float("-inf")
@@ -138,9 +138,9 @@ class Watch:
         return self._factor
 
     def _look(self) -> float:
-        ages = list(self._ages())
-        overdue = sum(1 for age in ages if age is not None and age >= OVERDUE_S)
-        guilds = max(len(ages), len(self._failing))
+        waits = list(self._unanswered())
+        overdue = sum(1 for wait_s in waits if wait_s is not None and wait_s >= OVERDUE_S)
+        guilds = max(len(waits), len(self._failing))
         return max(
             self._gateway_factor(), _share_factor(len(self._failing), guilds), _share_factor(overdue, guilds)
         )

@@ -22,10 +22,8 @@ _BINARY_HEAD_SIZE: Final = 3
 OPEN_TIMEOUT_S: Final = 5.0
 #: How long a close may wait for the server's own close frame.
 _CLOSE_TIMEOUT_S: Final = 1.0
-#: Never beat slower than this while music plays: two missed beats must be noticed within 10 s.
-_SLOWEST_BEAT_S: Final = 5.0
-#: Never slower than this either while none does, whatever the server asks for: bindings of a NAT end.
-_SLOWEST_IDLE_BEAT_S: Final = 15.0
+#: Never beat slower than this, whatever the server asks for: bindings of a NAT end.
+_SLOWEST_BEAT_S: Final = 15.0
 #: Never beat faster either: a broken interval must not keep the loop busy.
 _FASTEST_BEAT_S: Final = 0.05
 #: Close code of a websocket that ended without one (RFC 6455, 7.1.5), and ...
@@ -94,10 +92,9 @@ class GatewayClosed(Exception):  # noqa: N818  (an end, not necessarily an error
 
 
 class VoiceGateway:
-    """One open websocket. `receive` must be called all the time, and `beat` every `beat_interval_s`.
+    """One open websocket. `receive` must be called all the time, and `beat` every `beat_interval_s` at least.
 
-    :ivar beat_interval_s: while music plays
-    :ivar idle_beat_interval_s: while none does: hundreds of idle connections must cost next to nothing
+    :ivar beat_interval_s: as the server wants it, within bounds
     :ivar seq_ack: number of the last numbered message; what a resume tells the server
     :ivar latency_ms: round trip of the last heartbeat that was acknowledged, None before the first
     """
@@ -105,10 +102,15 @@ class VoiceGateway:
     def __init__(self, websocket: aiohttp.ClientWebSocketResponse, *, seq_ack: int = -1) -> None:
         self._websocket = websocket
         self._beat_sent: float | None = None  # time of the unacknowledged heartbeat
-        self.beat_interval_s = self.idle_beat_interval_s = _SLOWEST_BEAT_S
+        self.beat_interval_s = _SLOWEST_BEAT_S
         self.seq_ack = seq_ack
         self.latency_ms: float | None = None
         self.last_ack = time.monotonic()
+
+    @property
+    def unanswered_s(self) -> float | None:
+        """For how long the latest heartbeat has not been acknowledged, None once it is."""
+        return None if self._beat_sent is None else time.monotonic() - self._beat_sent
 
     async def receive(self) -> Message:
         """The next message; numbering, hello and acknowledgements are noted on the way.
@@ -211,7 +213,6 @@ class VoiceGateway:
         if op == Op.HELLO:
             interval_s = float(data["heartbeat_interval"]) / 1000
             self.beat_interval_s = min(max(_FASTEST_BEAT_S, interval_s), _SLOWEST_BEAT_S)
-            self.idle_beat_interval_s = min(max(_FASTEST_BEAT_S, interval_s), _SLOWEST_IDLE_BEAT_S)
         elif op == Op.HEARTBEAT_ACK and self._beat_sent is not None:
             self.last_ack = time.monotonic()
             self.latency_ms = (self.last_ack - self._beat_sent) * 1000

@@ -43,8 +43,10 @@ class Link(Rounds):
         *,
         on_event: Callable[[LinkEvent], None],
         policy: RetryPolicy,
+        company: Callable[[], int],
     ) -> None:
-        super().__init__(standing, stream, http, on_event=on_event, policy=policy)
+        """:param company: how many links play in this process"""
+        super().__init__(standing, stream, http, on_event=on_event, policy=policy, company=company)
         standing.on_kicked = self._kicked
         standing.on_server = self._new_server
         standing.on_gone = self._server_gone
@@ -64,6 +66,11 @@ class Link(Rounds):
     def mode(self) -> str | None:
         """Encryption mode of the session."""
         return self._session.transport.mode if self._session else None
+
+    @property
+    def unanswered_s(self) -> float | None:
+        """For how long the latest heartbeat has not been acknowledged, None if it is."""
+        return self._gateway.unanswered_s if self._gateway else None
 
     def status(self) -> LinkStatus:
         """How the link stands, as plain data."""

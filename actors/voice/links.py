@@ -175,7 +175,7 @@ class Links:
         def register(client: discord.Client, connectable: discord.abc.Connectable) -> Protocol:
             standing = Standing(client, channel.guild.id, channel.id, self._turns)
             standing.main_session = self._main_session(channel.guild.id)
-            link = Link(standing, stream, http, on_event=on_event, policy=self._policy)
+            link = Link(standing, stream, http, on_event=on_event, policy=self._policy, company=self._playing)
             link.protocol = Protocol(client, connectable, link)
             made.append(link)
             return link.protocol
@@ -186,6 +186,9 @@ class Links:
         self._unowned.pop(channel.guild.id, None)  # the grace time was an earlier link's
         tasks.start_soon(self._drive, link, tasks, name=_name(channel.guild.id))
         return link
+
+    def _playing(self) -> int:
+        return self._clock.playing
 
     async def _drive(self, link: Link, tasks: TaskGroup) -> None:
         """A link that fails must not take the others with it."""

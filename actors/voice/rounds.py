@@ -56,7 +56,9 @@ class Rounds:
         *,
         on_event: Callable[[LinkEvent], None],
         policy: RetryPolicy,
+        company: Callable[[], int],
     ) -> None:
+        """:param company: how many links play in this process"""
         self.standing = standing
         self.protocol: Protocol | None = None
         self.on_event: Callable[[LinkEvent], None] | None = on_event
@@ -67,6 +69,7 @@ class Rounds:
         self._stream = stream
         self._http = http
         self._policy = policy
+        self._company = company
         self._changes = Changes()
         self._gateway: VoiceGateway | None = None
         self._session: Session | None = None
@@ -155,7 +158,7 @@ class Rounds:
     async def _hold(self, gateway: VoiceGateway, session: Session, tasks: TaskGroup) -> None:
         """Serve a ready websocket until it ends; if only the driver is cancelled, it is kept for the next."""
         try:
-            await session.serve(gateway)
+            await session.serve(gateway, self._company)
         except anyio.get_cancelled_exc_class():
             if self._scope.cancel_called and self._step is Step.IDENTIFY and self._closing is None:
                 self._former, self._gateway = gateway, None  # its session takes frames until the next one can

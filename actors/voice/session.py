@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 HANDSHAKE_TIMEOUT_S: Final = 8.0
 #: A resume is one round trip; frames go on leaving meanwhile, so a dead server must not hold it up for long.
 RESUME_TIMEOUT_S: Final = 3.0
+#: While music plays a heartbeat leaves so often: a websocket that is half open brings no keys of DAVE, and
+#: whoever joins would hear nothing for as long. ...
+PLAYING_BEAT_S: Final = 5.0
+#: ... All links that play beat this often together, unless servers ask for more: a heartbeat costs as much as
+#: 40 frames.
+BEATS_PER_S: Final = 10.0
 #: In a black hole of UDP: how often it is tried whether packets get through again, and ...
 _PROBE_S: Final = 0.1
 #: ... for how long, until another session is looked for: playing there within 6 s of the hole's beginning.
@@ -60,14 +66,17 @@ class Session:
         self.on_hole: Callable[[], None] = _ignore
         self.on_mended: Callable[[], None] = _ignore
         self._speaking = self._said = False
+        self._company: Callable[[], int] = _one
         self._wake = anyio.Event()
 
-    async def serve(self, gateway: VoiceGateway) -> NoReturn:
+    async def serve(self, gateway: VoiceGateway, company: Callable[[], int] | None = None) -> NoReturn:
         """Listen and beat until one of both finds the session's end: of the websocket, or of its UDP.
 
+        :param company: how many sessions play in this process, this one included
         :raises GatewayClosed: then
         """
         ends: list[GatewayClosed] = []
+        self._company = company or _one
         gateway.forgive()
 
         async def guard(part: Callable[[VoiceGateway], Awaitable[NoReturn]]) -> None:
@@ -119,7 +128,9 @@ class Session:
         self._wake = anyio.Event()
 
     def _beat_interval_s(self, gateway: VoiceGateway) -> float:
-        return gateway.beat_interval_s if self._speaking else gateway.idle_beat_interval_s
+        if not self._speaking:
+            return gateway.beat_interval_s
+        return min(gateway.beat_interval_s, max(PLAYING_BEAT_S, self._company() / BEATS_PER_S))
 
     async def _tell_speaking(self, gateway: VoiceGateway) -> None:
         if self._said is not self._speaking:
@@ -201,6 +212,10 @@ async def _take(gateway: VoiceGateway, dave: Dave, message: Message) -> None:
 def _packetizer(mode: str, key: bytes, ssrc: int) -> Packetizer:
     """Sequence and timestamp begin at random (RFC 3550, 5.1); the nonce begins at 0, as the key is new."""
     return Packetizer(mode, key, ssrc, sequence=secrets.randbits(16), timestamp=secrets.randbits(32))
+
+
+def _one() -> int:
+    return 1
 
 
 def _ignore() -> None:

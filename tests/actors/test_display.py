@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.discord_port import Trouble
-from actors.display import EDIT_EVERY_S, EDITS_PER_S, edit_every_s
+from actors.display import EDIT_EVERY_S, EDITING_GUILDS, edit_every_s
 from actors.messages import Enqueue, GetNowPlaying, Notice, SetLoop, Skip, Stop
 from actors.queue import Loop
 from actors.testing import Guild, tracks
@@ -94,5 +94,6 @@ async def test_notices_are_bounded(guild: Guild) -> None:
 
 
 def test_a_thousand_progress_bars_leave_room_for_commands() -> None:
-    assert edit_every_s(1) == edit_every_s(50) == EDIT_EVERY_S
-    assert all(playing / edit_every_s(playing) <= EDITS_PER_S for playing in range(1, 3000))
+    assert edit_every_s(1) == edit_every_s(EDITING_GUILDS) == EDIT_EVERY_S
+    assert all(playing / edit_every_s(playing) <= EDITING_GUILDS / EDIT_EVERY_S for playing in range(1, 3000))
+    assert 1000 / edit_every_s(1000) < 100 / edit_every_s(100)

@@ -28,9 +28,9 @@ class House:
 
     def __init__(self, links: int = 0) -> None:
         self.gateway: Gateway | None = Gateway()
-        self.ages: list[float | None] = [1.0] * links
+        self.waits: list[float | None] = [None] * links
         self.at = 0.0
-        self.watch = Watch(lambda: self.gateway, lambda: self.ages, lambda: self.at)
+        self.watch = Watch(lambda: self.gateway, lambda: self.waits, lambda: self.at)
 
     def stretch(self) -> float:
         self.at += 10.0
@@ -73,7 +73,7 @@ def test_many_guilds_that_fail_at_once_do_so_too(failing: int, links: int, facto
 
 def test_many_missed_voice_heartbeats_do_so_too() -> None:
     house = House(10)
-    house.ages[:FEW] = [OVERDUE_S] * FEW
+    house.waits[:FEW] = [OVERDUE_S] * FEW
     assert house.stretch() == 3.0
 
 

@@ -1,4 +1,4 @@
-"""How often a session beats: often while music plays, seldom while none does. In virtual time."""
+"""How often a session beats: often while music plays in few guilds, else seldom. In virtual time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from actors.voice.rtp import AES_GCM, Packetizer
-from actors.voice.session import Session
+from actors.voice.session import BEATS_PER_S, PLAYING_BEAT_S, Session
 from supervision.testing import virtual_backend
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-SERVER_S, PLAYING_S = 13.75, 5.0
+SERVER_S, PLAYING_S = 13.75, PLAYING_BEAT_S
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 class Beats:
     """A voice gateway that notes when it was told what."""
 
-    beat_interval_s, idle_beat_interval_s = PLAYING_S, SERVER_S
+    beat_interval_s = SERVER_S
 
     def __init__(self) -> None:
         self.at: list[float] = []
@@ -51,14 +51,20 @@ class Beats:
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[tuple[Session, Beats]]:
+def playing() -> list[int]:
+    """How many sessions play in the process; a test may change it."""
+    return [1]
+
+
+@pytest.fixture
+async def served(playing: list[int]) -> AsyncIterator[tuple[Session, Beats]]:
     pulse = SimpleNamespace(keep_open=lambda: None)
     udp = cast("Any", SimpleNamespace(send=len, pulse=pulse))
     dave = cast("Any", SimpleNamespace(protect=lambda frame: frame))
     session = Session(cast("Any", None), udp, Packetizer(AES_GCM, bytes(32), 1), dave)
     beats = Beats()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(session.serve, cast("VoiceGateway", beats))
+        tasks.start_soon(session.serve, cast("VoiceGateway", beats), lambda: playing[0])
         yield session, beats
         tasks.cancel_scope.cancel()
 
@@ -88,3 +94,16 @@ async def test_music_that_begins_beside_a_beat_adds_none(served: tuple[Session, 
     await anyio.sleep(PLAYING_S + SERVER_S)
     assert beats.at == [0.0, PLAYING_S, PLAYING_S + SERVER_S]
     assert beats.said == [True, False]
+
+
+async def test_many_that_play_share_so_many_beats_a_second_and_none_goes_beyond_the_servers_interval(
+    served: tuple[Session, Beats], playing: list[int]
+) -> None:
+    session, beats = served
+    session.transport.speaking(True)
+    playing[0] = round(8 * BEATS_PER_S)
+    await anyio.sleep(16.5)
+    assert beats.at == [0.0, 8.0, 16.0]
+    playing[0] = round(1000 * BEATS_PER_S)
+    await anyio.sleep(SERVER_S)
+    assert beats.at == [0.0, 8.0, 16.0, 16.0 + SERVER_S]

@@ -73,7 +73,7 @@ async def test_any_data_of_a_known_opcode_too(op: Op, data: object, seq: object)
     gateway = gateway_of(json.dumps({"op": op, "d": data, "seq": seq}))
     with suppress(GatewayClosed):
         await gateway.receive()
-    assert 0.05 <= gateway.beat_interval_s <= 5.0
+    assert 0.05 <= gateway.beat_interval_s <= 15.0
     assert isinstance(gateway.seq_ack, int)
 
 
@@ -82,7 +82,7 @@ async def test_a_broken_interval_of_heartbeats_keeps_nobody_busy(interval: objec
     gateway = gateway_of(json.dumps({"op": Op.HELLO, "d": {"heartbeat_interval": interval}}))
     with suppress(GatewayClosed):
         await gateway.receive()
-    assert 0.05 <= gateway.beat_interval_s <= 5.0
+    assert 0.05 <= gateway.beat_interval_s <= 15.0
 
 
 @settings(max_examples=40)
