@@ -152,11 +152,9 @@ class Process(ABC):
 
     async def settled(self, timeout_s: float = math.inf) -> None:
         """Return once it came up or has ended, or after the timeout. Always a checkpoint."""
-        if self._settled is None:
-            self._settled = Gate()
-        if self.ready or self.ended.is_open:
-            self._settled.open()
-        await self._settled.wait(timeout_s)
+        self._settled = gate = Gate()  # it has one who waits: who started it
+        gate.is_open = self.ready or self.ended.is_open  # an eager task may be that far
+        await gate.wait(timeout_s)
 
     async def outwait(self, gate: Gate, deadline: float) -> bool:
         """Wait for the gate, shielded, until that time at most; whether it is open.

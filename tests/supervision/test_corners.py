@@ -15,11 +15,13 @@ from supervision import (
     Actor,
     ActorCrashed,
     ActorStopped,
+    ChildExited,
     ChildSpec,
     ChildStopped,
     MailboxSpec,
     Overflow,
     Request,
+    Shutdown,
     SupervisorSpec,
     System,
     open_system,
@@ -211,6 +213,21 @@ async def test_a_native_cancel_of_a_job_that_is_to_end_is_its_end(stage: Stage) 
         await anyio.sleep(1)
         assert await system.lookup("a").ask(Echo(1)) == 1
     assert stage.tries["a"] == 1
+
+
+async def test_a_native_cancel_at_the_instant_of_a_stop_is_the_stop(stage: Stage) -> None:
+    """Both at once: the stop that was asked for counts."""
+    needs_native()
+    async with open_system(one(stage)) as system, system.subscribe() as events:
+        system.lookup("a").tell(Hang(10))
+        await anyio.sleep(1)
+        tasks_named("a")[0].cancel()
+        await system.terminate_child("", "a")
+        system.stop()
+        reasons = [
+            event.reason async for event in events if isinstance(event, ChildExited) and event.path == "a"
+        ]
+    assert reasons == [Shutdown()]
 
 
 async def defect() -> None:
