@@ -106,37 +106,12 @@ class ActorProcess(Process):
     # life
 
     async def live(self) -> None:
-        current.set(self)
-        self.task_id = self.system.task_id()
-        if self.cell.observer is not None:
-            self.cell.observer.check_start()
-        self.actor = actor = self._make()
+        # The hot path of the kernel: one function, a plain dict, and nothing that need not be done
+        # for every message. A request is a message like any other, whose handler answers it.
+        actor = self._make()
         if type(actor).on_start is not Actor.on_start:
             await self._start(actor)
         self.acknowledge()
-        await self._serve(actor)
-
-    async def _start(self, actor: Actor) -> None:
-        self.soft.deadline = self.system.now() + self.cell.spec.start_timeout_s
-        if self.cell.parent is not None:  # pragma: no branch - the root is no actor
-            self.cell.parent.expect_start(self.cell, self)
-        await actor.on_start()
-        if self.is_late:
-            raise self.too_late()
-        if self.cell.process is not self:
-            await checkpoint_if_cancelled()  # it was passed by: its place is another's
-        self.soft.deadline = math.inf
-
-    def _make(self) -> Actor:
-        make: Any = self.cell.spec.start
-        self.snapshot = _hand_over.receive(self.cell) if self.cell.spec.hand_over else None
-        actor: Actor = make()
-        actor.ctx = Context(self)
-        return actor
-
-    async def _serve(self, actor: Actor) -> None:
-        # The hot path of the kernel: one function, a plain dict, and nothing that need not be done
-        # for every message. A request is a message like any other, whose handler answers it.
         box, queue = self.box, self.box.queue
         handlers, now = type(actor)._handlers, self.system.stopwatch
         while not self.stopping:
@@ -145,7 +120,9 @@ class ActorProcess(Process):
                     item = queue.popleft()
                     box.handed += 1
                 elif (item := self._next()) is NOTHING:
-                    await self._park()
+                    self.in_hand = None
+                    if not self.stopping:
+                        await self._park()
                     break
                 self.in_hand = item
                 self.since = now()
@@ -160,6 +137,29 @@ class ActorProcess(Process):
             else:
                 await self._breathe()
         await checkpoint_if_cancelled()  # who is passed by has no cleanup
+
+    async def _start(self, actor: Actor) -> None:
+        self.soft.deadline = self.system.now() + self.cell.spec.start_timeout_s
+        if self.cell.parent is not None:  # pragma: no branch - the root is no actor
+            self.cell.parent.expect_start(self.cell, self)
+        await actor.on_start()
+        if self.is_late:
+            raise self.too_late()
+        if self.cell.process is not self:
+            await checkpoint_if_cancelled()  # it was passed by: its place is another's
+        self.soft.deadline = math.inf
+
+    def _make(self) -> Actor:
+        current.set(self)
+        self.task_id = self.system.task_id()
+        if self.cell.observer is not None:
+            self.cell.observer.check_start()
+        make: Any = self.cell.spec.start
+        self.snapshot = _hand_over.receive(self.cell) if self.cell.spec.hand_over else None
+        actor: Actor = make()
+        actor.ctx = Context(self)
+        self.actor = actor
+        return actor
 
     def wind_up(self, reason: ExitReason) -> bool:
         self.timers.clear()
@@ -232,15 +232,11 @@ class ActorProcess(Process):
                 return message
         return self.timers.pop_due(self.system.now())
 
-    async def _park(self) -> None:
-        self.in_hand = None
-        if self.stopping:
-            return
+    def _park(self) -> Awaitable[None]:
         if self.suspended:
             self._quiet.open()
-            await self.box.park()
-        else:
-            await self.box.park(max(0.0, self.timers.first_at - self.system.now()))
+            return self.box.park()
+        return self.box.park(max(0.0, self.timers.first_at - self.system.now()))
 
     async def _breathe(self) -> None:
         """Let others run, if there is more to do."""

@@ -36,7 +36,7 @@ class Gate:
             self._waiters = []
         self._waiters.append(waiter)
         try:
-            await wait(waiter, timeout_s)
+            await (waiter if timeout_s == math.inf else wait(waiter, timeout_s))
         finally:
             if self._waiters is not None:  # it is not open: this wait was cut
                 self._waiters.remove(waiter)

@@ -193,9 +193,9 @@ class Mailbox:
 
     async def park(self, timeout_s: float = math.inf) -> None:
         """Wait until something may have arrived, at most so long."""
-        self.waker = new_waiter()
+        self.waker = waiter = new_waiter()
         try:
-            await wait(self.waker, timeout_s)
+            await (waiter if timeout_s == math.inf else wait(waiter, timeout_s))
         finally:
             self.waker = None
 

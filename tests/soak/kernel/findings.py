@@ -6,7 +6,7 @@ import re
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import count, zip_longest
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -60,17 +60,22 @@ def as_python(play: Play) -> str:
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Raise TimeoutError in the main thread if the block hangs."""
+    """Raise TimeoutError in the main thread if the block hangs.
+
+    Seconds are counted one by one: what a process sleeps through that somebody has stopped (SIGSTOP) is one.
+    """
+    seconds = count(1)
 
     def ring(*_: object) -> None:
-        raise TimeoutError(f"the play did not end within {PATIENCE_S} s")
+        if next(seconds) >= PATIENCE_S:
+            raise TimeoutError(f"the play did not end within {PATIENCE_S} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(PATIENCE_S)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
