@@ -98,7 +98,7 @@ class Dave:
         """The frame as it may leave now, None if it has to wait; never raises."""
         sealing = self._sealing
         if sealing is None:
-            return None if self._expecting() else opus
+            return None if self._version and self._expecting() else opus
         try:
             return sealing.encrypt_opus(opus)
         except ValueError:
@@ -121,7 +121,7 @@ class Dave:
 
     def _expecting(self) -> bool:
         """Whether a group has to come, because there is somebody to make it with."""
-        return self._version > 0 and bool(self._others) and self._now() < self._hold_until
+        return bool(self._others) and self._now() < self._hold_until
 
     # -- who is there ----
 

@@ -93,22 +93,25 @@ class Packetizer:
         return self._counter
 
     def pack(self, frame: bytes) -> bytes:
-        """The packet for one Opus frame, under a nonce never used before; call `advance` once it has left.
+        """The packet for one Opus frame, under a nonce never used before; the next one is one on in sequence,
+        and one frame in time.
 
         :raises NonceExhaustedError: when the counter of this key is used up.
         """
-        counter = self._counter
+        counter, sequence, timestamp = self._counter, self.sequence, self.timestamp
         if counter > _MASK_32:
             raise NonceExhaustedError
         self._counter = counter + 1
+        self.sequence = (sequence + 1) & _MASK_16
+        self.timestamp = (timestamp + FRAME_SAMPLES) & _MASK_32
         nonce = _COUNTER.pack(counter)
-        header = _HEADER.pack(_VERSION_AND_TYPE, self.sequence, self.timestamp, self.ssrc)
+        header = _HEADER.pack(_VERSION_AND_TYPE, sequence, timestamp, self.ssrc)
         return header + self._seal(nonce + self._padding, frame, header) + nonce
 
-    def advance(self) -> None:
-        """Step on to the next packet: one in sequence, one frame in time."""
-        self.sequence = (self.sequence + 1) & _MASK_16
-        self.timestamp = (self.timestamp + FRAME_SAMPLES) & _MASK_32
+    def take_back(self) -> None:
+        """The last packet did not leave: the next one has its place in sequence and time, not its nonce."""
+        self.sequence = (self.sequence - 1) & _MASK_16
+        self.timestamp = (self.timestamp - FRAME_SAMPLES) & _MASK_32
 
     def skip(self, frames: int) -> None:
         """Let time pass without a packet: the timestamp goes on, the sequence does not (RFC 3550, 5.1)."""

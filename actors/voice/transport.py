@@ -117,13 +117,15 @@ class Transport:
         frame = opus if self._protect is None else self._protect(opus)
         if frame is None:
             return False
-        packetizer = self._packetizer
         try:
-            self._write(packetizer.pack(frame))
-        except (OSError, NonceExhaustedError):
+            self._write(self._packetizer.pack(frame))
+        except NonceExhaustedError:
             self.refused += 1
             return False
-        packetizer.advance()
+        except OSError:
+            self._packetizer.take_back()
+            self.refused += 1
+            return False
         self.sent += 1
         return True
 

@@ -79,8 +79,11 @@ def test_a_changed_header_is_noticed() -> None:
 
 def test_sequence_and_timestamp_wrap_around() -> None:
     packetizer = Packetizer(AES_GCM, KEY, 7, sequence=0xFFFF, timestamp=0xFFFFFFFF)
-    packetizer.advance()
+    packetizer.pack(b"frame")
     assert (packetizer.sequence, packetizer.timestamp) == (0, FRAME_SAMPLES - 1)
+    packetizer.take_back()
+    assert (packetizer.sequence, packetizer.timestamp) == (0xFFFF, 0xFFFFFFFF)
+    packetizer.pack(b"frame")
     packetizer.skip(2**32)
     assert packetizer.timestamp == FRAME_SAMPLES - 1
 
