@@ -7,6 +7,7 @@ spool and position. `nonce` tells two plays of the same spool apart (a looping t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .messages import FRAME_MS, SpoolKey
 
@@ -32,6 +33,7 @@ class Play:
         return (self.base + frames) * FRAME_MS
 
 
+@lru_cache(maxsize=4096)  # of every guild that plays: asked some times a second
 def parse_play(name: str | None) -> Play | None:
     """The play of that name, or None if it is not one of a player."""
     parts = (name or "").rsplit(":", _FIELDS - 1)

@@ -30,6 +30,9 @@ T = TypeVar("T")
 BATCH = 256
 """Jobs in one transaction at most."""
 
+_ROWS = 200
+"""Rows of one statement: SQLite takes 999 values in any version."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -311,8 +314,13 @@ def _ignore(_problem: str | None) -> None:
 
 
 def _put_positions(connection: sqlite3.Connection, positions: Sequence[tuple[int, Position]]) -> None:
-    rows = [(guild_id, at.entry, at.position_ms, at.seeking) for guild_id, at in positions]
-    connection.executemany("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)", rows)
+    """A few statements for all: each one that the thread begins takes the interpreter from the clock."""
+    for first in range(0, len(positions), _ROWS):
+        rows = positions[first : first + _ROWS]
+        places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+        statement = f"INSERT OR REPLACE INTO position VALUES {places}"  # noqa: S608 - nothing but places
+        values = [each for guild, at in rows for each in (guild, at.entry, at.position_ms, at.seeking)]
+        connection.execute(statement, values)
 
 
 def _select(connection: sqlite3.Connection, guild_id: int, part: str) -> tuple[bytes] | None:

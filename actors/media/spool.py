@@ -200,6 +200,8 @@ class Cursor:
     """
 
     __slots__ = ("__weakref__", "_begin", "_block", "_offset", "_size", "_soft", "at", "spool")
+    _begin: int  # in the block: of the next frame's record
+    _size: int  # of the block
 
     def __init__(self, spool: Spool, at: int = 0, *, soft: bool = False) -> None:
         self.spool = spool
@@ -235,7 +237,7 @@ class Cursor:
     def drop(self) -> None:
         """Forget what was read ahead."""
         self._block = b""
-        self._begin = self._size = 0  # in the block: of the next frame's record, and its end
+        self._begin = self._size = 0
 
     def _read_on(self) -> bytes | None:
         """The next frame, from another block; None if it is not made."""
