@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import islice
 
 import pytest
 
 from tests.soak.kernel.__main__ import find_planted, main, soak_for
-from tests.soak.kernel.findings import as_python, examine, smallest
+from tests.soak.kernel.findings import PATIENCE_S, as_python, examine, patience, smallest
 from tests.soak.kernel.plants import PLANTS
 from tests.soak.kernel.soaking import Coverage, named, soak, supply
 from tests.supervision.reference import plays
@@ -58,3 +59,18 @@ def test_the_exit_status_tells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     with PLANTS["stop-forward"]():
         assert not main()
     assert f"again: make soak-kernel SEED={SEED}:case-0:asyncio" in capsys.readouterr().out
+
+
+def test_patience_counts_seconds_one_by_one() -> None:
+    """So a process that was stopped for an hour in the middle of a play has found nothing."""
+    survived: list[int] = []
+
+    def hang() -> None:
+        for second in range(1, 2 * PATIENCE_S):
+            signal.raise_signal(signal.SIGALRM)
+            survived.append(second)
+
+    with pytest.raises(TimeoutError, match="did not end"), patience():
+        hang()
+
+    assert survived == list(range(1, PATIENCE_S))
