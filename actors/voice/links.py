@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 GRACE_S: Final = 30.0
 #: How often registrations and grace times are looked at.
 _SWEEP_S: Final = 1.0
+#: So many are looked at before frames may leave: a thousand at once would hold them up for 5 ms.
+_SWEEP_LINKS: Final = 50
 #: How long a connect waits for `run`, which a supervisor may just be restarting.
 _START_TIMEOUT_S: Final = 2.0
 
@@ -219,7 +221,9 @@ class Links:
         while True:
             await anyio.sleep(_SWEEP_S)
             now = time.monotonic()
-            for link in self.all():
+            for number, link in enumerate(self.all(), 1):
+                if number % _SWEEP_LINKS == 0:
+                    await anyio.lowlevel.checkpoint()
                 if link.on_event is None:
                     self._unowned.setdefault(link.guild_id, now + self._grace_s)
                 await self._keep_known(link, tasks)
