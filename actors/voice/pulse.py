@@ -104,10 +104,14 @@ class Pulse:
         if self._was_closed:
             self.opened_again()
             return Path.WAS_CLOSED
-        waited_s = self._waited_s()
-        if self.answers and len(self._unanswered) >= HOLE_BEATS and waited_s >= self._patience_s():
-            return Path.CLOSED
-        if self._now() - self._last_beat >= BEAT_S or (self.answers and waited_s >= MISSED_S):
+        now, unanswered = self._now(), self._unanswered
+        missed = False
+        if unanswered and self.answers:  # seldom: an echo takes less than the time between two checks
+            waited_s = now - next(iter(unanswered.values()))[0]
+            if len(unanswered) >= HOLE_BEATS and waited_s >= self._patience_s():
+                return Path.CLOSED
+            missed = waited_s >= MISSED_S
+        if missed or now - self._last_beat >= BEAT_S:
             self.beat(frame)
         return Path.OPEN
 
@@ -115,10 +119,6 @@ class Pulse:
         """What the hole swallowed is taken back: keep-alives that left before prove nothing any more."""
         self._was_closed = False
         self._unanswered.clear()
-
-    def _waited_s(self) -> float:
-        oldest = next(iter(self._unanswered.values()), None)
-        return 0.0 if oldest is None else self._now() - oldest[0]
 
     def _patience_s(self) -> float:
         return max(HOLE_S, 3 * (self.round_trip_ms or 0.0) / 1000)

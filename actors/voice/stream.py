@@ -376,11 +376,11 @@ class Stream:
     # -- what arrived ----
 
     def _check(self, transport: Outlet) -> None:
-        path = transport.check(self._tape.number)
-        self._skip_arrived(transport)
-        arrived = transport.arrived
-        if arrived is None:
-            self._tape.arrived(self._tape.number - _UNPROVEN_FRAMES)
+        tape = self._tape
+        path, arrived = transport.check(tape.number), transport.arrived
+        skipped = tape.arrived(tape.number - _UNPROVEN_FRAMES if arrived is None else arrived)
+        if skipped:
+            self._step_on(skipped)
         if path is Path.OPEN or arrived is None:
             return
         if path is Path.CLOSED:

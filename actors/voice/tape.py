@@ -43,9 +43,12 @@ class Tape:
 
     def arrived(self, number: int) -> int:
         """Every frame before `number` has arrived; returns how many of these waited to be sent again."""
-        for _ in range(min(len(self.kept), number - self.number + len(self.kept))):
-            self.kept.popleft()
-        skipped = min(max(number - self.number, 0), len(self.waiting))
+        kept, ahead = self.kept, number - self.number
+        for _ in range(min(len(kept), ahead + len(kept))):
+            kept.popleft()
+        if ahead <= 0:
+            return 0
+        skipped = min(ahead, len(self.waiting))
         for _ in range(skipped):
             self.waiting.popleft()
         self.number += skipped
