@@ -32,10 +32,10 @@ test: lint  ## lint, types and the whole suite, warnings as errors
 	@$(MAKE) --no-print-directory --jobs 2 test-ear test-rest
 
 test-ear: $(READY)  ## the whole bot as a process, judged by what a listener heard
-	@$(BIN)/python -m pytest tests/e2e
+	@$(BIN)/python -m pytest tests/e2e tests/crash
 
 test-rest: $(READY)  ## all other tests
-	@nice -n 10 $(BIN)/python -m pytest --numprocesses 2 --ignore tests/e2e
+	@nice -n 10 $(BIN)/python -m pytest --numprocesses 2 --ignore tests/e2e --ignore tests/crash
 
 lint: $(READY)  ## ruff and mypy in strict mode
 	@$(BIN)/ruff check .

