@@ -87,8 +87,9 @@ async def test_closing_ends_cursors_and_waiters_and_leaves_no_file(tmp_path: Pat
     spool = Spool(TRACK, tmp_path)
     fd, cursor = spool.fd, spool.cursor()
     sink = filler(spool)
-    sink.append(b"one")
+    fill(sink, 3)
     sink.flush()
+    assert cursor.next_frame() is not None
     await spool.aclose()
     await spool.aclose()
     assert (cursor.next_frame(), cursor.ended) == (None, True)

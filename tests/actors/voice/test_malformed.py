@@ -39,6 +39,9 @@ class Websocket:
     def __init__(self, *messages: str | bytes) -> None:
         self._messages = deque(messages)
 
+    async def send_str(self, _text: str) -> None:
+        pass
+
     async def receive(self) -> aiohttp.WSMessage:
         if not self._messages:
             return aiohttp.WSMessage(aiohttp.WSMsgType.CLOSED, None, None)
@@ -83,6 +86,15 @@ async def test_a_broken_interval_of_heartbeats_keeps_nobody_busy(interval: objec
     with suppress(GatewayClosed):
         await gateway.receive()
     assert 0.05 <= gateway.beat_interval_s <= 15.0
+
+
+async def test_a_heartbeat_is_unanswered_until_it_is_acknowledged() -> None:
+    gateway = gateway_of(json.dumps({"op": Op.HEARTBEAT_ACK, "d": {"t": 1}}))
+    assert gateway.unanswered_s is None
+    await gateway.beat()
+    assert gateway.unanswered_s is not None
+    await gateway.receive()
+    assert gateway.unanswered_s is None
 
 
 @settings(max_examples=40)
