@@ -12,6 +12,7 @@ from actors.voice import Closed, Ended, Fault, Links, LinkState, Lost, Moved, Re
 from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
 from loopback.listening.listener import NoteKind
 from loopback.voice.protocol import VoiceSettings
+from tests.actors.voice.doubt import unsure
 
 pytestmark = pytest.mark.anyio
 
@@ -19,11 +20,6 @@ House = Any  # conftest.py's, which cannot be imported
 BOT, GUILD, CHANNEL, OTHER = 300, 100, 200, 201
 #: So quick that a refused attempt costs a test nothing.
 QUICK = RetryPolicy(first_s=0.05)
-
-#: Frames that may have met a session that was dead already are sent again ...
-UNSURE = 8
-#: ... and so many more if the clock was late: the machine was busy.
-UNSURE_IF_LATE = 5
 
 
 def contiguous(numbers: list[int]) -> bool:
@@ -36,12 +32,6 @@ async def playing(house: House, frames: int = 10) -> Any:
     house.play()
     await house.listener.wait_frames(frames, 5.0)
     return link
-
-
-def unsure(house: House) -> int:
-    """How many frames may be sent again, as late as the clock was."""
-    was_late: bool = house.clock.stream(GUILD).status().late > 0
-    return UNSURE + was_late * UNSURE_IF_LATE
 
 
 async def goes_on(house: House, frames: int = 10, *, repeated: int = 0) -> None:
@@ -191,13 +181,13 @@ async def test_a_dead_session_is_replaced_at_once_without_leaving(house: House, 
     link = await playing(house)
     house.voice.close(GUILD, BOT, code)
     await house.until(lambda: house.events[1:] and house.events[-1] == Ready())
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert isinstance(house.events[1], Lost)
     assert not house.events[1].resumable
     assert link.status().identifies == 2
     assert house.guild.op4 == [CHANNEL]
     assert link.close_code == code
-    assert house.voice.strays <= unsure(house)
+    assert house.voice.strays <= unsure(house.clock, GUILD)
 
 
 @pytest.mark.parametrize("code", [4015, 1001])
@@ -235,7 +225,7 @@ async def test_a_token_that_is_no_longer_good_is_renewed(house: House) -> None:
     house.voice.issue(GUILD, CHANNEL, BOT, "another")  # the one that the link has is void
     house.voice.close(GUILD, BOT, 4006)
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL, CHANNEL]
 
 
@@ -245,7 +235,7 @@ async def test_without_new_credentials_the_link_leaves_and_joins_again(house: Ho
     house.voice.issue(GUILD, CHANNEL, BOT, "another")
     house.voice.close(GUILD, BOT, 4006)
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL, CHANNEL, None, CHANNEL]
 
 
@@ -260,7 +250,7 @@ async def test_refused_attempts_are_bounded(open_house: Any) -> None:
         assert link.status().failures == 3
         assert "gave up after 3 attempts" in house.events[-1].reason
         assert house.guild.voice_client is None
-        assert house.clock.stream(GUILD).status().position >= 20 - unsure(house)
+        assert house.clock.stream(GUILD).status().position >= 20 - unsure(house.clock, GUILD)
 
 
 async def test_a_fatal_code_closes_with_a_reason(house: House) -> None:
@@ -295,7 +285,7 @@ async def test_a_server_that_is_gone_is_waited_for(house: House) -> None:
     assert house.guild.op4 == [CHANNEL]
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2, 0.6)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -306,7 +296,7 @@ async def test_a_server_that_is_gone_for_good_is_asked_for(
     link = await playing(house)
     house.guild.lose_server()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL, CHANNEL]
 
 
@@ -318,7 +308,7 @@ async def test_a_bare_4014_is_settled_by_asking_for_a_new_server(house: House) -
     await house.until(lambda: link.state is LinkState.RECONNECTING)
     channel.voice_states = {}
     await house.until(lambda: link.status().identifies == 2, 4.0)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL, CHANNEL]
 
 
@@ -329,7 +319,7 @@ async def test_a_closure_with_a_new_server_takes_the_fast_path(house: House, cod
     await house.until(lambda: link.state is LinkState.RECONNECTING)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2, 0.6)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -337,7 +327,7 @@ async def test_a_new_server_alone_takes_the_fast_path(house: House) -> None:
     link = await playing(house)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -357,7 +347,7 @@ async def test_being_moved_is_told_and_followed(house: House) -> None:
     house.guild.place(OTHER)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert link.channel_id == OTHER
     assert Moved(OTHER) in house.events
 
@@ -366,7 +356,7 @@ async def test_connecting_to_another_channel_moves_the_link(house: House) -> Non
     link = await playing(house)
     assert await house.connect(OTHER) is link
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL, OTHER]
 
 
@@ -376,7 +366,7 @@ async def test_a_link_that_discord_py_has_forgotten_is_made_known_again(house: H
     await house.until(lambda: house.guild.voice_client is not None, 4.0)
     house.guild.serve()
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
 
 
 async def test_a_stale_client_is_disposed_of_first(house: House) -> None:
@@ -476,7 +466,7 @@ async def test_killing_what_drives_the_links_is_not_heard(house: House) -> None:
     assert all((b.timestamp - a.timestamp) % 2**32 == FRAME_SAMPLES for a, b in pairwise(frames))
     house.voice.close(GUILD, BOT, 4006)  # and the links are driven again
     await house.until(lambda: link.status().identifies == 2)
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL]
 
 
@@ -503,7 +493,7 @@ async def test_a_replaced_client_takes_the_link_over(house: House) -> None:
     await goes_on(house)  # the voice session lives on, and ...
     house.voice.close(GUILD, BOT, 4014)
     await house.until(lambda: link.status().identifies == 2, 0.6)  # ... has its successor's credentials
-    await goes_on(house, repeated=unsure(house))
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert old.guild().op4 == [CHANNEL]
     assert guild.op4 == [CHANNEL]
     await house.links.disconnect(GUILD)
