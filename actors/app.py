@@ -108,7 +108,7 @@ def build(settings: Settings, verdict: Verdict | None = None, startup: Startup |
     clock, holder = Clock(), ClientHolder()
     watch = Watch(holder.current, lambda: [link.unanswered_s for link in rooms.links.all()])
     store = Store(settings.data_dir / "state.sqlite3")
-    store.on_change = partial(_tell_of_disk, watch)
+    store.on_change = _log_disk
     rooms = Rooms(
         store=store,
         positions=Positions(clock, store),
@@ -145,11 +145,12 @@ def _access(settings: Settings) -> Access:
     return usual if fallback is None else replace(usual, fallback=fallback)
 
 
-def _tell_of_disk(watch: Watch, problem: str | None) -> None:
+def _log_disk(problem: str | None) -> None:
+    """The alert about it is the telemetry's."""
     if problem is None:
         log.info("state_written_again")
     else:
-        watch.alert("state_not_written", None, f"The state cannot be written, the music goes on: {problem}")
+        log.error("state_not_written", problem=problem)
 
 
 def root_spec(house: House, admin: ChildSpec) -> SupervisorSpec:

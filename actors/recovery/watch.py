@@ -7,7 +7,6 @@ attempts is stretched: a service that is down is not helped by a crowd at its do
 from __future__ import annotations
 
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -41,8 +40,6 @@ STRETCHES: Final = (AWAY, *(factor for _, factor in (*SLOW_S, *SHARES)))
 OVERDUE_S: Final = 5.0
 """A voice heartbeat that is not acknowledged after this counts as missed."""
 
-ALERTS: Final = 100
-
 log = structlog.get_logger(__name__)
 
 
@@ -62,19 +59,17 @@ class Gateway(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that whoever runs the bot should look at. `at` in seconds since the epoch."""
+    """Something that whoever runs the bot should look at, and in which guild."""
 
-    at: float
     name: str
-    guild_id: int | None
+    guild_id: int
     words: str
 
 
 class Watch:
     """
-    :ivar alerts: the latest ones, oldest first
     :ivar on_step: is told of each step of a guild's recovery: state before, event, effects that are wanted
-    :ivar on_alert: is told the name of each alert
+    :ivar on_alert: is told what whoever runs the bot should look at
     """
 
     def __init__(
@@ -93,9 +88,8 @@ class Watch:
         self._failing: dict[int, int] = {}
         self._looked_at = float("-inf")
         self._factor = 1.0
-        self.alerts: deque[Alert] = deque(maxlen=ALERTS)
         self.on_step: Callable[[Recovery, Event, tuple[Effect, ...]], None] = _ignore
-        self.on_alert: Callable[[str], None] = _ignore
+        self.on_alert: Callable[[Alert], None] = _ignore
 
     def stepped(
         self, guild_id: int, before: Recovery, event: Event, after: Recovery, wanted: tuple[Effect, ...]
@@ -121,11 +115,10 @@ class Watch:
         """Those whose voice connection is being recovered."""
         return frozenset(self._failing)
 
-    def alert(self, name: str, guild_id: int | None, words: str) -> None:
-        """Tell whoever runs the bot; without a guild it concerns all of them."""
-        self.alerts.append(Alert(time.time(), name, guild_id, words))
-        log.error("alert", alert=name, guild_id=guild_id, problem=words)
-        self.on_alert(name)
+    def alert(self, name: str, guild_id: int, words: str) -> None:
+        """Something that whoever runs the bot should look at has happened in a guild."""
+        log.error("voice_alert", alert=name, guild_id=guild_id, problem=words)
+        self.on_alert(Alert(name, guild_id, words))
 
     def stretch(self) -> float:
         """The factor on every pause: 1 while all is well, at most 3."""

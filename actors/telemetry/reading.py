@@ -23,8 +23,8 @@ Reading: TypeAlias = "dict[str, Values]"
 def read_streams(clock: Clock) -> Reading:
     """What the clock has sent, and what streams do."""
     status, totals = clock.status(), clock.totals()
-    leads = {(str(stream.guild_id),): stream.ahead for stream in clock.streams()}
-    states = Counter(stream.doing for stream in clock.streams())
+    leads = {(str(stream.guild_id),): stream.ahead for stream in clock.all()}
+    states = Counter(stream.doing for stream in clock.all())
     return {
         "ostinato_frames_sent_total": {(): totals.sent},
         "ostinato_frames_late_total": {(): totals.late},

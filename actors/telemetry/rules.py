@@ -55,6 +55,7 @@ class Window:
 class Levels:
     """The figures that rules look at.
 
+    :ivar unknown: alerts of undocumented close codes; the words are those of the latest
     :ivar unheard_s: for how long the guild that has waited longest for its music has heard none
     :ivar away_s: for how long Discord's gateway has been away
     :ivar unsaved: why state cannot be written, None while it can
@@ -64,6 +65,7 @@ class Levels:
     outcomes: Window = field(default_factory=lambda: Window(OUTCOMES_S))
     gave_up: Window = field(default_factory=lambda: Window(GAVE_UP_S))
     unknown: Window = field(default_factory=lambda: Window(UNKNOWN_S))
+    unknown_words: str = "no undocumented voice close codes"
     unheard_s: float = 0.0
     away_s: float = 0.0
     unsaved: str | None = None
@@ -115,7 +117,7 @@ RULES: Final = (
         "unknown_close_codes",
         lambda levels, limits, now: bool(levels.unknown.values(now)),
         lambda levels, limits, now: not levels.unknown.values(now),
-        lambda levels, now: "three undocumented voice close codes in a row",
+        lambda levels, now: levels.unknown_words,
         "look for a release of the bot: Discord may have changed its protocol",
     ),
     Rule(

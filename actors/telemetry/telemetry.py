@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from actors.discord_client import Bot
     from actors.media import Media
-    from actors.recovery import Recovery, Watch
+    from actors.recovery import Alert, Recovery, Watch
     from actors.telemetry.rules import Change
     from actors.voice import Clock, Links
     from supervision import Event, System
@@ -112,9 +112,9 @@ class Telemetry:
             if isinstance(effect, does.Record) and effect.incident.outcome is not Outcome.LEFT:
                 self.book.levels.outcomes.add(now, float(effect.incident.outcome is Outcome.BACK))
 
-    def _alerted(self, name: str) -> None:
-        if name == "unknown_close_codes":
-            self.book.levels.unknown.add(time.monotonic())
+    def _alerted(self, alert: Alert) -> None:
+        self.book.levels.unknown.add(time.monotonic())
+        self.book.levels.unknown_words = f"guild {alert.guild_id}: {alert.words}"
 
     async def _follow(self, system: System) -> None:
         async with system.subscribe() as events:
@@ -153,7 +153,7 @@ class Telemetry:
 
     def _wanting(self) -> Iterator[tuple[int, int]]:
         """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel."""
-        for stream in self._clock.streams():
+        for stream in self._clock.all():
             if stream.doing == "playing" and self._expected(stream.guild_id):
                 yield stream.guild_id, stream.totals.sent
 

@@ -184,10 +184,6 @@ class Clock:
         """Whether somebody runs it."""
         return self._alarm is not None
 
-    def streams(self) -> tuple[Stream, ...]:
-        """All that exist."""
-        return tuple(self._streams.values())
-
     def totals(self) -> Totals:
         """What all streams have counted, those that were dropped included."""
         return sum((stream.totals for stream in self._streams.values()), self._dropped)

@@ -26,7 +26,7 @@ from actors.messages import (
     VoiceStates,
 )
 from actors.recovering import Recovering
-from actors.recovery import POLICY, Outcome
+from actors.recovery import POLICY, Alert, Outcome
 from actors.testing import FakeLink
 from actors.voice import Fault, VoiceError
 
@@ -435,13 +435,15 @@ async def test_trouble_that_cannot_be_told_is_put_right_all_the_same(guild: Guil
 
 
 async def test_three_unknown_close_codes_in_a_row_are_an_alert(guild: Guild) -> None:
+    alerts: list[Alert] = []
+    guild.rooms.watch.on_alert = alerts.append
     await joined(guild)
     assert guild.links.living is not None
     for code in (4990, 4991, 4992):
         guild.links.living.on_event(voice.Lost(code, "unknown close code", False))
         guild.links.living.on_event(voice.Ready())
     await report(guild)
-    (alert,) = guild.rooms.watch.alerts
+    (alert,) = alerts
     assert (alert.name, alert.guild_id) == ("unknown_close_codes", 42)
     assert "4992" in alert.words
 

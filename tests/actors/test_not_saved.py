@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from actors import persistence, store
-from actors.app import open_bot
+from actors.app import OpenBot, open_bot
 from actors.envelope import decode
 from actors.schema import bring_up_to_date
 from actors.settings import Address, Settings
@@ -98,12 +98,20 @@ async def test_each_change_is_done_answered_honestly_and_written_later(
             await guild.listener.wait_frames(guild.listener.heard + 25, 20.0)
             for command in ("stop", "leave", "join", "reconnect"):
                 assert NOT_SAVED in await ask(command), command
-            assert [alert.name for alert in bot.house.rooms.watch.alerts] == ["state_not_written"]
+            await raised(bot, {"state_unsaved"})
             disk.full = False
             await on_disk(file, guild.id, "player", lambda state: state["loop"] == "queue")
             await on_disk(file, guild.id, "connection", lambda state: state["channel_id"] == voice.id)
             assert NOT_SAVED not in await ask("volume", level=30)
             assert file.problem is None
+            await raised(bot, set())
+
+
+async def raised(bot: OpenBot, alerts: set[str]) -> None:
+    """Wait until these alerts stand, and no others."""
+    with anyio.fail_after(10.0):
+        while bot.house.telemetry.book.raised != alerts:  # noqa: ASYNC110 - looked at in its own time
+            await anyio.sleep(0.05)
 
 
 async def on_disk(file: Store, guild_id: int, part: str, fact: Callable[[dict[str, Any]], bool]) -> None:

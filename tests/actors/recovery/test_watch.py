@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from actors.recovery import Incident, Recovery, Watch
+from actors.recovery import Alert, Incident, Recovery, Watch
 from actors.recovery.events import Rested
-from actors.recovery.watch import ALERTS, FEW, OVERDUE_S
+from actors.recovery.watch import FEW, OVERDUE_S
 
 
 @dataclass
@@ -85,9 +85,9 @@ def test_the_figures_are_not_looked_at_for_every_guild() -> None:
     assert house.stretch() == 2.0
 
 
-def test_alerts_are_kept_and_bounded() -> None:
+def test_an_alert_is_told_with_its_guild_and_words() -> None:
+    told: list[Alert] = []
     house = House()
-    for number in range(ALERTS + 5):
-        house.watch.alert("unknown_close_codes", number, "three in a row")
-    assert len(house.watch.alerts) == ALERTS
-    assert house.watch.alerts[-1].guild_id == ALERTS + 4
+    house.watch.on_alert = told.append
+    house.watch.alert("unknown_close_codes", 7, "three in a row")
+    assert told == [Alert("unknown_close_codes", 7, "three in a row")]

@@ -78,6 +78,8 @@ def test_unknown_codes_and_supervisors_that_give_up() -> None:
     """Each is over when it has not come again for a while."""
     book = AlertBook()
     book.levels.unknown.add(0.0)
+    book.levels.unknown_words = "guild 7: three in a row"
+    assert RULES[2].words(book.levels, 0.0) == "guild 7: three in a row"
     book.levels.gave_up.add(0.0)
     assert names(book.look(0.0)) == [("unknown_close_codes", True), ("supervisor_gave_up", True)]
     assert names(book.look(UNKNOWN_S)) == [("unknown_close_codes", False), ("supervisor_gave_up", False)]
