@@ -5,10 +5,11 @@ adds a round to those of `faults.json` and shows the worst of all that are there
 shows them. `--only hole` measures the faults with that in their names.
 
 Each player runs in a process of its own against the embedded Discord, with a guild for each fault of a single
-guild and a run for each fault of the main gateway; the listener of each guild is the judge. Faults follow one
-another by 0.13 s, so that their handshakes do not meet. The frames say their numbers: a frame that the player
-drew and the listener never got is lost. Shown is the worst of the rounds: the longest gap in ms and the
-frames lost; "never" is music that did not come back for as long as was listened to.
+guild and once more for those of the main gateway, one after the other; the listener of each guild is the
+judge. Faults of guilds follow one another by 0.13 s, so that their handshakes do not meet. The frames say
+their numbers: a frame that the player drew and the listener never got is lost. Shown is the worst of the
+rounds: the longest gap in ms and the frames lost; "never" is music that did not come back for as long as
+was listened to.
 
 It writes `faults.json`, `faults.png` and the table as `faults.md` into `build/bench`. That a player is worse
 than the table allows is shown in red, and is no error.

@@ -58,33 +58,45 @@ async def run(
     """All wanted rows: those of single guilds side by side, those of the gateway one after the other."""
     heard: dict[Row, GapReport] = {}
     alone_s = min(listen_s, GATEWAY_LISTEN_S)
-    for rows, for_s in [(GUILD_ROWS, listen_s), *(((row,), alone_s) for row in GATEWAY_ROWS)]:
+    for rows, for_s, apart_s in (
+        (GUILD_ROWS, listen_s, STAGGER_S),
+        (GATEWAY_ROWS, alone_s, alone_s + LEAD_S),
+    ):
         chosen = [row for row in rows if wanted(row) and (player.ours or not row.ours)]
         if chosen:
-            heard |= await _suffer(player, conditions, chosen, for_s)
+            heard |= await _suffer(player, conditions, chosen, for_s, apart_s)
     return heard
 
 
 async def _suffer(
-    player: Player, conditions: Conditions, rows: Sequence[Row], listen_s: float
+    player: Player, conditions: Conditions, rows: Sequence[Row], listen_s: float, apart_s: float
 ) -> dict[Row, GapReport]:
-    """A guild for each row; every fault is listened to for `listen_s` from the last one on."""
+    """A guild for each row. Faults begin `apart_s` after one another; each is listened to for `listen_s`."""
+    heard: dict[Row, GapReport] = {}
+
+    async def judge(row: Row, victim: Victim, ear: Listener, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        mark = ear.mark()
+        await anyio.sleep(LEAD_S)
+        async with anyio.create_task_group() as fault:
+            fault.start_soon(row.inflict, victim)
+            await anyio.sleep(listen_s)
+        heard[row] = heard_since(ear, mark, places=by_number)
+
     async with Loopback(_settings(player, conditions)) as discord:
         discord.faults.everywhere.udp.delay(UDP_LATENCY_MS)
         guilds = {row: discord.add_guild(row.name) for row in rows}
         channels = {guild: guild.add_voice_channel("Music") for guild in guilds.values()}
-        listeners = await _seat(discord, {guilds[row]: row for row in rows}, channels, conditions)
-        ears = {row: listeners[guild] for row, guild in guilds.items()}
+        ears = await _seat(discord, {guilds[row]: row for row in rows}, channels, conditions)
         with tempfile.TemporaryDirectory(prefix="ostinato-faults-") as folder:
-            async with player.playing(discord, channels, Path(folder)) as kill:
-                marks = {row: ear.mark() for row, ear in ears.items()}
-                await anyio.sleep(LEAD_S)
-                async with anyio.create_task_group() as tasks:
-                    for row, guild in guilds.items():
-                        await anyio.sleep(STAGGER_S)
-                        tasks.start_soon(row.inflict, Victim(discord, guild, partial(kill, guild)))
-                    await anyio.sleep(listen_s)
-                return {row: heard_since(ear, marks[row], places=by_number) for row, ear in ears.items()}
+            async with (
+                player.playing(discord, channels, Path(folder)) as kill,
+                anyio.create_task_group() as tasks,
+            ):
+                for index, (row, guild) in enumerate(guilds.items()):
+                    victim = Victim(discord, guild, partial(kill, guild))
+                    tasks.start_soon(judge, row, victim, ears[guild], index * apart_s)
+    return heard
 
 
 def _settings(player: Player, conditions: Conditions) -> LoopbackSettings:

@@ -204,4 +204,4 @@ GATEWAY_ROWS: Final = (
     Row("op 7", _gateway(lambda gateway: gateway.reconnect()), 60, 0, contiguous=True),
     Row("op 9", _gateway(lambda gateway: gateway.invalidate(resumable=False)), 60, 0, contiguous=True),
 )
-"""Faults of the main gateway: they meet every guild of a bot, so each has a bot to itself."""
+"""Faults of the main gateway: they meet every guild of a bot, so each has a time to itself."""
