@@ -45,7 +45,7 @@ from .startup import Startup
 from .steward import Steward
 from .store import Store
 from .sweeping import COLLECTOR, sweep_in_silence
-from .telemetry import AlertLimits, Alerts, Endpoint, Observer, Telemetry
+from .telemetry import AlertLimits, Alerts, Endpoint, Observer, Spans, Telemetry
 from .verdict import Verdict
 from .voice import Clock, Links, RetryPolicy
 
@@ -76,10 +76,11 @@ class House:
     holder: ClientHolder
     verdict: Verdict
     telemetry: Telemetry
+    spans: Spans
 
     def make_bot(self, system: System) -> Bot:
         """A fresh client with the commands."""
-        desk = Desk(system, self.rooms, self.media)
+        desk = Desk(system, self.rooms, self.media, self.spans)
         startup = self.rooms.startup
 
         async def setup(bot: Bot) -> None:
@@ -97,7 +98,12 @@ class OpenBot:
     house: House
 
 
-def build(settings: Settings, verdict: Verdict | None = None, startup: Startup | None = None) -> House:
+def build(
+    settings: Settings,
+    verdict: Verdict | None = None,
+    startup: Startup | None = None,
+    spans: Spans | None = None,
+) -> House:
     """The rooms, none of which does anything yet. `verdict`: where the reason to end is said."""
     media = Media(
         allow_private=settings.allow_private_media,
@@ -126,6 +132,7 @@ def build(settings: Settings, verdict: Verdict | None = None, startup: Startup |
         startup=startup or Startup(),
         limits=QueueLimits(settings.queue_limit, settings.queue_limit_per_user),
     )
+    spans = spans or Spans()
     telemetry = Telemetry(
         clock=clock,
         links=rooms.links,
@@ -134,8 +141,9 @@ def build(settings: Settings, verdict: Verdict | None = None, startup: Startup |
         client=holder.current,
         unsaved=lambda: rooms.store.problem,
         limits=AlertLimits(settings.alert_4006_per_5min, settings.alert_success_percent / 100),
+        spans=spans,
     )
-    return House(settings, media, rooms, holder, verdict or Verdict(), telemetry)
+    return House(settings, media, rooms, holder, verdict or Verdict(), telemetry, spans)
 
 
 def _access(settings: Settings) -> Access:
@@ -208,7 +216,9 @@ def telemetry_specs(house: House) -> tuple[ChildSpec, ...]:
 
 
 @asynccontextmanager
-async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncIterator[OpenBot]:
+async def open_bot(
+    settings: Settings, verdict: Verdict | None = None, spans: Spans | None = None
+) -> AsyncIterator[OpenBot]:
     """The bot runs within the block; leaving it stops everything, in reverse order of start.
 
     :raises AdminSocketBusyError: another bot serves this admin socket
@@ -216,7 +226,7 @@ async def open_bot(settings: Settings, verdict: Verdict | None = None) -> AsyncI
     """
     startup = Startup()
     startup.mark("imports")
-    house = build(settings, verdict, startup)
+    house = build(settings, verdict, startup, spans)
     admin = ChildSpec("admin", lambda: Admin(settings.admin_socket))
     try:
         async with open_system(root_spec(house, admin), name=NAME) as system:
@@ -251,7 +261,7 @@ async def run(settings: Settings) -> int:
 
 async def _live(settings: Settings, verdict: Verdict) -> str | None:
     """Until somebody ends it, which may be while it starts; the problem, if there is one."""
-    async with open_bot(settings, verdict) as bot:
+    async with open_bot(settings, verdict, Spans.where_installed()) as bot:
         with quiet_collector(COLLECTOR) as collector:  # a full collection costs more than a frame lasts
             await _watch(bot, verdict, collector)
         return verdict.problem

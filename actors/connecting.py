@@ -9,6 +9,7 @@ import structlog
 from supervision import SupervisionError, handles
 
 from . import voice
+from .correlation import forget
 from .keeping import load
 from .messages import (
     GatewayBack,
@@ -150,6 +151,8 @@ class Connecting(Returning):
     @handles(LinkChanged)
     async def link_changed(self, message: LinkChanged) -> None:
         """What the link says of itself; while an attempt or a leave is under way, that ends otherwise."""
+        if self._phase is not LinkPhase.JOINING:
+            forget()  # the link lives on in the task of the command that wanted it
         counts = not self._pending and self._phase is not LinkPhase.AWAY
         match message.event:
             case voice.Unheard(hand_raised=raised):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from supervision import Actor, SupervisionError, handles
+from supervision import SupervisionError, handles
 
 from . import embeds
+from .correlation import Follower
 from .discord_port import PostError, Trouble
 from .keeping import load, save
 from .messages import GetNowPlaying, Notice, NowPlaying, Phase, SayHeld, Show, Tick, TroubleNews
@@ -70,7 +71,7 @@ def edit_every_s(playing: int) -> float:
     return EDIT_EVERY_S * slower
 
 
-class Display(Actor):
+class Display(Follower):
     """Shows the player's latest view; tells notices."""
 
     def __init__(self, guild_id: int, port: Port, playing: Callable[[], int] = lambda: 1) -> None:
@@ -110,7 +111,8 @@ class Display(Actor):
             await self._update()
         self._edited_at = anyio.current_time()
         if self._now.phase is Phase.PLAYING:
-            self.ctx.start_timer("refresh", about(edit_every_s(self._playing())), Tick())
+            later = Tick(correlation=None)  # the bar moves on of its own accord
+            self.ctx.start_timer("refresh", about(edit_every_s(self._playing())), later)
 
     @handles(Notice)
     async def notice(self, message: Notice) -> None:

@@ -9,7 +9,8 @@ import discord
 
 from .durations import duration
 from .embeds import COLOUR, EMBED_TEXT, plain
-from .embeds_voice import COLOUR_TROUBLE, when
+from .embeds_health import when
+from .embeds_voice import COLOUR_TROUBLE
 from .guild import GUILDS
 
 if TYPE_CHECKING:

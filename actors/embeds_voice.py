@@ -9,8 +9,9 @@ import discord
 
 from .embeds import COLOUR, COLOUR_ENDED, PHASES, plain
 from .embeds_day import last_day
+from .embeds_health import fared, when
 from .messages import LinkPhase
-from .recovery import Incident, Outcome
+from .recovery import Health, Incident, Outcome
 
 if TYPE_CHECKING:
     from .messages import NowPlaying, TroubleNews, VoiceReport
@@ -31,11 +32,6 @@ _TITLES = {
     Outcome.LEFT: "Left the voice channel",
 }
 _COLOURS = {Outcome.OPEN: COLOUR_TROUBLE, Outcome.BACK: COLOUR}
-
-
-def when(at: float, style: str = "R") -> str:
-    """A time (s since the epoch) as each reader's own Discord shows it; `R` counts down by itself."""
-    return f"<t:{round(at)}:{style}>"
 
 
 def trouble(news: TroubleNews) -> discord.Embed:
@@ -78,16 +74,21 @@ def status(report: VoiceReport, now: NowPlaying | None) -> discord.Embed:
     embed = discord.Embed(title="Voice connection", colour=COLOUR)
     where = f" in <#{report.channel_id}>" if report.channel_id and report.phase is not LinkPhase.AWAY else ""
     embed.description = f"The bot is {report.phase.value}{where}."
+    health = report.health or Health()
+    code = health.close_code if report.close_code is None else report.close_code
+    problem = report.problem or health.reason
     rows = {
         "Next attempt": None if report.next_at is None else when(report.next_at),
         **({} if report.link is None else _link_rows(report.link)),
-        "Last close code": None if report.close_code is None else str(report.close_code),
-        "Last problem": None if report.problem is None else plain(report.problem, 300),
+        "Last close code": None if code is None else str(code),
+        "Last problem": None if problem is None else plain(problem, 300),
         "Playback": None if now is None else PHASES[now.phase],
     }
     for name, value in rows.items():
         if value:
             embed.add_field(name=name, value=value)
+    if words := fared(health):
+        embed.add_field(name="Health", value=words, inline=False)
     embed.add_field(name="Last 24 hours", value=last_day(_incidents(report), time.time()), inline=False)
     if incidents := _timeline(report):
         embed.add_field(name="Incidents", value=incidents, inline=False)

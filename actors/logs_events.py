@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from actors.correlation import Message
 from supervision import (
     ChildExited,
     ChildStarted,
@@ -127,7 +128,10 @@ def _full(event: Overflowed) -> Line:
 
 def _dead(event: DeadLetter) -> Line:
     # Its type only: a message may hold what a user wrote.
-    return "debug", "a message was not handled", {"message": type(event.message).__name__, "why": event.why}
+    fields: dict[str, Any] = {"message": type(event.message).__name__, "why": event.why}
+    if isinstance(event.message, Message) and event.message.correlation is not None:
+        fields["command_id"] = event.message.correlation.id
+    return "debug", "a message was not handled", fields
 
 
 def _slow(event: SlowHandler) -> Line:

@@ -2,7 +2,7 @@
 
 Every message is a frozen value. Some carry a handle that belongs to a process-wide room (a spool of the media
 room): handles are passed on, never shared state of the actors. `Request[R]` is asked and answered with an
-`R`; all else is told.
+`R`; every other `Message` is told.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervision import Refusal, Request
 
+from .correlation import Message
 from .queue import Loop
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ class Moved(Done):
 
 
 @dataclass(frozen=True, slots=True)
-class Remove(Request[Removed]):
+class Remove(Message, Request[Removed]):
     """Take an entry out of what waits, by its number or (shortened) id. Refused if there is none."""
 
     entry: str
 
 
 @dataclass(frozen=True, slots=True)
-class Move(Request[Moved]):
+class Move(Message, Request[Moved]):
     """Put a waiting entry, by its number or (shortened) id, at `number`. Refused if there is none."""
 
     entry: str
@@ -96,7 +97,7 @@ class Move(Request[Moved]):
 
 
 @dataclass(frozen=True, slots=True)
-class Enqueue(Request[Enqueued]):
+class Enqueue(Message, Request[Enqueued]):
     """Append tracks; answers go to the text channel `text_channel_id` from now on."""
 
     tracks: tuple[Track, ...]
@@ -104,55 +105,55 @@ class Enqueue(Request[Enqueued]):
 
 
 @dataclass(frozen=True, slots=True)
-class Skip(Request[Skipped]):
+class Skip(Message, Request[Skipped]):
     """Let the current track go. Refused when nothing plays."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pause(Request[Done]):
+class Pause(Message, Request[Done]):
     """Stand still at the present frame. Refused when nothing plays or it is paused already."""
 
 
 @dataclass(frozen=True, slots=True)
-class Resume(Request[Done]):
+class Resume(Message, Request[Done]):
     """Go on. Refused when nothing is paused."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stop(Request[Done]):
+class Stop(Message, Request[Done]):
     """Silence, and an empty queue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seek(Request[Done]):
+class Seek(Message, Request[Done]):
     """Go on at `position_s` seconds of the current track. Refused for live streams and beyond the end."""
 
     position_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class SetVolume(Request[Done]):
+class SetVolume(Message, Request[Done]):
     """Percent, 0 to 200, from the present position on."""
 
     level: int
 
 
 @dataclass(frozen=True, slots=True)
-class SetEffect(Request[Done]):
+class SetEffect(Message, Request[Done]):
     """One of `media.EFFECTS`, from the present position on."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class SetLoop(Request[Done]):
+class SetLoop(Message, Request[Done]):
     """Repeat nothing, the track, or the queue."""
 
     mode: Loop
 
 
 @dataclass(frozen=True, slots=True)
-class Shuffle(Request[Shuffled]):
+class Shuffle(Message, Request[Shuffled]):
     """A random order of what waits. Refused when fewer than two wait."""
 
 
@@ -192,7 +193,7 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class GetFate(Request[Fate]):
+class GetFate(Message, Request[Fate]):
     """Of the entry that was just enqueued. Whoever asks also tells a failure, so that no notice need."""
 
     entry_id: str
@@ -211,14 +212,14 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True)
-class GetQueue(Request[QueueView]):
+class GetQueue(Message, Request[QueueView]):
     """A page, from 1."""
 
     page: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class GetNowPlaying(Request[NowPlaying]):
+class GetNowPlaying(Message, Request[NowPlaying]):
     """The present state."""
 
 
@@ -226,14 +227,14 @@ class GetNowPlaying(Request[NowPlaying]):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamStarted:
+class StreamStarted(Message):
     """The clock sends the first frame of this play."""
 
     play: str
 
 
 @dataclass(frozen=True, slots=True)
-class StreamEnded:
+class StreamEnded(Message):
     """The clock has sent the last frame of this play; `frames` were sent of it."""
 
     play: str
@@ -242,7 +243,7 @@ class StreamEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamRewound:
+class StreamRewound(Message):
     """The clock has taken back `frames` frames that did not arrive: the position is an earlier one."""
 
     frames: int
@@ -259,7 +260,7 @@ class SpoolKey:
 
 
 @dataclass(frozen=True, slots=True)
-class SpoolReady:
+class SpoolReady(Message):
     """Enough of the spool is made to play it."""
 
     key: SpoolKey
@@ -267,7 +268,7 @@ class SpoolReady:
 
 
 @dataclass(frozen=True, slots=True)
-class SpoolFailed:
+class SpoolFailed(Message):
     """The spool cannot be made."""
 
     key: SpoolKey
@@ -275,12 +276,12 @@ class SpoolFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanWanted:
+class PlanWanted(Message):
     """The preloader has (re)started and wants to be told the Plan."""
 
 
 @dataclass(frozen=True, slots=True)
-class LinkState:
+class LinkState(Message):
     """Whether the guild's voice link takes frames, and in which channel."""
 
     ready: bool
@@ -299,7 +300,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Message):
     """All spools that should exist now, the most urgent first; the others may go.
 
     `ahead`: what comes after those, in order, of which the preloader makes as much as is wise.
@@ -351,7 +352,7 @@ class VoiceReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Join(Request[VoiceReport]):
+class Join(Message, Request[VoiceReport]):
     """Be in this voice channel. Answered at once: the connection is then on its way (see GetVoice)."""
 
     channel_id: int
@@ -359,12 +360,12 @@ class Join(Request[VoiceReport]):
 
 
 @dataclass(frozen=True, slots=True)
-class Leave(Request[VoiceReport]):
+class Leave(Message, Request[VoiceReport]):
     """Leave the voice channel on purpose, and stay away."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnect(Request[VoiceReport]):
+class Reconnect(Message, Request[VoiceReport]):
     """Dispose of the present link and connect anew, whatever cooldown runs: to the channel where the bot was
     last meant to be, else to the one where it is, else to `fallback_id`.
     """
@@ -374,32 +375,32 @@ class Reconnect(Request[VoiceReport]):
 
 
 @dataclass(frozen=True, slots=True)
-class GetVoice(Request[VoiceReport]):
+class GetVoice(Message, Request[VoiceReport]):
     """The present state."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReportLink:
+class ReportLink(Message):
     """The player wants to be told a LinkState."""
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceStates:
+class VoiceStates(Message):
     """Discord said that somebody joined, left or moved."""
 
 
 @dataclass(frozen=True, slots=True)
-class GuildThere:
+class GuildThere(Message):
     """Discord has said what the guild is like, and who is in which channel."""
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayBack:
+class GatewayBack(Message):
     """The guild's shard is connected again: what had to wait for that need wait no more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Silenced:
+class Silenced(Message):
     """Discord said that the bot may not be heard in its channel; `muted` by a moderator, else for want of a
     permission.
     """
@@ -408,14 +409,14 @@ class Silenced:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkChanged:
+class LinkChanged(Message):
     """What the voice link said of itself."""
 
     event: LinkEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Message):
     """The attempt of that number has a link."""
 
     attempt: int
@@ -423,7 +424,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinFailed:
+class JoinFailed(Message):
     """The attempt of that number has none; `code` is the voice close code, if one is behind it."""
 
     attempt: int
@@ -433,22 +434,22 @@ class JoinFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class AloneTimeout:
+class AloneTimeout(Message):
     """Nobody has listened for long."""
 
 
 @dataclass(frozen=True, slots=True)
-class PatienceOver:
+class PatienceOver(Message):
     """The voice connection has been away for too long to say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class RestOver:
+class RestOver(Message):
     """The cooldown after a failed series of attempts has passed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Message):
     """The main gateway has had time to say what the end of a link meant."""
 
     code: int | None
@@ -459,14 +460,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
+class Show(Message):
     """The now-playing message should say this."""
 
     now: NowPlaying
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Message):
     """Tell the text channel something once; without a channel, the one of the now-playing message."""
 
     text: str
@@ -474,7 +475,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class TroubleNews:
+class TroubleNews(Message):
     """How an incident of the voice connection stands; each has one message, which is kept true.
 
     :ivar next_at: when the next attempt is made (s since the epoch), if a pause runs
@@ -498,7 +499,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Save(Request[Saved]):
+class Save(Message, Request[Saved]):
     """Keep `state` (plain values for msgpack, not changed afterwards) as this part of the guild, and with it
     the position, if one is given: both or none.
     """
@@ -518,7 +519,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Load(Request[Loaded]):
+class Load(Message, Request[Loaded]):
     """The last state of this part; `position` says whether that is wanted too."""
 
     part: str
@@ -526,7 +527,7 @@ class Load(Request[Loaded]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside(Request[Saved]):
+class SetAside(Message, Request[Saved]):
     """What was loaded as this part makes no sense: keep it for whoever can tell why, and begin anew."""
 
     part: str
@@ -537,20 +538,20 @@ class SetAside(Request[Saved]):
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Message):
     """Time for what is done regularly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(Message):
     """Time to start the trees of before."""
 
 
 @dataclass(frozen=True, slots=True)
-class SayHeld:
+class SayHeld(Message):
     """Time to say what had to wait for Discord."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Message):
     """Time for another try of what was not possible yet."""

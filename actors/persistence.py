@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from supervision import Actor, handles
+from supervision import handles
 
+from .correlation import Follower
 from .envelope import NewerStateError, UnreadableError, decode, encode
 from .keeping import tell
 from .messages import Load, Loaded, Notice, Save, Saved, SetAside, Tick
@@ -36,7 +37,7 @@ LOST: Final = {
 log = structlog.get_logger(__name__)
 
 
-class Persistence(Actor):
+class Persistence(Follower):
     """Answers Save when it is on disk (or says that it is not), and Load with the last state."""
 
     def __init__(self, guild_id: int, store: Store, positions: Positions) -> None:

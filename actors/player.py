@@ -63,6 +63,7 @@ class Player(Playing):
         channel = message.text_channel_id or self._session.text_channel_id
         paused = self._session.paused and before.current is not None
         self._session = replace(self._session, queue=queue.started(), text_channel_id=channel, paused=paused)
+        self._first_frames.commanded(*(track.id for track in queue.waiting[len(before.waiting) :]))
         if before.current is None:
             self._aim()
         saved = await self._changed()
@@ -135,6 +136,7 @@ class Player(Playing):
         duration_s = self._duration_s(current)
         if message.position_s < 0 or (duration_s is not None and message.position_s >= duration_s):
             raise No("The track is not that long.")
+        self._first_frames.commanded(current.id)
         self._deck.aim(self._key(current, round(message.position_s * 1000)))
         return Done(await self._changed())
 

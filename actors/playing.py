@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from supervision import Actor, SupervisionError, handles
+from supervision import SupervisionError, handles
 
+from .correlation import Follower
 from .deck import Deck, whole
+from .first_frames import FirstFrames
 from .keeping import load_session, save, set_aside, tell
 from .messages import (
     Fate,
@@ -72,7 +74,7 @@ REMEMBERED = 32
 log = structlog.get_logger(__name__)
 
 
-class Playing(Actor):
+class Playing(Follower):
     """Keeps stream, spools, display and disk in line with the session."""
 
     def __init__(
@@ -88,7 +90,7 @@ class Playing(Actor):
         self._asked: dict[str, float] = {}  # entry id -> when somebody asked for its fate
         self._given_up: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)  # entry id, reason
         self._planned: Plan | None = None
-        self._aimed_at: float | None = None  # when a track was wanted that is not heard yet
+        self._first_frames = FirstFrames(guild_id)
 
     async def on_start(self) -> None:
         """Load the session, take over what is heard, ask for the link's state."""
@@ -148,12 +150,11 @@ class Playing(Actor):
     # --- what happens ---------------------------------------------------------------------------------------
 
     @handles(StreamStarted)
-    async def stream_started(self, _message: StreamStarted) -> None:
+    async def stream_started(self, message: StreamStarted) -> None:
         """The first frame of a play was sent: time to show it."""
-        if self._aimed_at is not None:
-            after_ms = round(1000 * (anyio.current_time() - self._aimed_at), 1)
-            log.info("first_frame", guild_id=self._guild_id, after_ms=after_ms)
-            self._aimed_at = None
+        play = parse_play(message.play)
+        if play is not None:
+            self._first_frames.sent(play.key.entry_id)
         self._startup.mark("first_frame")
         self._show()
 
@@ -299,6 +300,7 @@ class Playing(Actor):
         current, deck = self._session.queue.current, self._deck
         if current is None:
             return
+        self._first_frames.commanded(current.id)
         deck.aim(self._key(current, deck.position_ms()), joins=not deck.seeking)
 
     def _aim(self, start_ms: int = 0) -> None:
@@ -307,7 +309,8 @@ class Playing(Actor):
         if current is None:
             self._deck.silence()
         else:
-            self._aimed_at = anyio.current_time()
+            self._first_frames.wanted()
+            self._first_frames.commanded(current.id)
             self._deck.aim(self._key(current, start_ms))
 
     def _key(self, track: Track, start_ms: int = 0) -> SpoolKey:

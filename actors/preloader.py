@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from supervision import Actor, ActorStopped, MailboxFull, handles
+from supervision import ActorStopped, MailboxFull, handles
 
+from .correlation import Follower
 from .media import MediaError
 from .messages import Plan, PlanWanted, SpoolFailed, SpoolReady, Wanted
 from .preloading import how_far
@@ -28,7 +29,7 @@ _WHOLE = 1 << 40  # frames: more than any track has
 log = structlog.get_logger(__name__)
 
 
-class Preloader(Actor):
+class Preloader(Follower):
     """Carries out one Plan at a time; tells the player of each spool that is ready or has failed."""
 
     def __init__(self, guild_id: int, shelf: Shelf) -> None:
@@ -100,11 +101,14 @@ class Preloader(Actor):
             _tell(self, outcome)
 
     async def _outcome(self, wanted: Wanted) -> SpoolReady | SpoolFailed:
+        began = anyio.current_time()
         spool = self._shelf.order(self._guild_id, wanted)
         try:
             await spool.wait_ready()
         except MediaError as error:
             return SpoolFailed(wanted.key, error)
+        took_ms = round(1000 * (anyio.current_time() - began), 1)
+        log.info("spool_ready", guild_id=self._guild_id, entry=wanted.key.entry_id, took_ms=took_ms)
         return SpoolReady(wanted.key, spool)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import discord
 import structlog
 
-from supervision import Actor, handles
+from supervision import handles
 
+from .correlation import Follower
 from .keeping import save, tell
 from .messages import (
     Joined,
@@ -30,6 +31,7 @@ from .recovery import (
     Health,
     Incident,
     RecoveryPolicy,
+    Step,
     effects as does,
     events as happens,
     from_plain,
@@ -61,7 +63,7 @@ UNTOLD = frozenset({Fault.LEFT, Fault.STOPPED})
 log = structlog.get_logger(__name__)
 
 
-class Recovering(Actor):
+class Recovering(Follower):
     """Makes the guild's link; tells the player whether frames can leave, and the display what has happened.
 
     `_target` is the channel where the bot is meant to be, None for nowhere; `_home` the last one of these,
@@ -103,7 +105,7 @@ class Recovering(Actor):
             await self._carry_out(effect)
         if self._recovery.resting and self._phase is not LinkPhase.RESTING:
             self._enter(LinkPhase.RESTING)
-        self._watch.stepped(self._guild_id, before, event, self._recovery, effects)
+        self._watch.stepped(Step(self._guild_id, before, event, self._recovery, effects))
         if self._recovery != before and not isinstance(event, happens.Pausing):
             await self._keep()
 

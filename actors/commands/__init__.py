@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from discord.ext import commands
 
+from actors.correlation import Correlation, begin
+
 from .answers import on_app_command_error, on_command_error
 from .connection import VoiceConnection
 from .desk import Desk
@@ -27,10 +29,17 @@ async def add_commands(bot: commands.AutoShardedBot, desk: Desk) -> None:
     for command in bot.commands:
         if isinstance(command, commands.HybridCommand) and command.app_command is not None:
             command.app_command.guild_only = True
+    bot.check_once(_begin)
     bot.check(_in_guild)
     bot.before_invoke(_defer)
     bot.add_listener(on_command_error)
     bot.tree.error(on_app_command_error)
+
+
+async def _begin(_ctx: Context) -> bool:
+    """discord.py asks this first, for commands of both kinds, in the task that carries the command out."""
+    begin(Correlation())
+    return True
 
 
 def _in_guild(ctx: Context) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 import structlog
 from discord.ext import commands
 
-from actors.embeds_voice import when
+from actors.correlation import Correlation, begin, current
+from actors.embeds_health import when
 from actors.guild import GUILDS, ensure_guild, path_of
 from actors.messages import Done, Fate, GetFate, GetVoice, Join, LinkPhase, No, VoiceReport
 from supervision import ActorStopped, ChildNotFound, ChildRunning
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from actors.guild import Rooms
     from actors.media import Media, Track
+    from actors.telemetry import Spans
     from supervision import Request, System, TreeNode
 
 Context: TypeAlias = commands.Context[commands.AutoShardedBot]
@@ -43,6 +46,8 @@ TITLE_S = 1.5
 """A track that waits and whose medium takes longer to state its title is announced by its file's name."""
 
 LOOK_AGAIN_S = 0.02
+"""What is asked so often has no correlation: its lines would hide the others of the command."""
+
 NOT_SAVED = " (Done, but not saved: the disk does not take it.)"
 
 
@@ -53,6 +58,18 @@ class Desk:
     system: System
     rooms: Rooms
     media: Media
+    spans: Spans
+
+    @contextmanager
+    def carrying_out(self, ctx: Context, name: str) -> Iterator[None]:
+        """The command's log lines and its span; a failure is told where failed commands end (`answers`)."""
+        guild_id, kind = guild_of(ctx).id, "text" if ctx.interaction is None else "slash"
+        correlation = current() or Correlation()
+        with self.spans.command(name, correlation, guild_id=guild_id, kind=kind) as known:
+            begin(known)
+            log.info("command", command=name, guild_id=guild_id, user_id=ctx.author.id, kind=kind)
+            yield
+        log.info("command_done", command=name, guild_id=guild_id, took_ms=known.age_ms)
 
     async def ask(self, ctx: Context, actor: str, request: Request[R]) -> R:
         """The answer of one of the guild's actors; its tree is started if need be.
@@ -94,7 +111,7 @@ class Desk:
         with anyio.move_on_after(JOIN_TIMEOUT_S):
             while report.phase is LinkPhase.JOINING:
                 await anyio.sleep(LOOK_AGAIN_S)
-                report = await self.ask(ctx, "connection", GetVoice())
+                report = await self.ask(ctx, "connection", GetVoice(correlation=None))
         if report.phase is LinkPhase.JOINING:
             raise No("The voice connection is not there yet; the bot goes on trying.")
         kept_away = report.channel_id != wanted and report.problem is not None
@@ -107,7 +124,7 @@ class Desk:
         fate = Fate(settled=False)
         with anyio.move_on_after(limit_s):
             while not fate.settled:
-                fate = await self.ask(ctx, "player", GetFate(track.id))
+                fate = await self.ask(ctx, "player", GetFate(track.id, correlation=None))
                 await anyio.sleep(LOOK_AGAIN_S)
         return fate
 
@@ -166,5 +183,14 @@ def done(text: str, *results: Done | VoiceReport) -> str:
 
 
 def command(name: str) -> Callable[[Handler], commands.HybridCommand[Any, ..., None]]:
-    """A command as text and as slash command, with the description of the table."""
-    return commands.hybrid_command(name=name, description=described(name))
+    """A command as text and as slash command, with the description of the table; of a cog with a desk."""
+
+    def make(handler: Handler) -> commands.HybridCommand[Any, ..., None]:
+        @wraps(handler)
+        async def carry_out(cog: Any, ctx: Context, *args: Any, **named: Any) -> None:
+            with cog.desk.carrying_out(ctx, name):
+                await handler(cog, ctx, *args, **named)
+
+        return commands.hybrid_command(name=name, description=described(name))(carry_out)
+
+    return make

@@ -10,6 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 import anyio
+import structlog
 
 from . import resolver
 from .access import Access
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from .cache import Cache
+
+log = structlog.get_logger(__name__)
 
 
 class Media:
@@ -176,8 +179,10 @@ class Media:
             return
         began = time.monotonic()
         await self._escalate(spool)
+        took_s = max(time.monotonic() - began, 0.001)
+        log.info("spool_made", track=spool.title, frames=spool.frames, took_ms=round(1000 * took_s, 1))
         if spool.ring is None:
-            speed = spool.frames / FRAMES_PER_S / max(time.monotonic() - began, 0.001)
+            speed = spool.frames / FRAMES_PER_S / took_s
             self.speed = speed if self.speed is None else (self.speed + speed) / 2
         if self._keeper is not None and self._tasks is not None:  # its keeping outlives whoever lets it go
             self._tasks.start_soon(self._keeper.keep, spool)

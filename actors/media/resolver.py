@@ -165,7 +165,9 @@ class Resolver:
             outcome = ErrorKind.TIMEOUT.value
             raise MediaError(ErrorKind.TIMEOUT, "The site took too long to answer.") from None
         finally:
-            self.on_extraction(outcome, time.monotonic() - began)
+            took_s = time.monotonic() - began
+            log.info("extraction", outcome=outcome, took_ms=round(1000 * took_s, 1))
+            self.on_extraction(outcome, took_s)
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1

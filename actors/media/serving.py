@@ -24,13 +24,17 @@ Handler = Callable[["Job"], dict[str, Any]]
 
 
 class Job:
-    """One job in this worker. `fd` is a descriptor that came with it; it is closed when the job ends."""
+    """One job in this worker. `fd` is a descriptor that came with it; it is closed when the job ends.
+
+    `command_id`: of the command that it follows from, as in the bot's log; None if from none.
+    """
 
     def __init__(self, connection: Connection, message: dict[str, Any], fd: int | None) -> None:
         self._connection = connection
         self._replies: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.id: int = message["id"]
         self.request: dict[str, Any] = message["request"]
+        self.command_id: str | None = message["command_id"]
         self.fd = fd
         self.cancelled = threading.Event()
         self.on_cancel: Callable[[], None] = lambda: None  # called in another thread than the job's
@@ -127,6 +131,7 @@ def _run(handler: Handler, connection: Connection, jobs: dict[int, Job], job: Jo
     except MediaError as error:
         ending = {"error": error.to_dict()}
     except BaseException as error:  # whatever a library throws becomes data; the process can go on
+        sys.stderr.write(f"a job of command {job.command_id} failed\n")
         traceback.print_exc(limit=-12)
         text = f"Something went wrong while this was read ({type(error).__name__})."
         ending = {"error": MediaError(ErrorKind.INTERNAL, text).to_dict()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
+from structlog.contextvars import get_contextvars
 
 from .errors import ErrorKind, MediaError
 from .process import ChildProcess
@@ -137,7 +138,9 @@ class Worker:
         conversation = Conversation(self, next(_numbers))
         self._conversations[conversation.number] = conversation
         self.taken += 1
-        self.post({"id": conversation.number, "request": request, "fd": fd is not None}, fd)
+        command_id = get_contextvars().get("command_id")  # of the command that this follows from, if from any
+        job = {"id": conversation.number, "request": request, "command_id": command_id, "fd": fd is not None}
+        self.post(job, fd)
         if not self.alive:
             self._end(conversation)
         return conversation

@@ -11,7 +11,7 @@ from actors.recovery.incidents import CLOSURES, INCIDENTS, Closure, Incident, Ou
 from actors.recovery.machine import Recovery, State, step
 from actors.recovery.policy import POLICY, RecoveryPolicy
 from actors.recovery.saved import from_plain, to_plain
-from actors.recovery.watch import Alert, Watch
+from actors.recovery.watch import Alert, Step, Watch
 
 __all__ = [
     "CLOSURES",
@@ -25,6 +25,7 @@ __all__ = [
     "Recovery",
     "RecoveryPolicy",
     "State",
+    "Step",
     "Timeline",
     "Watch",
     "from_plain",

@@ -66,9 +66,20 @@ class Alert:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the recovery of a guild was, what happened, what it is now, and the effects that are wanted."""
+
+    guild_id: int
+    before: Recovery
+    event: Event
+    after: Recovery
+    wanted: tuple[Effect, ...]
+
+
 class Watch:
     """
-    :ivar on_step: is told of each step of a guild's recovery: state before, event, effects that are wanted
+    :ivar on_step: is told of each step of a guild's recovery
     :ivar on_alert: is told what whoever runs the bot should look at
     """
 
@@ -88,18 +99,16 @@ class Watch:
         self._failing: dict[int, int] = {}
         self._looked_at = float("-inf")
         self._factor = 1.0
-        self.on_step: Callable[[Recovery, Event, tuple[Effect, ...]], None] = _ignore
+        self.on_step: Callable[[Step], None] = _ignore
         self.on_alert: Callable[[Alert], None] = _ignore
 
-    def stepped(
-        self, guild_id: int, before: Recovery, event: Event, after: Recovery, wanted: tuple[Effect, ...]
-    ) -> None:
+    def stepped(self, step: Step) -> None:
         """The recovery of a guild has taken a step."""
-        if after.incident is None:
-            self.settled(guild_id)
+        if step.after.incident is None:
+            self.settled(step.guild_id)
         else:
-            self._failing[guild_id] = after.incident.attempts
-        self.on_step(before, event, wanted)
+            self._failing[step.guild_id] = step.after.incident.attempts
+        self.on_step(step)
 
     def settled(self, guild_id: int) -> None:
         """The voice connection of a guild is back, or given up."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from actors.telemetry.alerts import Alerts
 from actors.telemetry.endpoint import Endpoint
-from actors.telemetry.health import Health
+from actors.telemetry.health import BotHealth
 from actors.telemetry.observer import Observer
 from actors.telemetry.rules import RULES, AlertLimits
+from actors.telemetry.spans import Spans
 from actors.telemetry.table import METRICS, Kind, Metric
 from actors.telemetry.telemetry import Telemetry
 
@@ -18,10 +19,11 @@ __all__ = [
     "RULES",
     "AlertLimits",
     "Alerts",
+    "BotHealth",
     "Endpoint",
-    "Health",
     "Kind",
     "Metric",
     "Observer",
+    "Spans",
     "Telemetry",
 ]

@@ -8,21 +8,20 @@ from actors.recovery import Outcome, effects as does, events as happens
 from supervision import ChildExited, ChildStarted, Crashed, IntensityExceeded, Overflowed
 
 if TYPE_CHECKING:
-    from actors.recovery import Incident, Recovery
+    from actors.recovery import Incident, Step
     from actors.telemetry.meters import Meters
     from supervision import Event
 
 
-def count_step(
-    meters: Meters, before: Recovery, event: happens.Event, wanted: tuple[does.Effect, ...]
-) -> None:
+def count_step(meters: Meters, step: Step) -> None:
     """A step of a guild's recovery. A closure counts once, whatever follows from it."""
-    match event:
+    before = step.before
+    match step.event:
         case happens.Broken(cause=cause) | happens.Failed(cause=cause):
             meters.count("voice_disconnect_total", cause.label)
         case happens.Over(cause=cause) if before.incident is None or cause != before.cause:
             meters.count("voice_disconnect_total", cause.label)
-    for effect in wanted:
+    for effect in step.wanted:
         if isinstance(effect, does.Record):
             _count_incident(meters, effect.incident)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class BotHealth:
     """A moment of the bot.
 
     :ivar unheard: guilds that should hear music and get none, and for how long (s)

@@ -13,10 +13,11 @@ import anyio
 from actors.recovery import Outcome, effects as does, events as happens
 from actors.telemetry.audio import LOOK_EVERY_S, AudioWatch
 from actors.telemetry.counting import count_event, count_step
-from actors.telemetry.health import Health
+from actors.telemetry.health import BotHealth
 from actors.telemetry.meters import Meters
 from actors.telemetry.reading import Reading, read_gateway, read_media, read_streams, read_tree, read_voice
 from actors.telemetry.rules import RULES, AlertBook, AlertLimits
+from actors.telemetry.spans import Spans
 from supervision import IntensityExceeded
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from actors.discord_client import Bot
     from actors.media import Media
-    from actors.recovery import Alert, Recovery, Watch
+    from actors.recovery import Alert, Step, Watch
     from actors.telemetry.rules import Change
     from actors.voice import Clock, Links
     from supervision import Event, System
@@ -46,6 +47,7 @@ class Telemetry:
         client: Callable[[], Bot | None],
         unsaved: Callable[[], str | None],
         limits: AlertLimits | None = None,
+        spans: Spans | None = None,
     ) -> None:
         """
         :param unsaved: why state cannot be written, None while it can
@@ -56,11 +58,12 @@ class Telemetry:
         self._media = media
         self._client = client
         self._unsaved = unsaved
+        self._spans = spans or Spans()
         self._audio = AudioWatch()
         self._away_since: float | None = None
         self.meters = Meters()
         self.book = AlertBook(limits)
-        media.listen(lambda outcome, took_s: self.meters.observe("ostinato_resolve_seconds", took_s, outcome))
+        media.listen(self._resolved)
         watch.on_step, watch.on_alert = self._stepped, self._alerted
 
     async def run(self, system: System, tell: Callable[[Change], object]) -> None:
@@ -91,10 +94,10 @@ class Telemetry:
         }
         return self.meters.text(reading)
 
-    def health(self) -> Health:
+    def health(self) -> BotHealth:
         """This moment."""
         client = self._client()
-        return Health(
+        return BotHealth(
             unheard=self._audio.unheard(time.monotonic()),
             clock=self._clock.running,
             connected=client is not None and client.is_ready() and not client.gateway_away,
@@ -103,12 +106,17 @@ class Telemetry:
 
     # -- what happens ----
 
-    def _stepped(self, before: Recovery, event: happens.Event, wanted: tuple[does.Effect, ...]) -> None:
-        now = time.monotonic()
-        count_step(self.meters, before, event, wanted)
+    def _resolved(self, outcome: str, took_s: float) -> None:
+        self.meters.observe("ostinato_resolve_seconds", took_s, outcome)
+        self._spans.resolved(outcome, took_s)
+
+    def _stepped(self, step: Step) -> None:
+        now, event = time.monotonic(), step.event
+        count_step(self.meters, step)
+        self._spans.stepped(step)
         if isinstance(event, happens.Broken | happens.Failed) and event.cause.label == SESSION_LOST:
             self.book.levels.sessions_lost.add(now)
-        for effect in wanted:
+        for effect in step.wanted:
             if isinstance(effect, does.Record) and effect.incident.outcome is not Outcome.LEFT:
                 self.book.levels.outcomes.add(now, float(effect.incident.outcome is Outcome.BACK))
 

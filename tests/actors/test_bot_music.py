@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,9 +13,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from actors.app import OpenBot, open_bot
+from actors.logs import open_logs
 from actors.settings import Address, Settings
+from actors.telemetry import Spans
 from loopback import Loopback
 from loopback.listening.ear import hear, tones_hz
 from loopback.media_server import MediaServer
@@ -31,6 +38,8 @@ pytestmark = pytest.mark.anyio
 
 TONES = {"low": 300.0, "middle": 600.0, "high": 900.0}
 SECONDS = 20
+TRAIL = {"command", "extraction", "voice_state", "spool_ready", "spool_made", "first_frame", "command_done"}
+"""The log lines of a `play`, by their events."""
 
 
 @dataclass
@@ -139,13 +148,15 @@ def settings_for(discord: Loopback, folder: Path, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def open_scene(folder: Path, music: Path, **more: Any) -> AsyncIterator[Scene]:
+async def open_scene(
+    folder: Path, music: Path, spans: Spans | None = None, **more: Any
+) -> AsyncIterator[Scene]:
     async with Loopback() as discord, MediaServer(music) as media:
         guild = discord.add_guild("Guild")
         text, voice = guild.add_text_channel("general"), guild.add_voice_channel("Music")
         alice = discord.add_user("alice")
         guild.add_member(alice)
-        async with open_bot(settings_for(discord, folder, **more)) as bot:
+        async with open_bot(settings_for(discord, folder, **more), spans=spans) as bot:
             await discord.wait_bot()
             await alice.wait_command(text, "tree", 20.0)
             await alice.join(voice)
@@ -168,6 +179,29 @@ async def test_slash_and_text_commands_are_heard(scene: Scene) -> None:
     await scene.hears(600.0)
     answer = await scene.slash("nowplaying")
     assert "The middle tone" in str(answer.embeds)
+
+
+async def test_from_the_command_to_the_frame_all_lines_have_one_id(tmp_path: Path, music: Path) -> None:
+    """A slash command's, and a text command's; in spans too: what a command led to is below it."""
+    exporter, provider, logged = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False), io.StringIO()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    spans = Spans(provider.get_tracer("test"))
+    async with open_scene(tmp_path, music, spans, log_format="json") as scene:
+        with open_logs(scene.bot.house.settings, logged):
+            await scene.slash("play", query=scene.url("low"))
+            await until(lambda: all(f'"{name}"' in logged.getvalue() for name in TRAIL))
+            await scene.say("!seek 99:00")  # is refused
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    play, seek = (line["command_id"] for line in lines if line["event"] == "command")
+    told = {line["event"] for line in lines if line.get("command_id") == play}
+    assert told >= TRAIL
+    (refused,) = (line for line in lines if line["event"] == "command_refused")
+    assert refused["command_id"] == seek
+    exported = exporter.get_finished_spans()
+    assert {span.name for span in exported} == {"command play", "resolve", "command seek"}
+    assert {dict(span.attributes or {})["command_id"] for span in exported} == {play, seek}
+    assert len({span.context.trace_id for span in exported if span.context is not None}) == 2
+    provider.shutdown()
 
 
 async def test_tracks_follow_each_other_without_a_gap(scene: Scene) -> None:

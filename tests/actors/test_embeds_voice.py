@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from actors import embeds_voice
 from actors.messages import LinkPhase, NowPlaying, Phase, TroubleNews, VoiceReport
-from actors.recovery import INCIDENTS, Incident, Outcome
+from actors.recovery import INCIDENTS, Health, Incident, Outcome
 from actors.testing import FakeLink
 from actors.voice import CAUSES, Fault, cause_of
 
@@ -75,6 +75,25 @@ def test_one_that_has_trouble() -> None:
     assert shown["Next attempt"] == "<t:1700000000:R>"
     assert shown["Last close code"] == "4006"
     assert shown["Last problem"] == r"session \*no\* longer valid"
+
+
+def test_what_is_kept_over_restarts_is_shown_in_words() -> None:
+    """Of what this incarnation of the connection has not seen itself."""
+    bad = Health(AT - 90, 23.4, 4006, "session *no* longer valid", 3, AT - 5, AT - 60, AT - 300)
+    shown = rows(report(health=bad))
+    assert shown["Health"] == (
+        "Last connected <t:1699999700:R>. In trouble since <t:1699999940:R>. 3 attempts since then, "
+        "the latest <t:1699999995:R>. "
+        "The voice server last answered a heartbeat <t:1699999910:R>, after 23 ms."
+    )
+    assert (shown["Last close code"], shown["Last problem"]) == ("4006", r"session \*no\* longer valid")
+
+
+def test_one_that_never_came_about_says_so() -> None:
+    assert "Health" not in rows(report(health=Health()))
+    assert rows(report(health=Health().tried(AT)))["Health"] == (
+        "It has never been connected. One attempt since then, <t:1700000000:R>."
+    )
 
 
 def test_the_timeline_is_newest_first_with_the_open_incident() -> None:

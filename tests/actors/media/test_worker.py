@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from actors.media import ErrorKind, MediaError
 from actors.media.pool import Pool
@@ -184,11 +185,12 @@ async def test_a_worker_that_dies_takes_its_children_along_and_its_jobs_are_told
 async def test_errors_are_data_and_the_worker_lives_on(worker: Worker) -> None:
     with pytest.raises(MediaError, match="no such thing"):
         await ask(worker, "fail")
-    with pytest.raises(MediaError) as caught:
+    with pytest.raises(MediaError) as caught, bound_contextvars(command_id="1a2b3c4d"):
         await ask(worker, "crash")
     assert caught.value.kind is ErrorKind.INTERNAL
     await ask(worker, "look")
     assert "ZeroDivisionError" in worker.last_words
+    assert "a job of command 1a2b3c4d failed" in worker.last_words
 
 
 async def test_an_answer_that_cannot_be_told_is_an_error_and_not_a_silence(worker: Worker) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from actors.recovery import Alert, Incident, Recovery, Watch
+from actors.recovery import Alert, Incident, Recovery, Step, Watch
 from actors.recovery.events import Rested
 from actors.recovery.watch import FEW, OVERDUE_S
 
@@ -20,7 +20,8 @@ class Gateway:
 def fail(watch: Watch, guild_id: int) -> None:
     """The connection of a guild breaks."""
     before = Recovery()
-    watch.stepped(guild_id, before, Rested(0.0), replace(before, incident=Incident("1", 0.0)), ())
+    after = replace(before, incident=Incident("1", 0.0))
+    watch.stepped(Step(guild_id, before, Rested(0.0), after, ()))
 
 
 class House:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.recovery import Recovery, step
+from actors.recovery import Recovery, Step, step
 from actors.recovery.events import Asked, Back, Broken, Failed, Left, Over
 from actors.telemetry.counting import count_event, count_step, kind_of
 from actors.telemetry.meters import Meters
@@ -37,7 +37,7 @@ def play(meters: Meters, *events: Event) -> None:
     state = Recovery()
     for event in events:
         after, wanted = step(state, event)
-        count_step(meters, state, event, wanted)
+        count_step(meters, Step(1, state, event, after, wanted))
         state = after
 
 
