@@ -72,7 +72,7 @@ export HOURS FACTOR LEAK
 soak: $(READY)  ## hours of playback with hastened clocks: does memory or anything else grow? (ten minutes)
 	@$(BIN)/python -m tests.soak.playback
 
-bench-restore: $(READY)  ## 50 guilds come back at once after a SIGKILL: who plays when (a minute)
+bench-restore: $(READY)  ## from the start of the process to audio, in parts; 50 guilds come back at once after a SIGKILL (two minutes)
 	@$(BIN)/python -m tests.bench.restore
 
 # KILLS (200) and SEED are read from the environment of the recipe.

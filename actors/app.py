@@ -24,7 +24,6 @@ from supervision import (
     Overflow,
     SupervisorSpec,
     open_system,
-    quiet_collector,
 )
 
 from .admin import Admin, AdminSocketBusyError
@@ -34,7 +33,7 @@ from .discord_port import LivePort
 from .guild import GUILDS, Rooms, ensure_guild
 from .logs_events import log_events
 from .media import Access, Cache, Media
-from .network import make_connector, slim_tls
+from .network import make_connector
 from .positions import Positions
 from .promptness import be_prompt
 from .queue import QueueLimits
@@ -44,8 +43,9 @@ from .shelf import Shelf
 from .startup import Startup
 from .steward import Steward
 from .store import Store
-from .sweeping import COLLECTOR, sweep_in_silence
-from .telemetry import AlertLimits, Alerts, Endpoint, Observer, Spans, Telemetry
+from .sweeping import come_up, sweep_in_silence
+from .telemetry import AlertLimits, Alerts, Observer, Spans, Telemetry
+from .tls import slim_tls
 from .verdict import Verdict
 from .voice import Clock, Links, RetryPolicy
 
@@ -212,6 +212,8 @@ def telemetry_specs(house: House) -> tuple[ChildSpec, ...]:
     if settings.metrics_address is None:
         return specs
     address = settings.metrics_address
+    from .telemetry.endpoint import Endpoint  # brings aiohttp's web server: not for a start without it
+
     return (*specs, ChildSpec("metrics", lambda: Endpoint(address, telemetry)))
 
 
@@ -237,8 +239,11 @@ async def open_bot(
         house.media.close()
 
 
-async def run(settings: Settings) -> int:
-    """Run until a signal (0: stopped on purpose) or until it cannot go on (1: failed, one line says why)."""
+async def run(settings: Settings, collector: Collector) -> int:
+    """Run until a signal (0: stopped on purpose) or until it cannot go on (1: failed, one line says why).
+
+    :param collector: Python's own, quiet: a full collection costs more than a frame lasts
+    """
     be_prompt()
     slim_tls()
     async with anyio.create_task_group() as watchers:
@@ -246,7 +251,7 @@ async def run(settings: Settings) -> int:
         watchers.start_soon(_end_on_signals, verdict, ready)
         await ready.wait()
         try:
-            problem = await _live(settings, verdict)
+            problem = await _live(settings, verdict, collector)
         except AdminSocketBusyError as error:
             problem = str(error)
         except EscalationError as error:
@@ -259,11 +264,11 @@ async def run(settings: Settings) -> int:
     return OK
 
 
-async def _live(settings: Settings, verdict: Verdict) -> str | None:
+async def _live(settings: Settings, verdict: Verdict, collector: Collector) -> str | None:
     """Until somebody ends it, which may be while it starts; the problem, if there is one."""
     async with open_bot(settings, verdict, Spans.where_installed()) as bot:
-        with quiet_collector(COLLECTOR) as collector:  # a full collection costs more than a frame lasts
-            await _watch(bot, verdict, collector)
+        come_up()
+        await _watch(bot, verdict, collector)
         return verdict.problem
 
 

@@ -32,7 +32,10 @@ def whole(track: Track, volume: int, effect: str = "off", start_ms: int = 0) -> 
 
 @dataclass(slots=True)
 class Deck:
-    """`play` is what the stream sends, `want` what it should send, `spools` what could be sent."""
+    """`play` is what the stream sends, `want` what it should send, `spools` what could be sent.
+
+    `resumed` is what was being heard when the process ended, from where it was cut off.
+    """
 
     stream: Stream
     on_event: Callable[[StreamEvent], None]
@@ -40,6 +43,7 @@ class Deck:
     queued: Play | None = None
     want: SpoolKey | None = None
     joins: bool = False
+    resumed: SpoolKey | None = None
     spools: dict[SpoolKey, Spool] = field(default_factory=dict)
     _nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(secrets.randbits(40)))
 
@@ -156,7 +160,8 @@ class Deck:
             keys.setdefault(following_key, following)
         self.spools = {key: spool for key, spool in self.spools.items() if key in keys}
         later = tuple(wanted for wanted in ahead if wanted.key not in keys)
-        return Plan(tuple(Wanted(key, track) for key, track in keys.items()), later)
+        wanted = tuple(Wanted(key, track, key == self.resumed) for key, track in keys.items())
+        return Plan(wanted, later)
 
 
 def _frame(position_ms: int) -> int:

@@ -95,7 +95,7 @@ class Bot(commands.AutoShardedBot):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait for the shard's turn: as many at once as Discord allows this bot, instead of one each 5 s."""
         if not initial and self._concurrency is None:
-            self._concurrency = await self._allowed_at_once()
+            self._concurrency = 1 if self.shard_count == 1 else await self._allowed_at_once()
         await anyio.sleep(self._pace.delay_s(shard_id or 0, self._concurrency or 1, anyio.current_time()))
 
     async def _allowed_at_once(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,10 +13,12 @@ import structlog
 
 from actors.admin_client import is_served
 from actors.data_lock import DataFolderBusyError, hold_data_folder
+from actors.head_start import head_start
 from actors.logs import open_logs
 from actors.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import FrameType
 
     from actors.settings import Settings
@@ -52,10 +56,18 @@ def _run_alone(settings: Settings) -> int:
 
 
 def _run(settings: Settings) -> int:
-    from actors.app import run
+    with ExitStack() as until_the_end:
+        with head_start(settings.discord_ca):
+            from actors.sweeping import quiet_start
 
+            collector = until_the_end.enter_context(quiet_start())
+            from actors.app import run
+        return _run_loop(partial(run, settings, collector))
+
+
+def _run_loop(run: Callable[[], Awaitable[int]]) -> int:
     try:
-        return anyio.run(run, settings)
+        return anyio.run(run)
     except SettingsError:
         raise
     except Exception:

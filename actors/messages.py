@@ -293,10 +293,14 @@ class LinkState(Message):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A spool that should exist."""
+    """A spool that should exist.
+
+    `resumed`: its track was being heard when the process ended, and goes on where it was cut off.
+    """
 
     key: SpoolKey
     track: Track
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,34 +8,18 @@ other address, with its port, and its certificate authority is trusted besides t
 from __future__ import annotations
 
 import socket
-import ssl
-from asyncio import sslproto
-from functools import cache
 from typing import TYPE_CHECKING
 
 import aiohttp
-import certifi
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from actors.tls import make_ssl_context
+
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from actors.settings import Address, Settings
-
-TLS_BUFFER_BYTES = 32 * 1024
-"""Twice the largest TLS record (RFC 8446, 5.1)."""
 
 _HOSTS = frozenset({"discord.com", "discord.gg", "cdn.discordapp.com", "media.discordapp.net"})
 _SUFFIXES = (".discord.gg", ".discord.media")
-
-
-def slim_tls() -> None:
-    """Give asyncio's TLS connections smaller receive buffers, from now on and for the whole process.
-
-    Theirs are 256 KiB each, filled with zeros and hence resident: more than all else that a guild's voice
-    websocket needs, which carries a few hundred bytes a minute.
-    """
-    sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
 
 
 def is_discord(host: str) -> bool:
@@ -66,21 +50,6 @@ class Resolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing to give back: the system's resolver runs in the loop's own threads."""
         await self._system.close()
-
-
-@cache
-def make_ssl_context(discord_ca: Path | None) -> ssl.SSLContext:
-    """The system's trusted authorities (certifi's, where the system has none), and ``discord_ca``.
-
-    One for the process: to read some 150 authorities takes as long as all of a login.
-    """
-    context = ssl.create_default_context()
-    system = ssl.get_default_verify_paths()
-    if not (system.cafile or system.capath):  # both None: the compiled-in places do not exist here
-        context.load_verify_locations(cafile=certifi.where())
-    if discord_ca is not None:
-        context.load_verify_locations(cafile=discord_ca)
-    return context
 
 
 def make_connector(settings: Settings) -> aiohttp.TCPConnector:

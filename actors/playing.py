@@ -146,6 +146,7 @@ class Playing(Follower):
         else:
             self._deck.silence()
             self._aim(position_ms)
+            self._deck.resumed = self._deck.want if position_ms and not seeking else None
 
     # --- what happens ---------------------------------------------------------------------------------------
 

@@ -70,7 +70,9 @@ class Shelf:
     def _begin(self, wanted: Wanted) -> _Shared:
         key = wanted.key
         start_s = key.start_ms / 1000
-        spool = self._media.spool(wanted.track, start_s=start_s, volume=key.volume, effect=key.effect)
+        spool = self._media.spool(
+            wanted.track, start_s=start_s, volume=key.volume, effect=key.effect, resumed=wanted.resumed
+        )
         shared = _Shared(spool, _content(wanted))
         self._shared.setdefault(_content(wanted), []).append(shared)
         return shared

@@ -57,6 +57,7 @@ class FakeSpool:
     title: str | None = None
     duration_s: float | None = None
     closed: bool = False
+    resumed: bool = False
     soft: list[bool] = field(default_factory=list)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -103,11 +104,18 @@ class FakeMedia:
         self.room_bytes = 1 << 30
 
     def spool(
-        self, track: Track, *, start_s: float = 0.0, volume: int = 100, effect: str = "off"
+        self,
+        track: Track,
+        *,
+        start_s: float = 0.0,
+        volume: int = 100,
+        effect: str = "off",
+        resumed: bool = False,
     ) -> FakeSpool:
         spool = FakeSpool(
             track, round(start_s * 50), volume, effect, title=track.title, duration_s=track.duration_s
         )
+        spool.resumed = resumed
         if self.eager is not None:
             spool.make(self.eager)
         self.spools.append(spool)

@@ -165,12 +165,26 @@ def test_as_a_module_and_without_what_only_other_commands_need() -> None:
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
+def test_the_bot_starts_without_what_its_workers_or_other_settings_need() -> None:
+    late = ("av", "yt_dlp", "numpy", "matplotlib", "urllib3", "aiohttp.web")
+    script = f"import sys, actors.app; print(sorted(set(sys.modules) & set({late!r})))"
+    done = subprocess.run(  # noqa: S603 - this interpreter, fixed words
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_run_gives_the_settings_to_the_bot_and_returns_its_code(
     environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Settings] = []
 
-    async def run(settings: Settings) -> int:
+    async def run(settings: Settings, _collector: object) -> int:
         seen.append(settings)
         return 1
 
@@ -185,7 +199,7 @@ def test_run_gives_the_settings_to_the_bot_and_returns_its_code(
 def test_a_failure_of_the_bot_is_1_and_logged_without_the_token(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def run(settings: Settings) -> int:
+    async def run(settings: Settings, _collector: object) -> int:
         structlog.get_logger("x").info("about to fail")
         raise RuntimeError(f"refused with {settings.token}")
 
@@ -202,7 +216,7 @@ def test_settings_that_only_the_bot_finds_wrong_are_2(
 ) -> None:
     from actors.settings import SettingsError
 
-    async def run(_settings: Settings) -> int:
+    async def run(_settings: Settings, _collector: object) -> int:
         raise SettingsError("DISCORD_TOKEN: Discord does not accept it")
 
     with_app(monkeypatch, run)
@@ -212,7 +226,7 @@ def test_settings_that_only_the_bot_finds_wrong_are_2(
 
 
 def test_ctrl_c_ends_run_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run(_settings: Settings) -> int:
+    async def run(_settings: Settings, _collector: object) -> int:
         os.kill(os.getpid(), signal.SIGINT)
         await anyio.sleep_forever()
         return FAILED
@@ -227,7 +241,7 @@ def test_ctrl_c_ends_run_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sigterm_before_the_bot_listens_for_it_ends_run_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run(_settings: Settings) -> int:
+    async def run(_settings: Settings, _collector: object) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
         await anyio.sleep_forever()
         return FAILED
@@ -244,7 +258,7 @@ def test_sigterm_before_the_bot_listens_for_it_ends_run_on_purpose(monkeypatch: 
 def test_a_second_bot_with_the_same_settings_does_not_start(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def run(_settings: Settings) -> int:
+    async def run(_settings: Settings, _collector: object) -> int:
         pytest.fail("started")
 
     with_app(monkeypatch, run)

@@ -3,7 +3,8 @@
 What is kept under a page of a site is that page's sound until it is old. A file behind a direct link may be
 replaced at any time: it is asked for its entity tag, date and size before the kept one is played again. If
 its server does not answer in time, the kept one is good enough; if it refuses, the file was taken away, and
-so is the kept one.
+so is the kept one. What was being heard when the process ended goes on at once, from the very bytes that it
+began with, as it would have without the restart; its server is asked later, for whoever plays it next.
 
 Only what begins at the beginning is kept: nobody asks again for the 17.34 s at which somebody changed the
 volume. From such a file every later position can be played.
@@ -22,12 +23,13 @@ from .errors import ErrorKind, MediaError
 
 if TYPE_CHECKING:
     from .cache import Cache
-    from .cache_file import Kept
     from .pool import Pool
     from .spool import Spool
 
 LOOK_S: Final = 1.5
 """For a server to say whether its file is the same: what is kept is played to whoever waits no longer."""
+LATER_S: Final = 5.0
+"""After which the server of what goes on after a restart is asked: the start has better to do."""
 FRESH_S: Final = 300.0
 """For so long after the last look a file counts as the same."""
 OLD_S: Final = 30 * 86400.0
@@ -46,31 +48,37 @@ class Keeper:
         self._makers = makers
         self._looked: dict[Sound, float] = {}
 
-    async def fetch(self, spool: Spool) -> bool:
-        """Fill an empty spool from the cache; False if it must be made."""
+    async def fetch(self, spool: Spool) -> About | None:
+        """Fill an empty spool from the cache; None if it must be made."""
         sound = sound_of(spool)
         if sound is None or spool.frames:
-            return False
+            return None
         if not self.cache.holds(sound):
             self.cache.misses += 1
-            return False
+            return None
         found = await anyio.to_thread.run_sync(self.cache.read, sound)
         if found is None:
             self.cache.damaged += 1
             self.cache.forget(sound)
-            return False
+            return None
         file, kept = found
         with file:
-            if not await self._still_good(kept):
+            if not spool.resumed and not await self._still_good(kept.about):
                 self.cache.forget(sound)
-                return False
+                return None
             spool.adopt(file.fileno(), kept)
         self.cache.hits += 1
         self.cache.used(sound)
-        return True
+        return kept.about
 
-    async def _still_good(self, kept: Kept) -> bool:
-        about = kept.about
+    async def ask_later(self, about: About) -> None:
+        """Throw away what was played unasked, if it should not be played again."""
+        await anyio.sleep(LATER_S)
+        if not await self._still_good(about):
+            log.info("cached_track_changed", track=about.sound.url)
+            self.cache.forget(about.sound)
+
+    async def _still_good(self, about: About) -> bool:
         if not about.origin.direct:
             return time.time() - about.made_at < OLD_S
         now = time.monotonic()

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-_NICE = 19  # the least: the bot's packet clock comes first
 
 
 def end_group() -> NoReturn:
@@ -43,12 +42,11 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def be_modest(*, data_bytes: int, file_bytes: int | None = None) -> None:
-    """The lowest priority, no core files, and bounds for memory and files written.
+    """No core files, and bounds for memory and files written. The bot gives it the lowest priority.
 
     A page of a few megabytes can unpack to gigabytes, and a manifest can go on for ever: then an allocation
     fails in here, or the kernel, short of memory, ends this process rather than the bot.
     """
-    os.nice(_NICE)
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
         Path("/proc/self/oom_score_adj").write_text("500")

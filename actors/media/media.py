@@ -140,10 +140,18 @@ class Media:
 
     # -- making
 
-    def spool(self, track: Track, *, start_s: float = 0.0, volume: int = 100, effect: str = OFF) -> Spool:
+    def spool(
+        self,
+        track: Track,
+        *,
+        start_s: float = 0.0,
+        volume: int = 100,
+        effect: str = OFF,
+        resumed: bool = False,
+    ) -> Spool:
         """The frames of a track from `start_s` on, at `volume` percent, with one of EFFECTS.
 
-        Made in the background.
+        Made in the background. `resumed`: it was being heard when the process ended, see `Keeper`.
         """
         start_frame = max(0, round(start_s * FRAMES_PER_S))
         volume = min(200, max(0, volume))
@@ -152,6 +160,7 @@ class Media:
             if track.is_live
             else Spool(track, self._work_dir, start_frame=start_frame, volume=volume, effect=effect)
         )
+        spool.resumed = resumed
         self._spools.add(spool)
         self._begin(spool)
         return spool
@@ -175,7 +184,9 @@ class Media:
                 spool.on_close(None)
 
     async def _fetch_or_make(self, spool: Spool) -> None:
-        if self._keeper is not None and await self._keeper.fetch(spool):
+        if self._keeper is not None and (about := await self._keeper.fetch(spool)) is not None:
+            if spool.resumed and self._tasks is not None:
+                self._tasks.start_soon(self._keeper.ask_later, about)
             return
         began = time.monotonic()
         await self._escalate(spool)

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+_WARM_UP_S = 2.0  # after which a worker is started that nobody needs yet: the start of the bot comes first
 _STEADY_S = 5.0  # a worker that died younger than this is not replaced before somebody needs one
 
 
 class Pool:
     """At most `processes` workers take jobs: `capacity` at once and `recycle_after` in all, each.
+
+    The first is started when it is needed, or soon.
 
     A worker that has taken its last job ends with that one, while another one already takes its place.
     """
@@ -41,7 +44,7 @@ class Pool:
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                tasks.start_soon(self._warm_up)
+                tasks.start_soon(self._warm_up_soon)
                 self._notify()
                 await anyio.sleep_forever()
         finally:
@@ -84,6 +87,10 @@ class Pool:
 
     def _full(self) -> bool:
         return len(self._taking()) >= self._processes
+
+    async def _warm_up_soon(self) -> None:
+        await anyio.sleep(_WARM_UP_S)
+        await self._warm_up()
 
     async def _warm_up(self) -> None:
         try:

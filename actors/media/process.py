@@ -19,6 +19,7 @@ import anyio
 # What a worker may know of the bot's environment: enough to find programs and certificates; no token, no
 # proxy.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_NICE = 19  # of priorities (nice): the bot's packet clock comes first
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -81,7 +82,7 @@ def _start(arguments: list[str], connection: socket.socket) -> subprocess.Popen[
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment["PYTHONPATH"] = _PACKAGE_ROOT
     environment["YTDLP_NO_PLUGINS"] = "1"  # else code in folders of the home and of the system would run
-    return subprocess.Popen(  # noqa: S603 - the interpreter itself, with arguments of our own
+    process = subprocess.Popen(  # noqa: S603 - the interpreter itself, with arguments of our own
         [sys.executable, "-P", *arguments],
         stdin=connection.fileno(),
         stdout=subprocess.DEVNULL,
@@ -89,3 +90,5 @@ def _start(arguments: list[str], connection: socket.socket) -> subprocess.Popen[
         process_group=0,  # no session: Linux weighs those alike (autogroups), whatever their nice value
         env=environment,
     )
+    os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)  # what it imports first takes longest
+    return process

@@ -37,7 +37,8 @@ class Spool:
 
     `frames` are made so far and can be read; `complete` says that no more will come and all went well;
     `error` is set when the making has ended before the end of the track. `duration_s` is that of the whole
-    medium. `ring`: bytes of its file, if that is written round and round (`LiveSpool`).
+    medium. `ring`: bytes of its file, if that is written round and round (`LiveSpool`). `resumed`: it was
+    being heard when the process ended.
     """
 
     ring: int | None = None
@@ -55,6 +56,7 @@ class Spool:
         self.bytes = 0
         self.complete = False
         self.error: MediaError | None = None
+        self.resumed = False
         self.origin: Origin | None = None  # of the medium, once it was read to its end
         self._marks = array("Q", [0])  # where in the file each 50th frame begins
         self.fd = -1

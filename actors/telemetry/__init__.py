@@ -6,7 +6,6 @@ Logs are `actors.logs`; what people in Discord are told is the display's.
 from __future__ import annotations
 
 from actors.telemetry.alerts import Alerts
-from actors.telemetry.endpoint import Endpoint
 from actors.telemetry.health import BotHealth
 from actors.telemetry.observer import Observer
 from actors.telemetry.rules import RULES, AlertLimits
@@ -20,7 +19,6 @@ __all__ = [
     "AlertLimits",
     "Alerts",
     "BotHealth",
-    "Endpoint",
     "Kind",
     "Metric",
     "Observer",

@@ -15,6 +15,7 @@ import pytest
 
 from actors import app
 from actors.settings import Address, Settings
+from actors.sweeping import quiet_start
 from loopback import Intent, Loopback, LoopbackSettings
 from loopback.media_server import MediaServer
 from loopback.music.files import write_sound
@@ -129,8 +130,8 @@ async def test_a_signal_while_the_bot_starts_is_not_lost(
             discord_address=Address(host, int(port)),
             discord_ca=discord.ca_file,
         )
-        with anyio.fail_after(15):
-            assert await app.run(settings) == 0
+        with anyio.fail_after(15), quiet_start() as collector:
+            assert await app.run(settings, collector) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -14,15 +14,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from actors.network import (
-    TLS_BUFFER_BYTES,
-    Resolver,
-    is_discord,
-    make_connector,
-    make_ssl_context,
-    slim_tls,
-)
+from actors.network import Resolver, is_discord, make_connector
 from actors.settings import Address, Settings
+from actors.tls import TLS_BUFFER_BYTES, make_ssl_context, slim_tls
 from loopback.certificates import Certificates, make_certificates
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.envelope import encode
 from actors.media import ErrorKind, MediaError, Track
 from actors.messages import (
     Enqueue,
@@ -27,8 +28,10 @@ from actors.messages import (
     Skip,
     Stop,
 )
-from actors.queue import SHORT_ID, Loop, QueueLimits
-from actors.testing import Guild, open_guild, tracks
+from actors.queue import SHORT_ID, Loop, Queue, QueueLimits
+from actors.session import Session, to_plain
+from actors.store import Position, Store
+from actors.testing import GUILD_ID, Guild, open_guild, tracks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -468,3 +471,30 @@ async def test_the_fate_of_the_next_entry_tells_the_title_of_its_medium(guild: G
     fate = await guild.ask(GetFate(following.id))
     assert (fate.settled, fate.title, fate.problem) == (True, "The good one", None)
     assert (await guild.ask(GetQueue())).entries[0].title == "The good one"
+
+
+@pytest.mark.parametrize(
+    ("position_ms", "seeking", "resumed"), [(12_000, False, True), (12_000, True, False), (0, False, False)]
+)
+async def test_what_was_being_heard_when_the_process_ended_is_resumed_and_nothing_else(
+    tmp_path: Path, position_ms: int, seeking: bool, resumed: bool
+) -> None:
+    first, second = tracks("a", "b")
+    store = Store(tmp_path / "state.sqlite3")
+    store.open()
+    session = to_plain(Session(Queue(current=first, waiting=(second,))))
+    await store.put(GUILD_ID, "player", encode(session), Position(first.id, position_ms, seeking))
+    await store.aclose()
+    async with open_guild(tmp_path) as guild:
+        await playing_again(guild)
+        spools = {spool.title: (spool.start_frame, spool.resumed) for spool in guild.media.spools}
+        assert spools == {"a": (position_ms // 20, resumed), "b": (0, False)}
+        await guild.ask(SetVolume(50))
+        await guild.until(lambda: any(spool.volume == 50 for spool in guild.media.spools))
+        assert not any(spool.resumed for spool in guild.media.spools if spool.volume == 50)
+
+
+async def playing_again(guild: Guild) -> None:
+    """What was restored plays, and what follows is queued behind it."""
+    await guild.link()
+    await guild.until(lambda: guild.stream.next is not None)

@@ -23,7 +23,7 @@ class Maker:
         self._folder = folder
         self.made: list[Spool] = []
 
-    def spool(self, track: Track, *, start_s: float, volume: int, effect: str) -> Spool:
+    def spool(self, track: Track, *, start_s: float, volume: int, effect: str, resumed: bool) -> Spool:
         start_frame = round(start_s * 50)
         self.made.append(Spool(track, self._folder, start_frame=start_frame, volume=volume, effect=effect))
         return self.made[-1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import anyio
 import pytest
 
-from actors.sweeping import SWEEP_EVERY_S, sweep_in_silence
+from actors.sweeping import SWEEP_EVERY_S, come_up, quiet_start, sweep_in_silence
 from supervision import Collector, CollectorSettings
 from supervision.testing import virtual_backend
 
@@ -32,3 +33,16 @@ async def test_it_is_swept_each_hour_unless_a_stream_plays(monkeypatch: pytest.M
     with anyio.move_on_after(3.5 * SWEEP_EVERY_S):
         await sweep_in_silence(collector, lambda: next(playing))
     assert sweeps == [SWEEP_EVERY_S, 3 * SWEEP_EVERY_S]
+
+
+async def test_the_collector_holds_still_until_the_bot_has_come_up() -> None:
+    before = gc.get_threshold()
+    with quiet_start() as collector:
+        assert not gc.isenabled()
+        frozen = gc.get_freeze_count()
+        there: list[object] = [[number] for number in range(1000)]
+        come_up()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() >= frozen + len(there), "set aside, unseen"
+        assert collector.full == 0
+    assert (gc.isenabled(), gc.get_threshold()) == (True, before)

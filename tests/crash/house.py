@@ -98,12 +98,16 @@ class House:
 
     async def kill(self) -> None:
         """SIGKILL, and wait until all that had left has arrived."""
+        await self.end(signal.SIGKILL)
+
+    async def end(self, how: signal.Signals) -> None:
+        """That signal, and wait until all that had left has arrived."""
         process, self.process = self.process, None
         if process is None:
             return
         with anyio.CancelScope(shield=True):
             if process.returncode is None:
-                process.send_signal(signal.SIGKILL)
+                process.send_signal(how)
             await process.wait()
             await process.aclose()
             await anyio.sleep(IN_FLIGHT_S)

@@ -125,8 +125,8 @@ class Bot:
         self.cache = Cache(self.folder / "cache", 64 << 20)
         self.media._keeper = keeper.Keeper(self.cache, self.media._makers)
 
-    async def play(self, url: str, *, start_s: float = 0.0) -> list[bytes]:
-        spool = self.media.spool(track(url), start_s=start_s)
+    async def play(self, url: str, *, start_s: float = 0.0, resumed: bool = False) -> list[bytes]:
+        spool = self.media.spool(track(url), start_s=start_s, resumed=resumed)
         with anyio.fail_after(30):
             await spool.wait_ready(1 << 30)
         at = round(start_s * 50) - spool.start_frame
@@ -193,3 +193,43 @@ async def test_a_kept_track_is_played_without_its_server_but_never_a_stale_one(
     bot.restart()
     assert await bot.play(url) == webm, "nobody listens at that port any more"
     assert (bot.cache.hits, bot.cache.misses) == (1, 0)
+
+
+async def test_what_was_being_heard_goes_on_unasked_and_is_asked_about_for_the_next_play(
+    bot: Bot, server: FaultServer, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webm, opus = packets(files["webm"]), packets(files["opus"])
+    url = server.add("a", Served(files["webm"], "audio/webm"))
+    assert await bot.play(url) == webm
+    await bot.until_kept(url)
+    server.add("a", Served(files["opus"], "audio/ogg"))
+
+    bot.restart()
+    asked = len(server.seen)
+    assert await bot.play(url, start_s=2.0, resumed=True) == webm[100:], "from the bytes that it began with"
+    assert len(server.seen) == asked, "nobody waited for the server"
+    assert await bot.play(url) == opus, "whoever plays it anew hears what is there now"
+    await bot.until_kept(url)
+
+    bot.restart()
+    monkeypatch.setattr(keeper, "LATER_S", 0.0)
+    server.add("a", Served(files["webm"], "audio/webm"))
+    assert await bot.play(url, start_s=2.0, resumed=True) == opus[100:]
+    with anyio.fail_after(10):
+        while bot.cache.holds(Sound(url, 100, "off")):  # noqa: ASYNC110 - asked about beside
+            await anyio.sleep(0.01)
+    assert await bot.play(url) == webm
+
+
+async def test_what_was_being_heard_is_still_held_to_its_last_byte(
+    bot: Bot, server: FaultServer, files: dict[str, bytes]
+) -> None:
+    webm = packets(files["webm"])
+    url = server.add("a", Served(files["webm"], "audio/webm"))
+    assert await bot.play(url) == webm
+    await bot.until_kept(url)
+    path = bot.cache.path(Sound(url, 100, "off"))
+    path.write_bytes(path.read_bytes()[:-100])
+    bot.restart()
+    assert await bot.play(url, resumed=True) == webm
+    assert bot.cache.damaged == 1

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from actors.media import ErrorKind, MediaError
+from actors.media import ErrorKind, MediaError, pool as pool_module
 from actors.media.pool import Pool
 from actors.media.worker import Worker
 
@@ -295,4 +295,20 @@ async def test_leaving_a_job_early_cancels_it_and_frees_its_place(script: str) -
                 async with pool.job({"do": "obey"}) as conversation:
                     await conversation.receive()
         assert len(pool.workers) == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_worker_nobody_needs_yet_waits_until_the_bot_has_started(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_WARM_UP_S", 0.3)
+    pool = Pool([script, str(os.getpid())], processes=1, capacity=1, recycle_after=99, grace_s=5)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pool.run)
+        await anyio.wait_all_tasks_blocked()
+        assert pool.workers == []
+        with anyio.fail_after(20):
+            while not pool.workers or pool.workers[0].pid is None:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.01)
+        assert os.getpriority(os.PRIO_PROCESS, pool.workers[0].pid) == 19, "from its birth on"
         tasks.cancel_scope.cancel()

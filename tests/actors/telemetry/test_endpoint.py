@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.recovery import Watch
 from actors.settings import Address
-from actors.telemetry import METRICS, Endpoint, Observer, Telemetry
+from actors.telemetry import METRICS, Observer, Telemetry
 from actors.telemetry.audio import LOOK_EVERY_S
+from actors.telemetry.endpoint import Endpoint
 from actors.telemetry.health_client import ask_health
 from actors.voice import Clock
 from supervision import ChildSpec, SupervisorSpec, open_system

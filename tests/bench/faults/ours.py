@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from actors.app import open_bot
-from actors.network import slim_tls
 from actors.promptness import be_prompt
 from actors.settings import load_settings
-from actors.sweeping import COLLECTOR
-from supervision import quiet_collector
+from actors.sweeping import come_up, quiet_start
+from actors.tls import slim_tls
 
 if TYPE_CHECKING:
     from actors.app import OpenBot
@@ -32,8 +31,9 @@ async def main() -> None:
     """Run as `ostinato run` does, until there are no more orders."""
     be_prompt()
     slim_tls()
-    async with open_bot(load_settings()) as bot:
-        with quiet_collector(COLLECTOR):
+    with quiet_start():
+        async with open_bot(load_settings()) as bot:
+            come_up()
             await obey(bot)
 
 

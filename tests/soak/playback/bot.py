@@ -24,6 +24,7 @@ def main(factor: float, leak: float) -> int:
     import actors.app
     from actors.logs import open_logs
     from actors.settings import load_settings
+    from actors.sweeping import quiet_start
     from actors.voice import alarm
 
     settings = load_settings()
@@ -34,7 +35,8 @@ def main(factor: float, leak: float) -> int:
     async def run() -> int:
         async with anyio.create_task_group() as beside:
             beside.start_soon(tell, leak)
-            code = await actors.app.run(settings)
+            with quiet_start() as collector:
+                code = await actors.app.run(settings, collector)
             beside.cancel_scope.cancel()
         return code
 
