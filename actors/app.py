@@ -126,6 +126,7 @@ def build(
             policy=RetryPolicy(stretch=watch.stretch),
             client=holder.current,
             main_session=holder.main_session,
+            main_sessions=holder.main_sessions,
         ),
         port=LivePort(holder.current),
         watch=watch,

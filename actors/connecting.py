@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from .voice import Cause, Link, LinkEvent
 
-HEALTH_S = 60.0
-"""How often the health of a connection is kept."""
+HEALTH_S = 300.0
+"""How often the health of a connection is kept that nothing happens to. Each time is a write to the disk."""
 
 VERDICT_S = 0.5
 """A kick and a deleted channel look alike until the main gateway has said all."""

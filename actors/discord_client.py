@@ -139,6 +139,11 @@ class Bot(commands.AutoShardedBot):
         guild = self.get_guild(guild_id)
         return None if guild is None or guild.unavailable else self._main_sessions[guild.shard_id]
 
+    @property
+    def sessions_made(self) -> int:
+        """How many sessions of the main gateway there have been, on all shards together."""
+        return self._main_sessions.total()
+
     async def on_shard_resumed(self, shard_id: int) -> None:
         """The session of the shard goes on."""
         self._shards_away.discard(shard_id)
@@ -167,6 +172,10 @@ class ClientHolder:
     def main_session(self, guild_id: int) -> int | None:
         """As `Bot.main_session`; None while there is no client."""
         return None if self.client is None else self.client.main_session(guild_id)
+
+    def main_sessions(self) -> object:
+        """Differs from before after each new session of a shard, and after each new client."""
+        return None if self.client is None else (self.client, self.client.sessions_made)
 
 
 class DiscordClient(Actor):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from random import SystemRandom
+from random import Random
 
 SPREAD = 0.2
 
-_random = SystemRandom()
+_random = Random()  # noqa: S311 - nobody gains by guessing it, and it needs no system call
 
 
 def about(period_s: float) -> float:

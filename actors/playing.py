@@ -91,6 +91,7 @@ class Playing(Follower):
         self._given_up: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)  # entry id, reason
         self._planned: Plan | None = None
         self._first_frames = FirstFrames(guild_id)
+        self._ticks = False  # the timer of `tick` runs: only while there is a play
 
     async def on_start(self) -> None:
         """Load the session, take over what is heard, ask for the link's state."""
@@ -101,7 +102,6 @@ class Playing(Follower):
         self._take_over(position_ms, seeking)
         self._settle()
         tell(self.ctx, "connection", ReportLink())
-        self.ctx.start_timer("tick", about(TICK_S), Tick())
 
     def _empty(self) -> Session:
         return Session(Queue(capacity=self._limits.capacity))
@@ -280,10 +280,16 @@ class Playing(Follower):
     @handles(Tick)
     async def tick(self, _message: Tick) -> None:
         """Notice an end that was never told."""
-        self.ctx.start_timer("tick", about(TICK_S), Tick())
+        self._ticks = False
         play = self._deck.play
         if play is not None and self._deck.stream.status().play_id != play.name:
             self.ctx.ref.tell(StreamEnded(play.name, 1))
+        self._tick_on()
+
+    def _tick_on(self) -> None:
+        if self._deck.play is not None and not self._ticks:
+            self._ticks = True
+            self.ctx.start_timer("tick", about(TICK_S), Tick(correlation=None))
 
     # --- the rest -------------------------------------------------------------------------------------------
 
@@ -340,6 +346,7 @@ class Playing(Follower):
         following = queue.following() if queue.current is not None else None
         key = None if following is None else self._key(following)
         done = self._deck.settle(key, ready=self._link_ready, paused=self._session.paused)
+        self._tick_on()
         if not done:
             self.ctx.start_timer("settle", AGAIN_S, Settle())
         later = () if queue.current is None else queue.later(FURTHEST)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LOOK_EVERY_S: Final = 0.5
+LOOK_EVERY_S: Final = 1.0
 UNHEARD_AFTER_S: Final = 3.0
 """Without a frame; the health endpoint knows it within 5 s. What is put right sooner is no illness."""
 

@@ -21,7 +21,7 @@ from actors.telemetry.spans import Spans
 from supervision import IntensityExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from actors.discord_client import Bot
     from actors.media import Media
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from supervision import Event, System
 
 SESSION_LOST: Final = "4006"
-LAG_EVERY_S: Final = 0.25
+LAG_EVERY_S: Final = 0.5
+AT_ONCE: Final = 100
+"""Streams that are looked at without a pause, in which frames can leave."""
 
 
 class Telemetry:
@@ -75,7 +77,7 @@ class Telemetry:
             tasks.start_soon(self._follow, system)
             tasks.start_soon(self._measure_lag)
             while True:
-                for change in self._look(time.monotonic()):
+                for change in await self._look():
                     tell(change)
                 await anyio.sleep(LOOK_EVERY_S)
 
@@ -147,8 +149,10 @@ class Telemetry:
 
     # -- how things stand ----
 
-    def _look(self, now: float) -> list[Change]:
-        self._audio.look(now, self._wanting())
+    async def _look(self) -> list[Change]:
+        wanting = await self._wanting()
+        now = time.monotonic()
+        self._audio.look(now, wanting)
         levels, client = self.book.levels, self._client()
         levels.unheard_s = max(self._audio.unheard(now).values(), default=0.0)
         levels.unsaved = self._unsaved()
@@ -159,11 +163,17 @@ class Telemetry:
         levels.away_s = 0.0 if self._away_since is None else now - self._away_since
         return self.book.look(now)
 
-    def _wanting(self) -> Iterator[tuple[int, int]]:
-        """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel."""
-        for stream in self._clock.all():
+    async def _wanting(self) -> list[tuple[int, int]]:
+        """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel; and
+        the frames that each was sent so far.
+        """
+        wanting: list[tuple[int, int]] = []
+        for number, stream in enumerate(tuple(self._clock.all()), 1):
+            if number % AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
             if stream.doing == "playing" and self._expected(stream.guild_id):
-                yield stream.guild_id, stream.totals.sent
+                wanting.append((stream.guild_id, stream.sent))
+        return wanting
 
     def _expected(self, guild_id: int) -> bool:
-        return guild_id in self._watch.guilds or self._links.link(guild_id) is not None
+        return guild_id in self._watch.attempts or self._links.link(guild_id) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import weakref
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,8 @@ GRACE_S: Final = 30.0
 _SWEEP_S: Final = 1.0
 #: So many are looked at before frames may leave: a thousand at once would hold them up for 5 ms.
 _SWEEP_LINKS: Final = 50
+#: While the main gateway's sessions stay what they are, each sweep looks at every so manieth registration.
+_TURNS: Final = 10
 #: How long a connect waits for `run`, which a supervisor may just be restarting.
 _START_TIMEOUT_S: Final = 2.0
 
@@ -58,11 +61,14 @@ class Links:
         grace_s: float = GRACE_S,
         client: Callable[[], discord.Client | None] | None = None,
         main_session: Callable[[int], object] | None = None,
+        main_sessions: Callable[[], object] | None = None,
     ) -> None:
         """
         :param client: the client that is connected now, None while there is none; links go over to it when
             it has replaced the one that they were made with
         :param main_session: which session of the main gateway serves a guild, None while none does
+        :param main_sessions: differs from before after each new session of the main gateway; if nobody can
+            tell, one is assumed each time
         :param make_connector: called in `run`; the connector of the voice websockets, which then belongs to
             the links
         """
@@ -72,6 +78,10 @@ class Links:
         self._grace_s = grace_s
         self._client = client or _no_client
         self._main_session = main_session or _no_session
+        self._main_sessions: Callable[[], object] = main_sessions or itertools.count().__next__
+        self._sessions: object = None  # `main_sessions` as of the last sweep
+        self._unsure: set[int] = set()  # guilds whose session may not know of the bot's place in voice
+        self._turns_taken = itertools.cycle(range(_TURNS))
         self._links: dict[int, Link] = {}
         self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
@@ -114,6 +124,10 @@ class Links:
     def all(self) -> tuple[Link, ...]:
         """Every living link."""
         return tuple(self._links.values())
+
+    def unowned(self) -> list[int]:
+        """Guilds whose living link nobody follows any more."""
+        return [guild_id for guild_id, link in self._links.items() if link.on_event is None]
 
     async def connect(
         self, channel: VoiceChannel, *, on_event: OnEvent, timeout_s: float = 15.0, urgent: bool = True
@@ -221,20 +235,35 @@ class Links:
         while True:
             await anyio.sleep(_SWEEP_S)
             now = time.monotonic()
-            for number, link in enumerate(self.all(), 1):
-                if number % _SWEEP_LINKS == 0:
-                    await anyio.lowlevel.checkpoint()
-                if link.on_event is None:
-                    self._unowned.setdefault(link.guild_id, now + self._grace_s)
-                await self._keep_known(link, tasks)
+            for guild_id in self.unowned():
+                self._unowned.setdefault(guild_id, now + self._grace_s)
             for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
                 del self._unowned[guild_id]
                 tasks.start_soon(self.disconnect, guild_id)
+            for number, link in enumerate(self._to_keep_known(), 1):
+                if number % _SWEEP_LINKS == 0:
+                    await anyio.lowlevel.checkpoint()
+                await self._keep_known(link, tasks)
+
+    def _to_keep_known(self) -> list[Link]:
+        """All links after a new session of the main gateway, until each guild is served again; else a share,
+        for what nobody thought of.
+        """
+        sessions, turn = self._main_sessions(), next(self._turns_taken)
+        if sessions != self._sessions:
+            self._sessions, self._unsure = sessions, set(self._links)
+        return [
+            link
+            for number, link in enumerate(self.all())
+            if link.guild_id in self._unsure or number % _TURNS == turn
+        ]
 
     async def _keep_known(self, link: Link, tasks: TaskGroup) -> None:
         """A new main session knows nothing of the bot's place in voice, and Discord would soon put it out."""
         forgotten = await register_again(link, self._client())
         session = self._main_session(link.guild_id)
+        if session is not None:
+            self._unsure.discard(link.guild_id)
         if forgotten or session not in (None, link.standing.main_session):
             link.standing.main_session = session
             tasks.start_soon(link.standing.affirm)  # which may have to wait for its turn

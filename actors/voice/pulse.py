@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: How often a keep-alive leaves while frames do: what arrived after the last one is repeated after a hole.
-#: As this is looked at every 200 ms, it comes to 0.8 s; the times below are rounded up in the same way.
-BEAT_S: Final = 0.7
+#: As this is looked at every 400 ms, it comes to 0.8 s, and to 0.9 s after one out of turn. The times below
+#: are rounded up in the same way, to 200 ms from when an answer is late.
+BEAT_S: Final = 0.5
 #: An echo that takes longer is missed: from then on every check sends a keep-alive.
 MISSED_S: Final = 0.3
 #: A path without an echo for so long is a hole; with `BEAT_S` before it, noticed within 3 s. A round trip of
 #: more than a third of it needs more patience.
 HOLE_S: Final = 1.7
+#: While nothing is sent, a keep-alive need only leave before the binding of a NAT ends, perhaps after 30 s
+#: (Linux, where nothing comes back). It is looked at with each heartbeat: every 27.5 s with Discord's.
+IDLE_BEAT_S: Final = 14.0
 #: So many keep-alives in a row must be missed: single ones are lost anywhere. One in five lost, which hardly
 #: anybody could bear to hear, takes that for a hole less than once in ten minutes.
 HOLE_BEATS: Final = 6
@@ -38,6 +42,7 @@ class Path(Enum):
     """What is known of the way to the voice server."""
 
     OPEN = "open"
+    LATE = "late"  # open as far as is known, but an answer is missed: to be looked at twice as often
     WAS_CLOSED = "was closed"  # for a while, and is open again: what left meanwhile is lost
     CLOSED = "closed"
 
@@ -80,7 +85,7 @@ class Pulse:
 
     def keep_open(self) -> None:
         """Called now and then while no frames may be leaving: bindings of a NAT do not last for ever."""
-        if self._now() - self._last_beat > 2 * BEAT_S:
+        if self._now() - self._last_beat > IDLE_BEAT_S:
             self._unanswered.clear()  # what was missed in a pause concerns no frame
             self.beat()
 
@@ -113,7 +118,7 @@ class Pulse:
             missed = waited_s >= MISSED_S
         if missed or now - self._last_beat >= BEAT_S:
             self.beat(frame)
-        return Path.OPEN
+        return Path.LATE if missed else Path.OPEN
 
     def opened_again(self) -> None:
         """What the hole swallowed is taken back: keep-alives that left before prove nothing any more."""

@@ -30,6 +30,11 @@ PLAYING_BEAT_S: Final = 5.0
 #: ... All links that play beat this often together, unless servers ask for more: a heartbeat costs as much as
 #: 40 frames.
 BEATS_PER_S: Final = 10.0
+#: While nobody plays, heartbeats leave up to so much early, all at once: for each one that leaves alone the
+#: process is woken twice, which costs more than the rest of it. ...
+TOGETHER_S: Final = 1.0
+#: ... Not where a server wants them as often as this.
+_OFTEN_S: Final = 5.0
 #: In a black hole of UDP: how often it is tried whether packets get through again, and ...
 _PROBE_S: Final = 0.1
 #: ... for how long, until another session is looked for: playing there within 6 s of the hole's beginning.
@@ -67,12 +72,12 @@ class Session:
         self.on_mended: Callable[[], None] = _ignore
         self._speaking = self._said = False
         self._company: Callable[[], int] = _one
-        self._wake = anyio.Event()
+        self._wake = asyncio.Event()
 
     async def serve(self, gateway: VoiceGateway, company: Callable[[], int] | None = None) -> NoReturn:
         """Listen and beat until one of both finds the session's end: of the websocket, or of its UDP.
 
-        :param company: how many sessions play in this process, this one included
+        :param company: how many sessions play in this process
         :raises GatewayClosed: then
         """
         ends: list[GatewayClosed] = []
@@ -110,13 +115,12 @@ class Session:
         while True:
             await gateway.beat()
             self.udp.pulse.keep_open()
-            beaten = anyio.current_time()
-            left_s = self._beat_interval_s(gateway)
-            while left_s > 0:
+            beaten = now = anyio.current_time()
+            while (due := self._next_beat(gateway, beaten)) > now:
                 await self._tell_speaking(gateway)
                 await self._mend()
-                await self._rest(left_s)
-                left_s = beaten + self._beat_interval_s(gateway) - anyio.current_time()
+                await self._rest(due - now)
+                now = anyio.current_time()
 
     async def _rest(self, time_s: float) -> None:
         """For that time, or until there is something to say; a scope that is cancelled would cost more."""
@@ -125,7 +129,13 @@ class Session:
             await self._wake.wait()
         finally:
             timer.cancel()
-        self._wake = anyio.Event()
+        self._wake.clear()
+
+    def _next_beat(self, gateway: VoiceGateway, beaten: float) -> float:
+        """When the next heartbeat is due, in seconds of the loop."""
+        interval_s = self._beat_interval_s(gateway)
+        due = beaten + interval_s
+        return due if self._company() or interval_s < _OFTEN_S else due // TOGETHER_S * TOGETHER_S
 
     def _beat_interval_s(self, gateway: VoiceGateway) -> float:
         if not self._speaking:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: One frame lasts 20 ms; the clock counts in nanoseconds so that nothing drifts.
 FRAME_NS: Final = 20_000_000
 FRAME_S: Final = FRAME_NS / 1_000_000_000
-#: The way to the server is looked at every so many frames: 200 ms.
+#: The way to the server is looked at every so many frames: 200 ms if an answer is late, else twice that.
 _CHECK_FRAMES: Final = 10
 #: Where nothing proves what arrived, so many frames are kept: at most one second is heard twice.
 _UNPROVEN_FRAMES: Final = 50
@@ -181,6 +181,11 @@ class Stream:
         return None if self._current is None else getattr(self._current.source, "ahead", None)
 
     @property
+    def sent(self) -> int:
+        """Frames of sources sent since it was made, those sent again included."""
+        return self._sent
+
+    @property
     def totals(self) -> Totals:
         """What it has counted since it was made."""
         return Totals(self._sent, self._late, self._underruns)
@@ -253,7 +258,6 @@ class Stream:
             self._late_due = due
         self._until_check -= 1
         if self._until_check < 0:
-            self._until_check = _CHECK_FRAMES - 1
             self._check(transport)
 
     def _realign(self, due: int, transport: Outlet) -> bool:
@@ -378,15 +382,16 @@ class Stream:
     def _check(self, transport: Outlet) -> None:
         tape = self._tape
         path, arrived = transport.check(tape.number), transport.arrived
+        self._until_check = (1 if path is Path.LATE else 2) * _CHECK_FRAMES - 1
         skipped = tape.arrived(tape.number - _UNPROVEN_FRAMES if arrived is None else arrived)
         if skipped:
             self._step_on(skipped)
-        if path is Path.OPEN or arrived is None:
+        if arrived is None:
             return
         if path is Path.CLOSED:
             self.detach(transport, arrived)
             transport.swallowed()
-        else:
+        elif path is Path.WAS_CLOSED:
             self._take_back(arrived)
 
     def _take_back(self, number: int) -> None:

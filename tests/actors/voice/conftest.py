@@ -269,7 +269,11 @@ def open_house(tmp_path: Path) -> OpenHouse:
 
     @asynccontextmanager
     async def open_(
-        *, settings: VoiceSettings | None = None, policy: RetryPolicy | None = None, grace_s: float = 30.0
+        *,
+        settings: VoiceSettings | None = None,
+        policy: RetryPolicy | None = None,
+        grace_s: float = 30.0,
+        main_sessions: Callable[[], object] | None = None,
     ) -> AsyncIterator[House]:
         def connector() -> aiohttp.TCPConnector:
             return aiohttp.TCPConnector(resolver=Everywhere(), ssl=certificates.client_context())
@@ -284,6 +288,8 @@ def open_house(tmp_path: Path) -> OpenHouse:
                 policy=policy,
                 grace_s=grace_s,
                 client=lambda: cast("Any", clients[-1]),
+                main_session=None if main_sessions is None else lambda _guild_id: "served",
+                main_sessions=main_sessions,
             )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(clock.run)

@@ -403,6 +403,23 @@ async def test_a_stale_client_that_hangs_does_not_hold_up_the_connection(
     assert house.guild.op4 == [CHANNEL]
 
 
+async def test_registrations_are_looked_at_after_a_new_main_session(
+    open_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.voice.links._SWEEP_S", 0.02)
+    monkeypatch.setattr("actors.voice.links._TURNS", 1 << 30)
+    session = ["first"]
+    async with open_house(main_sessions=lambda: session[0]) as house:
+        await playing(house)
+        await anyio.sleep(0.1)  # some sweeps
+        house.guild.voice_client = None
+        await anyio.sleep(0.1)
+        assert house.guild.voice_client is None
+        session[0] = "second"
+        await house.until(lambda: house.guild.voice_client is not None)
+        await goes_on(house)
+
+
 # --- owners that come and go ---
 
 

@@ -512,12 +512,16 @@ def check_music(sources: list[Source], wire: Wire) -> None:
 # --- what did not arrive ---
 
 
-def test_the_way_is_looked_at_five_times_a_second_while_frames_leave() -> None:
+def test_the_way_is_looked_at_every_400_ms_and_twice_as_often_while_an_answer_is_late() -> None:
     world = World()
-    world.play(Source("a", 100))
-    world.run(2100 * MS)
     [wire] = world.wires
-    assert wire.checked[:3] == [1, 11, 21]
+    world.play(Source("a", 100))
+    world.run(500 * MS)
+    wire.path = Path.LATE
+    world.run(400 * MS)
+    wire.path = Path.OPEN
+    world.run(1200 * MS)
+    assert wire.checked[:6] == [1, 21, 41, 51, 71, 91]
     assert world.told == [Started("a"), Ended("a", 100)]
 
 
