@@ -28,7 +28,7 @@ class Outlet(Protocol):
         ...
 
     def check(self, frame: int) -> Path:
-        """Called some times a second while frames leave: how the way to the server does.
+        """Called a few times a second while frames leave: how the way to the server does.
 
         :param frame: number of the frame that leaves next
         """
@@ -114,11 +114,12 @@ class Transport:
 
     def send(self, opus: bytes) -> bool:
         """Send one 20 ms frame; False if it did not leave (it may be given again, under a new nonce)."""
-        frame = opus if self._protect is None else self._protect(opus)
+        protect, write = self._protect, self._write
+        frame = opus if protect is None else protect(opus)
         if frame is None:
             return False
         try:
-            self._write(self._packetizer.pack(frame))
+            write(self._packetizer.pack(frame))
         except NonceExhaustedError:
             self.refused += 1
             return False
