@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-latency bench-mass bench-restore soak soak-kernel crash coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-latency bench-mass bench-overhead bench-restore soak soak-kernel crash coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-voice: $(BENCH_READY)  ## the bot beside stock discord.py and a Rust engin
 
 bench-mass: $(READY)  ## all voice sessions of a shard end at once: who is back when (six minutes)
 	@$(BIN)/python -m tests.bench.mass $(BENCH)
+
+bench-overhead: $(READY)  ## what metrics, events and spans cost at 300 streams (three minutes)
+	@$(BIN)/python -m tests.bench.overhead $(BENCH)
 
 bench-latency: $(READY)  ## from a command to the first frame, cached and from a media server (a minute)
 	@$(BIN)/python -m tests.bench.latency

@@ -110,11 +110,12 @@ class Ostinato(Player):
 
     name = "ostinato"
     dave = True
+    module = "bot_main"
 
     async def start(self, stage: Stage, log: int) -> Process:
         """Ready when its commands are registered."""
         process = await anyio.open_process(
-            [sys.executable, "-m", "bot_main", "run"],
+            [sys.executable, "-m", self.module, "run"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

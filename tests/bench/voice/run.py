@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from tests.bench.voice.rows import Row
 from tests.bench.voice.sink_process import SinkProcess, open_sink
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from anyio.abc import Process
@@ -66,6 +68,15 @@ async def measure(run: Run, files: Files, folder: Path, log_to: Path, window_s: 
     :param log_to: what the player prints
     :raises NotUpError: if not all of them come up
     """
+    async with on_stage(run, files, folder, log_to) as (process, stage, sink):
+        return await _measure(run, process, stage, sink, window_s)
+
+
+@asynccontextmanager
+async def on_stage(
+    run: Run, files: Files, folder: Path, log_to: Path
+) -> AsyncIterator[tuple[Process, Stage, SinkProcess]]:
+    """The player has started, and plays nothing yet; it is stopped with the block."""
     pin(os.getpid(), others=True)
     async with open_sink() as sink:
         voice = VoiceServer(
@@ -80,7 +91,8 @@ async def measure(run: Run, files: Files, folder: Path, log_to: Path, window_s: 
             with log_to.open("wb") as log:
                 process = await run.player.start(stage, log.fileno())
                 try:
-                    return await _measure(run, process, stage, sink, window_s)
+                    pin(process.pid)
+                    yield process, stage, sink
                 finally:
                     with anyio.CancelScope(shield=True):
                         await _stop(process)
@@ -111,13 +123,9 @@ async def _furnish(
 
 
 async def _measure(run: Run, process: Process, stage: Stage, sink: SinkProcess, window_s: float) -> Row:
-    pin(process.pid)
     await anyio.sleep(1.0)
-    load, before_mib, began = os.getloadavg()[0], memory_mib(process.pid), time.monotonic()
-    await run.player.play(stage, process)
-    await (_wait_heard(sink, run.streams) if run.plays else _wait_joined(stage))
-    joined_s = time.monotonic() - began
-    await anyio.sleep(SETTLE_S)
+    load, before_mib = os.getloadavg()[0], memory_mib(process.pid)
+    joined_s = await come_up(run, process, stage, sink)
     await sink.tell("begin")
     cpu, began = cpu_s(process.pid), time.monotonic()
     await anyio.sleep(window_s)
@@ -138,6 +146,19 @@ async def _measure(run: Run, process: Process, stage: Stage, sink: SinkProcess, 
         joined_s=joined_s,
         arrivals=heard,
     )
+
+
+async def come_up(run: Run, process: Process, stage: Stage, sink: SinkProcess) -> float:
+    """Every stream is heard, or every connection made, and things have settled; how long that took, in s.
+
+    :raises NotUpError: if not all of them come up
+    """
+    began = time.monotonic()
+    await run.player.play(stage, process)
+    await (_wait_heard(sink, run.streams) if run.plays else _wait_joined(stage))
+    took_s = time.monotonic() - began
+    await anyio.sleep(SETTLE_S)
+    return took_s
 
 
 async def _heard(sink: SinkProcess, folder: Path, lasted_s: float) -> Arrivals:
