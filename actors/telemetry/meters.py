@@ -78,4 +78,7 @@ def _family(row: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Fam
 def _keep(row: Metric, registry: CollectorRegistry) -> Kept:
     if row.kind is Kind.HISTOGRAM:
         return Histogram(row.name, row.what, row.labels, registry=registry, buckets=row.buckets)
-    return Counter(row.name, row.what, row.labels, registry=registry)
+    counter = Counter(row.name, row.what, row.labels, registry=registry)
+    for value in row.known:
+        counter.labels(value)
+    return counter

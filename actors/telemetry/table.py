@@ -25,6 +25,8 @@ class Metric:
 
     :ivar read: its values are read from the rooms when somebody asks, and cost nothing before; all gauges are
     :ivar buckets: upper bounds, for a histogram
+    :ivar known: values of the label that are served as 0 from the start: Prometheus sees no rise in a series
+        that begins with 1
     """
 
     name: str
@@ -33,6 +35,7 @@ class Metric:
     labels: tuple[str, ...] = ()
     read: bool = False
     buckets: tuple[float, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 _C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
@@ -40,9 +43,21 @@ _GUILD: Final = ("guild_id",)
 _ACTOR: Final = ("actor",)
 
 METRICS: Final = (
-    Metric("voice_disconnect_total", _C, "Closures of voice connections, by close code or fault", ("code",)),
+    Metric(
+        "voice_disconnect_total",
+        _C,
+        "Closures of voice connections, by close code or fault",
+        ("code",),
+        known=("4006",),
+    ),
     Metric("voice_reconnect_success_total", _C, "Incidents of voice connections that ended well"),
-    Metric("voice_reconnect_failure_total", _C, "Incidents that ended otherwise", ("outcome",)),
+    Metric(
+        "voice_reconnect_failure_total",
+        _C,
+        "Incidents that ended otherwise",
+        ("outcome",),
+        known=("gave_up", "fatal", "left"),
+    ),
     Metric("voice_reconnect_attempts_current", _G, "Failed attempts of the open incident", _GUILD, read=True),
     Metric("voice_latency_ms", _G, "Round trip of the voice websocket's heartbeat", _GUILD, read=True),
     Metric(
@@ -71,7 +86,13 @@ METRICS: Final = (
     ),
     Metric("ostinato_actor_restarts_total", _C, "Incarnations after the first, by kind of actor", _ACTOR),
     Metric("ostinato_actor_crashes_total", _C, "Actors that failed, by kind", _ACTOR),
-    Metric("ostinato_supervisors_gave_up_total", _C, "Restart intensities exceeded", _ACTOR),
+    Metric(
+        "ostinato_supervisors_gave_up_total",
+        _C,
+        "Restart intensities exceeded",
+        _ACTOR,
+        known=("root", "guild", "voice"),
+    ),
     Metric("ostinato_mailbox_overflows_total", _C, "Mailboxes that became full, by kind of actor", _ACTOR),
     Metric("ostinato_events_lost_total", _C, "Events of the tree that telemetry was too slow for"),
     Metric("ostinato_mailbox_depth", _G, "The most messages that wait, by kind of actor", _ACTOR, read=True),

@@ -51,7 +51,6 @@ class Page:
 def test_every_broken_promise_is_told_with_server_time_seed_and_how_to_see_it_again(tmp_path: Path) -> None:
     report = made_report(broken=5)
     page = Page(report, tmp_path)
-    assert page.all("h1")[0].itertext()
     assert "5 promises were broken" in page.text
     for one in report.violations:
         assert f"{clock(one.at_s)}.00silence{one.guild}{one.words}7" in page.text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.recovery import Recovery, Step, step
+from actors.recovery import Outcome, Recovery, Step, step
 from actors.recovery.events import Asked, Back, Broken, Failed, Left, Over
 from actors.telemetry.counting import count_event, count_step, kind_of
 from actors.telemetry.meters import Meters
@@ -118,3 +118,13 @@ def test_the_table_is_sound() -> None:
         assert row.name.endswith("_total") == (row.kind is Kind.COUNTER), row
         assert bool(row.buckets) == (row.kind is Kind.HISTOGRAM), row
         assert row.read or row.kind is not Kind.GAUGE, row
+
+
+def test_what_alerts_wait_for_begins_at_nothing() -> None:
+    """A series that begins with 1 has not risen, for Prometheus."""
+    found = samples(Meters())
+    assert found["voice_disconnect_total", "4006"] == 0
+    assert {label for name, label in found if name == "voice_reconnect_failure_total"} == {
+        outcome.name.lower() for outcome in Outcome if outcome not in (Outcome.OPEN, Outcome.BACK)
+    }
+    assert found["ostinato_supervisors_gave_up_total", "guild"] == 0

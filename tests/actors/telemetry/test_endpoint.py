@@ -135,6 +135,9 @@ async def test_metrics_are_those_of_the_table() -> None:
     assert own == set(named), "nothing else, and nothing that nobody fills"
     assert {families[name].type for name in own} == {"counter", "gauge", "histogram"}
     assert all(families[name].type == named[name].kind.value for name in own)
+    for name in own:
+        served = {label for sample in families[name].samples for label in sample.labels}
+        assert served <= {*named[name].labels, "le"}, "what dashboard and alerts group by"
     assert {"process_resident_memory_bytes", "ostinato_guilds", "voice_latency_ms"} <= set(families)
     values = {sample.name: sample.value for family in families.values() for sample in family.samples}
     assert values["ostinato_guilds"] == 3

@@ -13,6 +13,7 @@ from actors.telemetry import METRICS, RULES, Kind
 FOLDER = Path(__file__).parents[3] / "docs" / "operations"
 OWN = re.compile(r"\b(?:ostinato|voice)_[a-z_0-9]+")
 PROCESS = re.compile(r"\bprocess_[a-z_]+")
+SUMMED = re.compile(r"\b(sum|min|max|quantile)\b( by \([^)]*\))? ?\(([\d.]+, )?((rate|increase)\()?$")
 ENDINGS = {Kind.COUNTER: ("",), Kind.GAUGE: ("",), Kind.HISTOGRAM: ("_bucket", "_sum", "_count")}
 
 
@@ -48,6 +49,42 @@ def test_labels_are_those_of_the_table(name: str) -> None:
     used = set(re.findall(r"\bby \((\w+)\)", text)) | set(re.findall(r"\{(\w+)=", text))
     used |= set(re.findall(r"\{\{ ?(?:\$labels\.)?(\w+) ?\}\}", text))
     assert used <= labels, used - labels
+
+
+@pytest.mark.parametrize("name", ["dashboard.json", "alerts.yml"])
+def test_an_expression_groups_and_selects_by_labels_that_its_own_metrics_have(name: str) -> None:
+    """Another metric's label would make one sum of all series, or select none."""
+    wrong = [
+        (expression, label)
+        for expression in expressions(name)
+        for label in grouped_by(expression)
+        if label not in labels_of(expression)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["dashboard.json", "alerts.yml"])
+def test_what_is_added_or_divided_has_the_same_labels(name: str) -> None:
+    """A sum has neither `instance` nor `job`: with what has them it makes no pair, and so no value."""
+    for expression in expressions(name):
+        without_scalars = re.sub(r"scalar\([^()]*\)", "1", expression)
+        summed = {bool(SUMMED.search(without_scalars[: at.start()])) for at in OWN.finditer(without_scalars)}
+        assert len(summed) <= 1, expression
+
+
+def grouped_by(expression: str) -> set[str]:
+    """Labels of `by (a, b)` and of `{a="..."}`."""
+    groups = re.findall(r"\bby \(([^)]*)\)", expression)
+    return {label.strip() for group in groups for label in group.split(",")} | set(
+        re.findall(r"[{,]\s*(\w+)!?=", expression)
+    )
+
+
+def labels_of(expression: str) -> set[str]:
+    """Those of the metrics that it asks for."""
+    asked = set(OWN.findall(expression))
+    rows = [row for row in METRICS if {row.name + ending for ending in ENDINGS[row.kind]} & asked]
+    return {label for row in rows for label in row.labels} | {"le", "job"}
 
 
 def test_every_figure_of_the_requirements_has_a_panel() -> None:

@@ -18,11 +18,11 @@ from opentelemetry.trace import NoOpTracer
 from actors.app import open_bot
 from actors.logs import open_logs
 from actors.logs_events import log_events
-from actors.network import slim_tls
 from actors.promptness import be_prompt
 from actors.settings import load_settings
 from actors.sweeping import COLLECTOR
 from actors.telemetry import Spans
+from actors.tls import slim_tls
 from supervision import quiet_collector
 
 if TYPE_CHECKING:
