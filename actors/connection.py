@@ -96,6 +96,7 @@ class Connection(Connecting):
             incident=self._recovery.incident,
             past=self._timeline.incidents,
             health=self._health,
+            override=self._override,
             saved=self._saved,
         )
 

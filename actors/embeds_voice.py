@@ -87,12 +87,21 @@ def status(report: VoiceReport, now: NowPlaying | None) -> discord.Embed:
     for name, value in rows.items():
         if value:
             embed.add_field(name=name, value=value)
-    if words := fared(health):
+    if words := " ".join(filter(None, (fared(health), _intent(report)))):
         embed.add_field(name="Health", value=words, inline=False)
     embed.add_field(name="Last 24 hours", value=last_day(_incidents(report), time.time()), inline=False)
     if incidents := _timeline(report):
         embed.add_field(name="Incidents", value=incidents, inline=False)
     return embed
+
+
+def _intent(report: VoiceReport) -> str:
+    """Whether it comes back by itself."""
+    if report.override:
+        return "An administrator wants it back, whatever pause runs."
+    never_tried = report.health is None or report.health.attempt_at is None
+    away = report.phase is LinkPhase.AWAY and not never_tried
+    return "It does not come back by itself: join or play calls it." if away else ""
 
 
 def _incidents(report: VoiceReport) -> list[Incident]:

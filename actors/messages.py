@@ -339,6 +339,7 @@ class VoiceReport:
     :ivar incident: what is being recovered from
     :ivar past: incidents that are over, oldest first
     :ivar health: how it has fared, restarts included
+    :ivar override: an administrator wants it back, whatever cooldown runs
     :ivar saved: False if the latest change could not be written to disk
     """
 
@@ -352,6 +353,7 @@ class VoiceReport:
     incident: Incident | None = None
     past: tuple[Incident, ...] = ()
     health: Health | None = None
+    override: bool = False
     saved: bool = True
 
 

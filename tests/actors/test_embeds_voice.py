@@ -96,6 +96,13 @@ def test_one_that_never_came_about_says_so() -> None:
     )
 
 
+def test_what_is_meant_to_happen_is_told() -> None:
+    away = VoiceReport(LinkPhase.AWAY, health=Health(success_at=AT, attempt_at=AT))
+    assert rows(away)["Health"].endswith("It does not come back by itself: join or play calls it.")
+    wanted = rows(report(health=Health(success_at=AT, attempt_at=AT), override=True))
+    assert wanted["Health"].endswith("An administrator wants it back, whatever pause runs.")
+
+
 def test_the_timeline_is_newest_first_with_the_open_incident() -> None:
     past = (incident(Outcome.BACK, attempts=1), incident(Outcome.GAVE_UP))
     lines = rows(report(past=past, incident=incident()))["Incidents"].splitlines()

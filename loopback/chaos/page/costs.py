@@ -153,7 +153,7 @@ def _strip(scale: Scale, one: KindFigures, gaps: Sequence[Gap], forced_ms: float
         y = middle + _JITTER[number % len(_JITTER)]
         words = el("title", f"{ms(gap.length_ms)}, {ms(gap.allowed_ms)} allowed")
         class_ = "dot" if gap.ok else "dot over"
-        drawn.append(el("circle", words, cx=scale.x(gap.length_ms), cy=y, r=3, class_=class_))
+        drawn.append(el("circle", words, cx=scale.x(gap.length_ms), cy=y, r=3.5, class_=class_))
     drawn.append(el("line", x1=bound, x2=bound, y1=2, y2=HEIGHT - 2, class_="bound"))
     label = f"{len(gaps)} silences, at most {ms(max((gap.length_ms for gap in gaps), default=0.0))}"
     return _svg(drawn, HEIGHT, label)

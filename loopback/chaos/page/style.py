@@ -66,11 +66,12 @@ h1 em { font-style: normal; color: var(--good); }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: middle; }
-th { font-weight: 500; color: var(--soft); font-size: 13px; white-space: nowrap; }
+th { font-weight: 500; color: var(--soft); font-size: 13px; vertical-align: bottom; line-height: 1.25; }
 td[data-name] { white-space: nowrap; }
 th:first-child, td:first-child, .left { text-align: left; }
 tr:last-child td { border-bottom: 0; }
-td.wide { padding-top: 2px; padding-bottom: 2px; }
+td.wide { padding-top: 2px; padding-bottom: 2px; width: 34%; }
+.costs td:first-child { min-width: 196px; }
 code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 table + p, .scroll + p { margin-top: 16px; }
 pre { background: var(--faint); border-radius: 8px; padding: 12px 14px; margin: 12px 0 0; overflow-x: auto; }
@@ -100,7 +101,7 @@ svg text { font-size: 12px; fill: var(--soft); }
 .gap { fill: var(--bar); } .gap.over { fill: var(--bad); }
 .broken { stroke: var(--bad); stroke-width: 2; }
 .bound { stroke: var(--ink); stroke-width: 1.5; }
-.dot { fill: var(--bar); fill-opacity: 0.5; } .dot.over { fill: var(--bad); fill-opacity: 1; }
+.dot { fill: var(--bar); fill-opacity: 0.6; } .dot.over { fill: var(--bad); fill-opacity: 1; }
 .rival { fill: var(--soft); } .ours { fill: var(--good); } .span { stroke: var(--line); stroke-width: 2; }
 .line { fill: none; stroke-width: 1.6; stroke: var(--gateway); } .line.second { stroke: var(--media); }
 .life { stroke: var(--process); stroke-dasharray: 2 3; }
@@ -125,7 +126,7 @@ tr.group td { color: var(--soft); font-size: 13px; padding-top: 16px; }
     padding: 8px 0; }
   .costs td { border: 0; padding: 1px 0; text-align: left; font-size: 14px; order: 3; }
   .costs td[data-name]::before { content: attr(data-name) " "; color: var(--soft); font-size: 13px; }
-  .costs td:first-child { font-weight: 600; order: 1; }
+  .costs td:first-child { font-weight: 600; order: 1; min-width: 0; }
   .costs td.verdict-cell { text-align: right; order: 1; }
   .costs td.wide { grid-column: 1 / -1; order: 2; }
   .costs tr.axis { display: block; border: 0; padding: 0; } .costs tr.axis td:empty { display: none; }
