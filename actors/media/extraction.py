@@ -11,6 +11,8 @@ from .errors import ErrorKind, MediaError
 from .extraction_errors import explain
 from .guard import is_link, require_web_link
 from .infos import MAX_URL, playable, stream_of, track_of
+from .radio import radio_name
+from .requester import Address
 from .ytdlp_params import FORMATS, parameters
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ class Extractor:
             return self._search(query, arguments)
         info = self._extract(require_web_link(query), 0, arguments)
         if "entries" not in info:
-            return [{**track_of(info), "stream": self._stream(info)}]
+            return [_as_radio({**track_of(info), "stream": self._stream(info)})]
         found = self._entries(info)
         if not found:
             raise MediaError(ErrorKind.NOT_FOUND, "There is nothing to play behind this link.")
@@ -149,3 +151,15 @@ class Extractor:
         if "entries" in info:
             info["entries"] = list(info["entries"] or ())
         return info
+
+
+def _as_radio(found: dict[str, Any]) -> dict[str, Any]:
+    """A track behind a direct link is live if it is an internet radio: yt-dlp does not look."""
+    stream = found["stream"]
+    if found["is_live"] or not stream["direct"] or stream["manifest"]:
+        return found
+    name = radio_name(Address(stream["url"], stream["headers"]))
+    if name is None:
+        return found
+    live = {"is_live": True, "duration_s": None}
+    return {**found, **live, "title": name or found["title"], "stream": {**stream, **live}}

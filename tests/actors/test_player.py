@@ -494,6 +494,20 @@ async def test_what_was_being_heard_when_the_process_ended_is_resumed_and_nothin
         assert not any(spool.resumed for spool in guild.media.spools if spool.volume == 50)
 
 
+async def test_a_live_stream_goes_on_at_its_edge_and_not_at_a_position(tmp_path: Path) -> None:
+    station = replace(tracks("radio")[0], is_live=True)
+    store = Store(tmp_path / "state.sqlite3")
+    store.open()
+    await store.put(
+        GUILD_ID, "player", encode(to_plain(Session(Queue(current=station)))), Position(station.id, 90_000)
+    )
+    await store.aclose()
+    async with open_guild(tmp_path) as guild:
+        await guild.link()
+        await guild.until(lambda: guild.stream.current is not None)
+        assert [(spool.title, spool.start_frame) for spool in guild.media.spools] == [("radio", 0)]
+
+
 async def playing_again(guild: Guild) -> None:
     """What was restored plays, and what follows is queued behind it."""
     await guild.link()

@@ -70,6 +70,10 @@ class LiveServer:
         """The segment that is complete now."""
         return min(len(self.segments), self.window + int((time.monotonic() - self._began) / self.seconds)) - 1
 
+    def pass_over(self, seconds: float) -> None:
+        """As if so much more time had gone by."""
+        self._began -= seconds
+
     def stall(self, seconds: float) -> None:
         self._silent_until = time.monotonic() + seconds
 

@@ -189,3 +189,28 @@ async def try_stalls(
             assert lag_segments(newest, back[-1]) <= usual + 1
             tasks.cancel_scope.cancel()
         await spool.aclose()
+
+
+async def test_who_comes_back_after_a_restart_hears_the_edge(media: Media, tmp_path: Path) -> None:
+    async with live_server(make_segments(tmp_path, 60, 0.5), 0.5) as server:
+        before = await first_tone(media, server.url)
+        usual = lag_segments(server.newest, before)
+        server.pass_over(5.0)  # nobody listened: ten segments, and the window has six
+        after = await first_tone(media, server.url)
+        assert lag_segments(server.newest, after) <= usual + 1
+        assert after != before
+
+
+async def first_tone(media: Media, url: str) -> int:
+    """What is heard first of a spool that nobody has begun yet."""
+    spool = media.spool(radio(url))
+    heard = Heard([])
+    with anyio.fail_after(20):
+        await spool.wait_ready()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen, spool.cursor(spool.place(0)), heard)
+            while len(heard.frames) < 15:  # noqa: ASYNC110 - the listener's record
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    await spool.aclose()
+    return heard.segments()[1][1]
