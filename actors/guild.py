@@ -131,5 +131,4 @@ async def forget_guild(system: System, guild_id: int, rooms: Rooms) -> None:
     await rooms.links.disconnect(guild_id)
     rooms.clock.drop(guild_id)
     rooms.positions.forget(guild_id)
-    for key in rooms.shelf.keys(guild_id):
-        await rooms.shelf.let_go(guild_id, key)
+    await rooms.shelf.forget(guild_id)

@@ -52,6 +52,7 @@ class Preloader(Follower):
         chosen = (*message.wanted, *message.ahead[:far])
         keys = {wanted.key for wanted in chosen}
         self._ahead.cancel()
+        self._shelf.rank(self._guild_id, [wanted.key for wanted in chosen])
         for wanted in message.wanted:
             self._watch(wanted)
         for key in (self._shelf.keys(self._guild_id) | self._watched.keys()) - keys:

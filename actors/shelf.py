@@ -7,11 +7,15 @@ does a guild that seeks to where its own spool has come already: nothing need be
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from .media import LAST
 from .messages import FRAME_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .media import Media, Spool
     from .messages import SpoolKey, Wanted
 
@@ -21,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class _Shared:
-    """A spool and the guilds' keys that it stands under."""
+    """A spool and the guilds' keys that it stands under, each with its rank there."""
 
     spool: Spool
     content: Content
-    holders: set[tuple[int, SpoolKey]] = field(default_factory=set)
+    holders: dict[tuple[int, SpoolKey], int] = field(default_factory=dict)
+
+    def take_turns(self) -> None:
+        """It is as urgent as it is to whom it is most urgent."""
+        (guild_id, _), rank = min(self.holders.items(), key=itemgetter(1))
+        self.spool.turn.asker, self.spool.turn.rank = guild_id, rank
 
 
 class Shelf:
@@ -34,6 +43,7 @@ class Shelf:
     def __init__(self, media: Media) -> None:
         self._media = media
         self._held: dict[int, dict[SpoolKey, _Shared]] = {}
+        self._ranks: dict[int, dict[SpoolKey, int]] = {}
         self._shared: dict[Content, list[_Shared]] = {}
 
     def keys(self, guild_id: int) -> frozenset[SpoolKey]:
@@ -50,12 +60,20 @@ class Shelf:
         """Of the disk, that spools may still take."""
         return self._media.room_bytes
 
+    def rank(self, guild_id: int, keys: Sequence[SpoolKey]) -> None:
+        """What this guild wants to be made, the most urgent first."""
+        ranks = self._ranks[guild_id] = {key: rank for rank, key in enumerate(keys)}
+        for key, shared in self._held.get(guild_id, {}).items():
+            shared.holders[guild_id, key] = ranks.get(key, LAST)
+            shared.take_turns()
+
     def order(self, guild_id: int, wanted: Wanted) -> Spool:
         """The spool of that key, present or begun now."""
         held = self._held.setdefault(guild_id, {})
         if wanted.key not in held:
             shared = held[wanted.key] = self._find(wanted) or self._begin(wanted)
-            shared.holders.add((guild_id, wanted.key))
+            shared.holders[guild_id, wanted.key] = self._ranks.get(guild_id, {}).get(wanted.key, LAST)
+            shared.take_turns()
         return held[wanted.key].spool
 
     def _find(self, wanted: Wanted) -> _Shared | None:
@@ -82,10 +100,19 @@ class Shelf:
         shared = self._held.get(guild_id, {}).pop(key, None)
         if shared is None:
             return
-        shared.holders.discard((guild_id, key))
-        if not shared.holders:
+        shared.holders.pop((guild_id, key), None)
+        if shared.holders:
+            shared.take_turns()
+        else:
             self._forget(shared)
             await shared.spool.aclose()
+
+    async def forget(self, guild_id: int) -> None:
+        """This guild needs nothing any more."""
+        for key in self.keys(guild_id):
+            await self.let_go(guild_id, key)
+        self._held.pop(guild_id, None)
+        self._ranks.pop(guild_id, None)
 
     def _forget(self, shared: _Shared) -> None:
         alike = self._shared[shared.content]
@@ -96,9 +123,7 @@ class Shelf:
     async def aclose(self) -> None:
         """End them all."""
         for guild_id in list(self._held):
-            for key in self.keys(guild_id):
-                await self.let_go(guild_id, key)
-            del self._held[guild_id]
+            await self.forget(guild_id)
 
 
 def _content(wanted: Wanted) -> Content:

@@ -12,6 +12,7 @@ from actors import voice
 from actors.discord_port import PostError, Trouble
 from actors.guild import GUILDS, Rooms, ensure_guild, path_of
 from actors.media import MediaError, Track
+from actors.media.turns import Turn
 from actors.messages import LinkState
 from actors.positions import Positions
 from actors.queue import QueueLimits
@@ -58,6 +59,7 @@ class FakeSpool:
     duration_s: float | None = None
     closed: bool = False
     resumed: bool = False
+    turn: Turn = field(default_factory=Turn)
     soft: list[bool] = field(default_factory=list)
     changed: anyio.Event = field(default_factory=anyio.Event)
 

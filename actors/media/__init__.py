@@ -8,11 +8,13 @@ from .limits import Limits
 from .media import Media
 from .spool import FRAME_S, FRAMES_PER_S, Cursor, Spool
 from .track import Track
+from .turns import LAST
 
 __all__ = [
     "EFFECTS",
     "FRAMES_PER_S",
     "FRAME_S",
+    "LAST",
     "OFF",
     "Access",
     "Cache",

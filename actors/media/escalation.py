@@ -122,7 +122,8 @@ class Escalation:
         if not stream["is_live"] and (stream["duration_s"] or 0) > self._limits.track_s:
             raise too_long(self._limits)
         await self._until_available(stream)
-        async with self._makers.job(self._request(stream), fd=self._spool.fileno) as conversation:
+        spool = self._spool
+        async with self._makers.job(self._request(stream), fd=spool.fileno, turn=spool.turn) as conversation:
             await self._follow(conversation)
         return True
 

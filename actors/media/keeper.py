@@ -20,6 +20,7 @@ import structlog
 
 from .cache_file import About, Origin, Sound, about_to_plain
 from .errors import ErrorKind, MediaError
+from .turns import LAST, Turn
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -115,7 +116,8 @@ class Keeper:
         content = {"frames": spool.frames, "size": spool.bytes, "marks": spool.marks}
         request = {"keep": {"path": str(self.cache.path(sound)), "about": about, **content}}
         try:
-            async with self._makers.job(request, fd=spool.fileno) as conversation:
+            turn = Turn(rank=LAST)  # nobody waits for it
+            async with self._makers.job(request, fd=spool.fileno, turn=turn) as conversation:
                 self.cache.keep(sound, (await conversation.result())["size"])
         except MediaError as error:
             log.info("not_cached", track=sound.url, error=str(error))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .errors import ErrorKind, MediaError
+from .turns import Line, Turn
 from .worker import Conversation, Worker
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Pool:
         self._grace_s = grace_s
         self._tasks: TaskGroup | None = None
         self._changed = anyio.Event()
+        self._line = Line()
         self.workers: list[Worker] = []
 
     async def run(self) -> None:
@@ -53,22 +55,32 @@ class Pool:
 
     @asynccontextmanager
     async def job(
-        self, request: dict[str, Any], *, fd: Callable[[], int] | None = None
+        self, request: dict[str, Any], *, fd: Callable[[], int] | None = None, turn: Turn | None = None
     ) -> AsyncIterator[Conversation]:
-        """One job in whichever worker has room, waiting for one. Leaving early cancels it in its worker.
+        """One job in whichever worker has room, waiting for its turn. Leaving early cancels it in its worker.
 
         `fd` gives a descriptor to hand over, at the moment when the job begins.
         """
-        worker = await self._acquire()
+        worker = await self._take_turn(turn or Turn())
         conversation = worker.open(request, None if fd is None else fd())
         try:
             yield conversation
         finally:
             self._give_back(worker, conversation)
 
-    async def _acquire(self) -> Worker:
+    async def _take_turn(self, turn: Turn) -> Worker:
+        self._line.enter(turn)
+        try:
+            worker = await self._acquire(turn)
+            self._line.served(turn)
+        finally:
+            self._line.leave(turn)
+            self._notify()  # there may be room for the next one too
+        return worker
+
+    async def _acquire(self, turn: Turn) -> Worker:
         while True:
-            if self._tasks is not None:
+            if self._tasks is not None and self._line.next() is turn:
                 worker = self._pick()
                 if worker is not None and (worker.busy == 0 or self._full()):
                     return worker

@@ -18,6 +18,7 @@ import anyio
 from .effects import OFF
 from .errors import ErrorKind, MediaError
 from .opus import SILENCE
+from .turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ class Spool:
     `frames` are made so far and can be read; `complete` says that no more will come and all went well;
     `error` is set when the making has ended before the end of the track. `duration_s` is that of the whole
     medium. `ring`: bytes of its file, if that is written round and round (`LiveSpool`). `resumed`: it was
-    being heard when the process ended.
+    being heard when the process ended. `turn`: whose turn it takes to be made.
     """
 
     ring: int | None = None
@@ -57,6 +58,7 @@ class Spool:
         self.complete = False
         self.error: MediaError | None = None
         self.resumed = False
+        self.turn = Turn()
         self.origin: Origin | None = None  # of the medium, once it was read to its end
         self._marks = array("Q", [0])  # where in the file each 50th frame begins
         self.fd = -1

@@ -93,3 +93,17 @@ async def test_a_spool_ordered_after_the_last_let_go_is_a_new_one(maker: Maker, 
     await shelf.let_go(1, first.key)
     assert shelf.order(1, wanted()) is maker.made[1]
     await shelf.aclose()
+
+
+async def test_a_spool_is_as_urgent_as_to_whom_it_is_most_urgent(maker: Maker, shelf: Shelf) -> None:
+    mine, other, theirs = wanted("song"), wanted("other"), wanted("song")
+    shelf.rank(1, [other.key, mine.key])
+    spool = shelf.order(1, mine)
+    assert (spool.turn.asker, spool.turn.rank) == (1, 1)
+    shelf.rank(2, [theirs.key])
+    assert shelf.order(2, theirs) is spool
+    assert (spool.turn.asker, spool.turn.rank) == (2, 0)
+    await shelf.let_go(2, theirs.key)
+    assert (spool.turn.asker, spool.turn.rank) == (1, 1)
+    shelf.rank(1, [mine.key])
+    assert spool.turn.rank == 0, "its turn has come"

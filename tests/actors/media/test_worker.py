@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from actors.media import ErrorKind, MediaError, pool as pool_module
 from actors.media.pool import Pool
+from actors.media.turns import Turn
 from actors.media.worker import Worker
 
 if TYPE_CHECKING:
@@ -312,3 +313,26 @@ async def test_a_worker_nobody_needs_yet_waits_until_the_bot_has_started(
                 await anyio.sleep(0.01)
         assert os.getpriority(os.PRIO_PROCESS, pool.workers[0].pid) == 19, "from its birth on"
         tasks.cancel_scope.cancel()
+
+
+async def test_jobs_begin_by_turns_and_who_waits_no_more_holds_nobody_up(script: str) -> None:
+    pool = Pool([script, str(os.getpid())], processes=1, capacity=1, recycle_after=99, grace_s=5)
+    begun: list[tuple[int, int]] = []
+    gone = anyio.CancelScope()
+
+    async def one(turn: Turn, scope: anyio.CancelScope) -> None:
+        with scope:
+            async with pool.job({"do": "look"}, turn=turn) as conversation:
+                begun.append((turn.asker, turn.rank))
+                await conversation.result()
+
+    async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as jobs:  # nothing runs yet
+            for asker, rank in ((1, 1), (1, 1), (1, 1), (2, 1), (3, 0)):
+                jobs.start_soon(one, Turn(asker, rank), anyio.CancelScope())
+            jobs.start_soon(one, Turn(4, 0), gone)
+            await anyio.wait_all_tasks_blocked()
+            gone.cancel()
+            tasks.start_soon(pool.run)
+        tasks.cancel_scope.cancel()
+    assert begun == [(3, 0), (1, 1), (2, 1), (1, 1), (1, 1)]
