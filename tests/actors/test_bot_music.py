@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from actors.app import OpenBot, open_bot
 from actors.logs import open_logs
+from actors.media.testing import packets
 from actors.settings import Address, Settings
 from actors.telemetry import Spans
 from loopback import Loopback
@@ -204,11 +205,13 @@ async def test_from_the_command_to_the_frame_all_lines_have_one_id(tmp_path: Pat
     provider.shutdown()
 
 
-async def test_tracks_follow_each_other_without_a_gap(scene: Scene) -> None:
+async def test_tracks_follow_each_other_without_a_gap(scene: Scene, music: Path) -> None:
     await scene.slash("play", query=scene.url("short"))
     await scene.slash("play", query=scene.url("high"))
     frames = await scene.guild.listener.wait_frames(250, 20.0)
     assert_unbroken(frames[:250])
+    both = [*packets((music / "short.webm").read_bytes()), *packets((music / "high.webm").read_bytes())]
+    assert [frame.opus for frame in frames[:250]] == both[:250], "bit for bit, nothing between"
     tones = [tone for tone in tones_hz(hear(frames[:250]), 25) if tone is not None]
     assert tones[0] == pytest.approx(450, abs=15)
     assert tones[-1] == pytest.approx(900, abs=15)
