@@ -32,7 +32,7 @@ from supervision import (
     open_system,
 )
 from supervision.chaos import ChaosError, Deed, Fault, Monkey, Plan
-from supervision.testing import Echo, Stage, virtual_backend
+from supervision.testing import Echo, Quit, Stage, virtual_backend
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -302,6 +302,16 @@ async def test_failures_on_their_way_count(
         monkey = Monkey(system, headroom=headroom) if headroom else Monkey(system)
         done = await monkey.replay(deeds)
     assert [deed.refused for deed in done] == refused
+
+
+async def test_an_end_on_its_way_counts(stage: Stage) -> None:
+    """Also of a child that leaves by itself, and is to be there for ever."""
+    stage.stop_delays_s = {"guild/p0": 1}
+    async with open_system(flock(stage)) as system:
+        system.lookup("guild/p0").tell(Quit())
+        await anyio.sleep(0.5)
+        deed = await alone(Monkey(system), Fault.FAIL_START, amount=5)
+    assert deed.refused == "'guild' can bear only 5 more for now"
 
 
 async def test_starts_that_fail_add_up(stage: Stage) -> None:

@@ -461,6 +461,28 @@ async def test_marks_stack_on_a_method() -> None:
         assert [await system.lookup("a").ask(each) for each in questions] == [int, bool, "number"]
 
 
+async def test_none_is_a_message_like_any_other() -> None:
+    """It has a handler of its own, which gets nothing else."""
+    heard: list[object] = []
+
+    class Hears(Actor):
+        @handles(type(None))
+        async def nothing(self, message: None) -> None:
+            heard.append(message)
+
+        @handles(int)
+        async def number(self, message: int) -> int:
+            heard.append(-message)
+            return message
+
+    async with open_system(of(ChildSpec("a", Hears))) as system:
+        ref = system.lookup("a")
+        ref.tell(None)
+        ref.tell(1)
+        assert await ref.ask(2) == 2
+    assert heard == [None, -1, -2]
+
+
 async def test_an_own_receive_replaces_the_dispatch() -> None:
     """Actors that do without marks."""
 
