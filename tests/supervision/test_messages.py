@@ -477,9 +477,11 @@ async def test_none_is_a_message_like_any_other() -> None:
 
     async with open_system(of(ChildSpec("a", Hears))) as system:
         ref = system.lookup("a")
-        ref.tell(None)
-        ref.tell(1)
-        assert await ref.ask(2) == 2
+        messages: list[Any] = [None, 1]
+        for message in messages:
+            ref.tell(message)
+        last: Any = 2
+        assert await ref.ask(last) == 2
     assert heard == [None, -1, -2]
 
 
