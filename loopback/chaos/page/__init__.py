@@ -36,7 +36,7 @@ def write_page(report: Report, path: Path) -> None:
 
 
 def _page(report: Report) -> Markup:
-    verdict = "every promise was kept" if report.ok else f"{len(report.violations)} promises were broken"
+    verdict = "every promise was kept" if report.ok else head.broken(report)
     return el(
         "html",
         el(

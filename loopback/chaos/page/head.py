@@ -9,18 +9,15 @@ from loopback.chaos.page.style import COMMAND
 from loopback.chaos.page.words import count, date, minutes, ms, share
 
 if TYPE_CHECKING:
-    from loopback.chaos.report import Report, Run
-
-REPOSITORY_COMMAND = "ostinato chaos"
+    from loopback.chaos.report import Report
 
 
 def section(report: Report) -> Markup:
     """Verdict and figures."""
-    run, broken = report.run, len(report.violations)
     headline = (
         el("h1", "Every promise was ", el("em", "kept"))
         if report.ok
-        else el("h1", f"{count(broken, 'promise')} {'was' if broken == 1 else 'were'} ", el("em", "broken"))
+        else el("h1", broken(report).removesuffix("broken"), el("em", "broken"))
     )
     return el(
         "header",
@@ -29,8 +26,13 @@ def section(report: Report) -> Markup:
         el("p", _story(report), class_="soft"),
         el("dl", *_tiles(report), class_="tiles"),
         class_="verdict" if report.ok else "verdict broken",
-        data_seed=run.seed,
     )
+
+
+def broken(report: Report) -> str:
+    """How many promises were; each may have been more than once."""
+    number = len({violation.invariant for violation in report.violations})
+    return f"{count(number, 'promise')} {'was' if number == 1 else 'were'} broken"
 
 
 def _story(report: Report) -> str:
@@ -58,7 +60,11 @@ def _tiles(report: Report) -> list[Markup]:
         _tile(
             "Restarts of actors", f"{restarts:,}", f"in {count(player.lives, 'life', 'lives')} of the process"
         ),
-        _tile("Promises checked", f"{len(report.invariants):,}", f"{len(report.violations):,} broken"),
+        _tile(
+            "Promises checked",
+            f"{len(report.invariants):,}",
+            count(len(report.violations), "breach", "breaches"),
+        ),
     ]
 
 
@@ -84,12 +90,12 @@ def colophon(report: Report) -> Markup:
             class_="soft",
         ),
         el("p", "The same plan again:", class_="soft"),
-        el("pre", replay(run)),
+        el("pre", replay(report)),
     )
 
 
-def replay(run: Run) -> Markup:
+def replay(report: Report) -> Markup:
     """The command that does the run again."""
-    return many(
-        f"{REPOSITORY_COMMAND} --seed {run.seed} --minutes {run.minutes:g} --guilds {run.guilds} --report DIR"
-    )
+    run, beside = report.run, " --against stock" if report.other is not None else ""
+    size = f"--minutes {run.minutes:g} --guilds {run.guilds}"
+    return many(f"ostinato chaos --seed {run.seed} {size}{beside} --report DIR")

@@ -35,7 +35,7 @@ def _violations(report: Report) -> Markup:
         "div",
         el("div", el("table", el("thead", head), el("tbody", *rows)), class_="scroll"),
         el("p", "To see it again, with the same plan:", class_="soft small"),
-        el("pre", replay(report.run)),
+        el("pre", replay(report)),
         class_="card",
     )
 
@@ -45,7 +45,7 @@ def _row(one: Violation) -> Markup:
         "tr",
         el("td", moment(one.at_s)),
         el("td", el("span", one.invariant, class_="pill bad"), class_="left"),
-        el("td", one.guild or "all", class_="left"),
+        el("td", one.guild or "all", class_="left name"),
         el("td", one.words, class_="left words"),
         el("td", one.seed, class_="left"),
     )

@@ -46,7 +46,7 @@ h2 { font-size: 21px; letter-spacing: -0.01em; margin: 0 0 4px; }
 p { margin: 0 0 12px; max-width: 74ch; }
 .soft { color: var(--soft); }
 .small { font-size: 13px; }
-.words { min-width: 220px; }
+.words { min-width: 220px; } .name { white-space: nowrap; }
 section { margin-top: 44px; }
 .eyebrow { font-size: 13px; letter-spacing: 0.08em; text-transform: uppercase; margin: 0;
   color: var(--soft); }

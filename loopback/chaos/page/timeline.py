@@ -54,6 +54,7 @@ def section(report: Report) -> Markup:
             "A lane for each server. Marks are faults, bars are silences between two frames of music: the "
             "longer, the higher, from 20 ms to 10 s, and red if longer than the faults may cost. Point at "
             "one to read more.",
+            " The picture scrolls sideways." if Scale(report.run.lasted_s).width > _LEAST_WIDTH else None,
             class_="soft",
         ),
         lanes(report.player, report.run.lasted_s, report.violations),
