@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-latency bench-mass bench-overhead bench-restore soak soak-kernel crash coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-latency bench-mass bench-overhead bench-restore soak soak-kernel crash chaos coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,12 +83,18 @@ export KILLS
 crash: $(READY)  ## SIGKILL at random moments under commands: nothing acknowledged is lost (a quarter of an hour)
 	@$(BIN)/python -m tests.crash
 
+# SEED, MINUTES (2), GUILDS (3), AGAINST (stock) and REPORT (build/chaos) are read from the environment of the recipe.
+export SEED MINUTES GUILDS AGAINST REPORT
+chaos: $(READY)  ## everything goes wrong while the bot plays: what did listeners hear? (two minutes and a bit)
+	@exec $(BIN)/ostinato chaos --report "$${REPORT:-build/chaos}" $${SEED:+--seed "$$SEED"} $${MINUTES:+--minutes "$$MINUTES"} \
+		$${GUILDS:+--guilds "$$GUILDS"} $${AGAINST:+--against "$$AGAINST"}
+
 coverage-kernel: $(READY)  ## every branch of the kernel is taken by its tests, or this fails
 	@$(BIN)/coverage run --source supervision -m pytest --quiet tests/supervision
 	@$(BIN)/coverage report
 
 # MINUTES (15), SEED and PLANT are read from the environment of the recipe.
-export MINUTES SEED PLANT
+export PLANT
 soak-kernel: $(READY)  ## random trees against the rules, after planted defects were found (a quarter of an hour)
 	@$(BIN)/python -m tests.soak.kernel
 

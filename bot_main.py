@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter, validators
 
@@ -83,6 +83,46 @@ def demo(
     from loopback.demo import run_demo
 
     return anyio.run(partial(run_demo, play=play, seconds=seconds))
+
+
+@app.command
+def chaos(
+    *,
+    report: Path,
+    seed: int | None = None,
+    minutes: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=10_000))] = 2.0,
+    guilds: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 3,
+    against: Literal["stock"] | None = None,
+) -> int:
+    """Disturb the bot in every way, on this machine and without Discord, and report what listeners heard.
+
+    Parameters
+    ----------
+    report
+        A folder, which gets report.json, report.html and the bot's log.
+    seed
+        Of all decisions, to do a run again. Otherwise one is drawn, and shown.
+    minutes
+        For how long.
+    guilds
+        In how many servers the bot plays.
+    against
+        What else suffers the same, for comparison: stock, a plain discord.py player.
+    """
+    from functools import partial
+
+    import anyio
+
+    from loopback.chaos.door import run_chaos
+
+    run = partial(
+        run_chaos, seed=seed, minutes=minutes, guilds=guilds, folder=report, against_stock=against == "stock"
+    )
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return _tell(BAD_USAGE, f"--report {report}: {error.strerror}")
+    return anyio.run(run)
 
 
 @app.command

@@ -1,6 +1,7 @@
 """Chaos over the admin socket: a monkey among the running bot's actors, for the chaos harness.
 
-Each deed is told as it is done. It ends with its time or with its reader, and takes back what lasts.
+It works by a plan of its own, or does the deeds that the request lists. Each deed is told as it is done. It
+ends with its time or with its reader, and takes back what lasts.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from actors import admin_requests
-from actors.admin_requests import RefusedError, number, texts
+from actors.admin_requests import RefusedError, number, path_of, texts
 from supervision.chaos import Deed, Fault, Monkey, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from anyio.streams.memory import MemoryObjectReceiveStream
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 MAX_CHAOS_S = 86_400.0
 KEPT = 1000
 """Deeds that wait for a slow reader; later ones are only counted."""
+MAX_DEEDS = 200
+"""In one request."""
+MAX_DEED_S = 60.0
 
 
 async def chaos(system: System, own: str, request: Request, send: Send) -> Answer:
@@ -31,7 +35,7 @@ async def chaos(system: System, own: str, request: Request, send: Send) -> Answe
 
     :raises RefusedError: the request makes no sense
     """
-    plan = plan_of(request, own)
+    begin = _work_of(request, own)
     told, deeds = anyio.create_memory_object_stream[Deed](KEPT)
     untold: list[Deed] = []
 
@@ -43,7 +47,7 @@ async def chaos(system: System, own: str, request: Request, send: Send) -> Answe
 
     async def work() -> None:
         with told:
-            await monkey.run(plan)
+            await begin(monkey)
 
     monkey = Monkey(system, on_deed=tell)
     gone: Exception | None = None
@@ -69,6 +73,48 @@ async def _tell_all(deeds: MemoryObjectReceiveStream[Deed], send: Send) -> None:
             except anyio.EndOfStream:
                 return
         await send(more)
+
+
+def _work_of(request: Request, own: str) -> Callable[[Monkey], Awaitable[object]]:
+    """What a monkey shall do.
+
+    :raises RefusedError: it makes no sense
+    """
+    if "deeds" in request:
+        deeds = deeds_of(request, own)
+        return lambda monkey: monkey.replay(deeds)
+    plan = plan_of(request, own)
+    return lambda monkey: monkey.run(plan)
+
+
+def deeds_of(request: Request, own: str) -> tuple[Deed, ...]:
+    """The deeds that the request lists, as `Deed.to_dict` has them; none may hit `own`.
+
+    :raises RefusedError: one of them makes no sense
+    """
+    listed = request["deeds"]
+    if not isinstance(listed, list) or len(listed) > MAX_DEEDS:
+        raise RefusedError(f"deeds must be a list of at most {MAX_DEEDS}")
+    return tuple(_deed_of(plain, own) for plain in listed)
+
+
+def _deed_of(plain: object, own: str) -> Deed:
+    if not isinstance(plain, dict):
+        raise RefusedError("a deed is an object")
+    measures = {
+        "step": int(number(plain, "step", 0, 0, 2**53)),
+        "at_s": number(plain, "at_s", 0.0, 0, MAX_CHAOS_S),
+        "seconds": number(plain, "seconds", 0.0, 0, MAX_DEED_S),
+        "amount": number(plain, "amount", 0.0, 0, 10),
+        "path": path_of(plain),
+        "refused": None,
+    }
+    if measures["path"] in ("", own):
+        raise RefusedError("neither the root nor who serves this request can be hit")
+    try:
+        return Deed.from_dict(plain | measures)
+    except (TypeError, ValueError) as error:
+        raise RefusedError(str(error)) from error
 
 
 def plan_of(request: Request, own: str) -> Plan:

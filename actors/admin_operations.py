@@ -15,12 +15,19 @@ import structlog
 from anyio import to_thread
 
 from actors import admin_requests
-from actors.admin_chaos import chaos
+from actors.admin_chaos import MAX_CHAOS_S, chaos
 from actors.admin_requests import MAX_PATH, Answer, RefusedError, Request, Send, number, path_of, refusal
-from supervision import AskTimeout, ChildStarted, ChildStopped, RestartScheduled, SupervisionError
+from supervision import (
+    AskTimeout,
+    ChildStarted,
+    ChildStopped,
+    IntensityExceeded,
+    RestartScheduled,
+    SupervisionError,
+)
 
 if TYPE_CHECKING:
-    from supervision import Event, MessageTraced, System
+    from supervision import Event, EventStream, MessageTraced, System
 
 SUSPEND_S = 3.0
 """How long a suspension waits for the message in hand."""
@@ -124,6 +131,19 @@ class Operations:
                 await send(more)
             return {"steps": steps, "lost": stream.dropped}
 
+    async def events(self, request: Request, send: Send) -> Answer:
+        """Every restart in the tree, as it happens, for so many seconds."""
+        seconds = number(request, "seconds", TRACE_S, 0, MAX_CHAOS_S)
+        async with self.system.subscribe() as events:
+            await send({"ok": True, "more": True})  # from now on nothing is missed
+            deadline = anyio.current_time() + seconds
+            while (left_s := deadline - anyio.current_time()) > 0:
+                more: dict[str, object] = {"ok": True, "more": True}
+                with anyio.move_on_after(min(left_s, admin_requests.SIGN_OF_LIFE_S)):
+                    more["event"] = await _next_restart(events)
+                await send(more)
+            return {"lost": events.dropped}
+
     async def chaos(self, request: Request, send: Send) -> Answer:
         """See `admin_chaos`."""
         return await chaos(self.system, self.own, request, send)
@@ -137,9 +157,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "suspend": Operations.suspend,
     "resume": Operations.resume,
     "trace": Operations.trace,
+    "events": Operations.events,
     "chaos": Operations.chaos,
 }
-AUDITED = OPERATIONS.keys() - {"tree"}
+AUDITED = OPERATIONS.keys() - {"tree", "events"}
 
 
 def _aftermath(event: Event) -> str | None:
@@ -152,6 +173,17 @@ def _aftermath(event: Event) -> str | None:
             return "its supervisor does not start it again"
         case _:
             return None
+
+
+async def _next_restart(events: EventStream[Event]) -> dict[str, object]:
+    """The next start after the first, or the next supervisor that gives up."""
+    async for event in events:
+        match event:
+            case ChildStarted(incarnation=incarnation) if incarnation > 1:
+                return {"kind": "restarted", "path": event.path, "incarnation": incarnation}
+            case IntensityExceeded():
+                return {"kind": "gave up", "path": event.path}
+    raise RefusedError("the bot ends")
 
 
 def _step(event: MessageTraced) -> dict[str, object]:

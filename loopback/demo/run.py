@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from loopback.demo.follow import Follower
 from loopback.demo.plan import Item, NotPlayableError, check, make_plan
 from loopback.demo.progress import Display
 from loopback.errors import NotAnswered
+from loopback.interrupted import until_interrupted
 from loopback.listening.files import write_ogg, write_report
 from loopback.listening.heard import Hearing, hear
 from loopback.media_server import MediaServer
@@ -30,7 +30,7 @@ from loopback.server import Loopback
 from loopback.waiting import NotSeen
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from loopback.world.channels import TextChannel, VoiceChannel
     from loopback.world.guild import Guild
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 OK: Final = 0
 FAILED: Final = 1
 BAD_USAGE: Final = 2
-INTERRUPTED: Final = 130  # as shells report Ctrl-C
 
 READY_S: Final = 60.0  # until the bot is connected and its commands are synced
 ANSWER_S: Final = 60.0  # until the bot has answered a request for a track
@@ -101,27 +100,7 @@ async def run_demo(
     except NotPlayableError as error:
         display.failure(str(error))
         return FAILED
-    return await _until_interrupted(partial(_run, play, seconds, display), display)
-
-
-async def _until_interrupted(run: Callable[[], Awaitable[int]], display: Display) -> int:
-    """Runs the demo; Ctrl-C or SIGTERM, however often, end it once and in order."""
-    code = INTERRUPTED
-    async with anyio.create_task_group() as group:
-
-        async def watch(*, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                task_status.started()
-                async for _ in signals:
-                    if not group.cancel_scope.cancel_called:
-                        display.failure("interrupted; everything is being stopped")
-                        work.cancel()
-
-        await group.start(watch)
-        with anyio.CancelScope() as work:
-            code = await run()
-        group.cancel_scope.cancel()
-    return code
+    return await until_interrupted(partial(_run, play, seconds, display), display.failure)
 
 
 async def _run(play: str | None, seconds: float | None, display: Display) -> int:

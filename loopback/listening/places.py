@@ -23,6 +23,8 @@ Places = Callable[[Sequence["Frame"]], list[Place]]
 NOWHERE: Final[Place] = (-1, -1)
 NUMBERED: Final = b"\xfcostinato"
 """How a numbered frame begins: the TOC of a 20 ms stereo CELT frame, then what no encoder makes."""
+_TRACK_FRAMES: Final = 1 << 20
+"""Numbers of a track, nearly six hours of frames; there is room for 4,096 tracks."""
 
 
 def by_position_code(frames: Sequence[Frame]) -> list[Place]:
@@ -46,12 +48,13 @@ def by_number(frames: Sequence[Frame]) -> list[Place]:
     return [NOWHERE if frame.opus is None else _number(frame.opus) for frame in frames]
 
 
-def numbered(number: int, *, length: int = 160) -> bytes:
-    """A frame that says its number, for senders in tests that never decode; `length` in bytes."""
-    return (NUMBERED + number.to_bytes(4, "big")).ljust(length, b"\0")
+def numbered(number: int, *, track: int = 0, length: int = 160) -> bytes:
+    """A frame that says its track and number, for senders that nobody decodes; `length` in bytes."""
+    code = track * _TRACK_FRAMES + number
+    return (NUMBERED + code.to_bytes(4, "big")).ljust(length, b"\0")
 
 
 def _number(opus: bytes) -> Place:
     if not opus.startswith(NUMBERED):
         return NOWHERE
-    return 0, int.from_bytes(opus[len(NUMBERED) : len(NUMBERED) + 4], "big")
+    return divmod(int.from_bytes(opus[len(NUMBERED) : len(NUMBERED) + 4], "big"), _TRACK_FRAMES)

@@ -99,7 +99,7 @@ async def test_a_connection_may_ask_several_times(path: Path) -> None:
         (b"\xff\xfe\n", "one line of JSON"),
         (b"[" * 30_000 + b"\n", "one line of JSON"),
         (b'["tree"]\n', "one line of JSON, an object"),
-        (b'{"op": ["tree"]}\n', "unknown op; known are tree, kill, suspend, resume, trace, chaos"),
+        (b'{"op": ["tree"]}\n', "unknown op; known are tree, kill, suspend, resume, trace, events, chaos"),
         (b'{"op": "love"}\n', "unknown op"),
         (b'{"op": "kill"}\n', "path must be the path of an actor"),
         (b'{"op": "kill", "path": ["admin"]}\n', "path must be the path of an actor"),
@@ -303,6 +303,44 @@ async def test_chaos_tells_of_each_deed_and_spares_who_serves_it(path: Path) -> 
         assert row.restarts <= len(kills) <= 5, "its supervisor bears five in ten seconds"
 
 
+async def test_chaos_does_the_deeds_that_are_listed(path: Path) -> None:
+    deeds = [
+        {"step": 1, "at_s": 0.0, "fault": "kill", "path": "puppet"},
+        {"step": 2, "at_s": 0.01, "fault": "kill", "path": "nobody"},
+    ]
+    async with serving(path) as system:
+        *told, last = await operate(path, "chaos", "", deeds=deeds)
+        done = {each["deed"]["path"]: each["deed"]["refused"] for each in told if "deed" in each}
+        assert done["puppet"] is None
+        assert "nobody" in done["nobody"]
+        assert (last["done"], last["refused"]) == (1, 1)
+        await wait_incarnation(system, 2)
+
+
+async def test_events_tell_of_every_restart(path: Path) -> None:
+    seen: list[object] = []
+    async with serving(path) as system, await anyio.connect_unix(path) as stream:
+        await stream.send(b'{"op": "events", "seconds": 60}\n')
+        lines = BufferedByteReceiveStream(stream)
+        await lines.receive_until(b"\n", 4096)  # it listens
+        while len(seen) < 2:
+            await system.kill("puppet")
+            event = None
+            while event is None:  # a sign of life
+                event = json.loads(await lines.receive_until(b"\n", 4096)).get("event")
+            seen.append(event)
+    assert seen == [
+        {"kind": "restarted", "path": "puppet", "incarnation": 2},
+        {"kind": "restarted", "path": "puppet", "incarnation": 3},
+    ]
+
+
+async def wait_incarnation(system: System, number: int) -> None:
+    with anyio.fail_after(5):
+        while (row := system.tree().find("puppet")) is None or row.incarnation < number:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+
+
 async def test_chaos_ends_with_its_reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.admin_requests.SIGN_OF_LIFE_S", 0.02)
     async with serving(path) as system:
@@ -328,6 +366,12 @@ async def test_chaos_ends_with_its_reader(path: Path, monkeypatch: pytest.Monkey
         ({"faults": []}, "faults need weights"),
         ({"paths": "*"}, "paths must be a list"),
         ({"spared": [1]}, "spared must be texts"),
+        ({"deeds": {}}, "deeds must be a list"),
+        ({"deeds": [1]}, "a deed is an object"),
+        ({"deeds": [{"fault": "love", "path": "puppet"}]}, "love"),
+        ({"deeds": [{"fault": "kill", "path": "admin"}]}, "neither the root nor who serves"),
+        ({"deeds": [{"fault": "hang", "path": "puppet", "seconds": 1e9}]}, "seconds must be a number"),
+        ({"deeds": [{"fault": "kill", "path": "puppet", "whim": 1}]}, "whim"),
     ],
 )
 async def test_chaos_that_makes_no_sense_is_refused(path: Path, wrong: dict[str, object], words: str) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
+from loopback.faults.rows import GUILD_ROWS, LISTEN_S, UNDISTURBED, slowness
 from tests.bench.faults.measure import Conditions, run
 from tests.bench.faults.players import PLAYERS
-from tests.bench.faults.rows import GUILD_ROWS, LISTEN_S, UNDISTURBED, slowness
 
 pytestmark = pytest.mark.anyio
 

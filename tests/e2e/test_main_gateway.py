@@ -11,11 +11,11 @@ import pytest
 from actors.app import open_bot
 from actors.settings import Address, Settings
 from loopback import Loopback
+from loopback.faults.rows import GATEWAY_ROWS, Victim
 from loopback.listening.places import by_number
 from loopback.listening.since import heard_since
 from loopback.media_server import MediaServer
-from tests.bench.faults.numbered import write_numbered
-from tests.bench.faults.rows import GATEWAY_ROWS, Victim
+from loopback.music.numbered import write_numbered
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ from rich.console import Console
 from loopback.demo.bot import bot_environment
 from loopback.demo.plan import NotPlayableError, check, make_plan
 from loopback.demo.progress import Display
-from loopback.demo.run import BAD_USAGE, FAILED, INTERRUPTED, NAMES, run_demo
+from loopback.demo.run import BAD_USAGE, FAILED, NAMES, run_demo
+from loopback.interrupted import INTERRUPTED
 from loopback.media_server import MediaServer
 from loopback.music.files import write_sound
 from loopback.music.pieces import PIECES, render

@@ -9,7 +9,7 @@ import pytest
 
 from actors.media import Media
 from actors.media.testing import RECIPES, tone
-from tests.actors.media.fault_server import FaultServer, fault_server
+from loopback.fault_server import FaultServer, fault_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

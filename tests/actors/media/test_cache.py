@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from actors.media import Cache, Limits, Media, MediaError, Track, cache, keeper
 from actors.media.cache_file import PART, About, Origin, Sound, about_to_plain, write
 from actors.media.testing import packets
-from tests.actors.media.fault_server import FaultServer, Served, fault_server
+from loopback.fault_server import FaultServer, Served, fault_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,7 +12,7 @@ import structlog
 
 from actors.media import Access, ErrorKind, Limits, Media, MediaError, Spool, Track
 from actors.media.testing import packets
-from tests.actors.media.fault_server import FaultServer, Served
+from loopback.fault_server import FaultServer, Served
 from tests.actors.media.site_worker import PAGE
 
 if TYPE_CHECKING:

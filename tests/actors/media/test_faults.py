@@ -13,7 +13,7 @@ import pytest
 
 from actors.media import ErrorKind, Media, MediaError, Spool, Track
 from actors.media.testing import RECIPES, packets, tone
-from tests.actors.media.fault_server import FaultServer, Served
+from loopback.fault_server import FaultServer, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

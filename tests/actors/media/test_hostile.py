@@ -17,7 +17,7 @@ from actors.media.requester import Address
 from actors.media.sink import Sink
 from actors.media.source import HttpSource
 from actors.media.testing import RECIPES, tone
-from tests.actors.media.fault_server import FaultServer, Served
+from loopback.fault_server import FaultServer, Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

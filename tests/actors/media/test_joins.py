@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 
 from actors.media import EFFECTS, Media, Spool, Track
 from actors.media.encoder import LEAD_FRAMES, Transcoder
-from tests.actors.media.fault_server import FaultServer, Served
+from loopback.fault_server import FaultServer, Served
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from av.audio.codeccontext import AudioCodecContext
 
 from actors.media import Cursor, ErrorKind, Limits, Media, MediaError, Spool, Track, opus
 from actors.media.testing import RECIPES, packets, tone
-from tests.actors.media.fault_server import FaultServer, Served
+from loopback.fault_server import FaultServer, Served
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ from tests.actors.media.in_process import made
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.actors.media.fault_server import FaultServer
+    from loopback.fault_server import FaultServer
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 from actors.media.live_spool import LiveSpool
 from actors.media.radio import radio_name
 from actors.media.requester import Address
-from tests.actors.media.fault_server import FaultServer, Served
+from loopback.fault_server import FaultServer, Served
 
 if TYPE_CHECKING:
     from actors.media import Media

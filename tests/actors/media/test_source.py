@@ -19,7 +19,7 @@ from actors.media import ErrorKind, MediaError
 from actors.media.requester import Address, Requester
 from actors.media.retry_after import asked_wait_s
 from actors.media.source import HttpSource
-from tests.actors.media.fault_server import FaultServer, Served, fault_server
+from loopback.fault_server import FaultServer, Served, fault_server
 
 pytestmark = pytest.mark.anyio
 

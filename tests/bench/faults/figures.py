@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loopback.faults.rows import Row
     from loopback.listening.since import GapReport
     from tests.bench.faults.measure import Conditions
-    from tests.bench.faults.rows import Row
 
 GONE_MS: Final = 2000.0
 """Music that has been silent for so long at the end of the listening did not come back."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from loopback import Loopback, LoopbackSettings
+from loopback.faults.rows import GATEWAY_ROWS, GUILD_ROWS, Row, Victim
 from loopback.listening.places import by_number
 from loopback.listening.since import GapReport, heard_since
 from loopback.voice.protocol import VoiceSettings
-from tests.bench.faults.rows import GATEWAY_ROWS, GUILD_ROWS, Row, Victim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

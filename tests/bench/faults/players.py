@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from loopback.demo.bot import STOP_S, bot_environment, stop
+from loopback.faults.rows import LISTEN_S
 from loopback.media_server import MediaServer
+from loopback.music.numbered import write_numbered
 from loopback.voice.protocol import VoiceSettings
-from tests.bench.faults.numbered import write_numbered
-from tests.bench.faults.rows import LISTEN_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -54,7 +54,7 @@ class Player(Protocol):
 
 
 class Rival:
-    """A player of rival.py; its log goes to rival.log in the folder."""
+    """A player of `loopback.rival`; its log goes to rival.log in the folder."""
 
     ours = False
     patience_s = 40.0  # stock discord.py comes back after 28.5 s from some faults; after 30 s it gives up
@@ -76,7 +76,7 @@ class Rival:
         ids = [str(channel.id) for channel in channels.values()]
         with (folder / "rival.log").open("wb") as log:
             process = await anyio.open_process(
-                [sys.executable, "-m", f"{__package__}.rival", self._kind, str(music), *ids],
+                [sys.executable, "-m", "loopback.rival", self._kind, str(music), *ids],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

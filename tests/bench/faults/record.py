@@ -7,10 +7,10 @@ from collections import defaultdict
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
+from loopback.faults.rows import GATEWAY_ROWS, GUILD_ROWS
 from loopback.listening.since import GapReport
 from tests.bench.faults.figures import Column, Round
 from tests.bench.faults.measure import Conditions
-from tests.bench.faults.rows import GATEWAY_ROWS, GUILD_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from tests.bench.faults.players import PLAYERS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loopback.faults.rows import Row
     from loopback.listening.since import GapReport
     from tests.bench.faults.figures import Column, Round
-    from tests.bench.faults.rows import Row
 
 
 def table(rounds: Sequence[Round]) -> Table:

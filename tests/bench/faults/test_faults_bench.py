@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from loopback.faults.rows import GUILD_ROWS, UNDISTURBED
 from loopback.listening.listener import Listener
 from loopback.listening.since import GapReport, heard_since
 from tests.bench.faults.figures import Column, Round, cell, worst
@@ -15,7 +16,6 @@ from tests.bench.faults.measure import Conditions, run
 from tests.bench.faults.picture import draw
 from tests.bench.faults.players import PLAYERS
 from tests.bench.faults.record import read, write
-from tests.bench.faults.rows import GUILD_ROWS, UNDISTURBED
 from tests.bench.faults.table import markdown, table
 
 if TYPE_CHECKING:

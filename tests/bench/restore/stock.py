@@ -10,7 +10,7 @@ import os
 
 import discord
 
-from tests.bench.faults.rival import Numbered, connector
+from loopback.rival import Numbered, connector
 
 
 class Client(discord.Client):

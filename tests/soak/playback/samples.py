@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Final
 
-_PROC: Final = Path("/proc")
-MIB: Final = 1024.0
-"""KiB in one."""
+from loopback.processes import descendants, descriptors, memory_mib, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +38,12 @@ NAMES: Final = tuple(field.name for field in fields(Sample))
 def look(at_h: float, tasks: int) -> Sample:
     """The process that calls, now."""
     own, below = os.getpid(), descendants(os.getpid())
-    status = _status(own)
     return Sample(
         at_h,
-        memory=status.get("RssAnon", 0) / MIB,
-        descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1,  # one is that of the listing
-        threads=status.get("Threads", 0),
+        memory=memory_mib(own),
+        descriptors=descriptors(own) - 1,  # one is that of the listing
+        threads=status(own).get("Threads", 0),
         tasks=tasks,
         processes=1 + len(below),
-        workers=sum(_status(pid).get("RssAnon", 0) for pid in below) / MIB,
+        workers=sum(memory_mib(pid) for pid in below),
     )
-
-
-def descendants(pid: int) -> list[int]:
-    """Processes below `pid`; one that ends meanwhile is left out."""
-    found = []
-    for thread in (_PROC / str(pid) / "task").glob("*"):
-        try:
-            children = [int(word) for word in (thread / "children").read_text().split()]
-        except OSError:
-            continue
-        found += [one for child in children for one in (child, *descendants(child))]
-    return found
-
-
-def _status(pid: int) -> dict[str, int]:
-    """The figures of proc(5)'s `status`; nothing for a process that has ended."""
-    try:
-        lines = (_PROC / str(pid) / "status").read_text().splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":")[::2] for line in lines)
-    return {
-        name: int(value.split()[0])
-        for name, value in pairs
-        if value.split()[:1] and value.split()[0].isdigit()
-    }

@@ -16,14 +16,17 @@ FRAMES_PER_S: Final = 50
 _MS: Final = Fraction(1, 1000)
 
 
-def write_numbered(path: Path, seconds: float) -> Path:
-    """Write a file of numbered Opus frames (`by_number` reads them), WebM or Ogg by its ending; the path."""
+def write_numbered(path: Path, seconds: float, *, track: int = 0, length: int = 160) -> Path:
+    """Write a file of numbered Opus frames (`by_number` reads them), WebM or Ogg by its ending; the path.
+
+    :param length: bytes of a frame
+    """
     with av.open(str(path), "w", format=path.suffix.removeprefix(".")) as container:
         container.metadata["title"] = path.stem
         stream = container.add_stream("libopus", rate=48_000)
         stream.codec_context.open()
         for number in range(round(seconds * FRAMES_PER_S)):
-            packet = av.Packet(numbered(number))
+            packet = av.Packet(numbered(number, track=track, length=length))
             packet.stream, packet.time_base = stream, _MS
             packet.pts = packet.dts = number * 20
             packet.duration = 20

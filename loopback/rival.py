@@ -1,6 +1,6 @@
-"""The baselines of the table of faults: discord.py with a voice client of others, in a process of its own.
+"""Other players to compare the bot with: discord.py with a voice client of others, in a process of its own.
 
-`python -m tests.bench.faults.rival stock|songbird FILE CHANNEL...`, told by the bot's own variables where
+`python -m loopback.rival stock|songbird FILE CHANNEL...`, told by the bot's own variables where
 Discord is, joins these voice channels and plays numbered frames in each of them until it is ended: `stock`
 with discord.py's own client, `songbird` with the Rust engine, which takes them from the Ogg/Opus file. What
 fails is their affair: nothing is tried again that they do not try themselves.

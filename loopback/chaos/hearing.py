@@ -1,0 +1,201 @@
+"""What one guild's listener hears, taken in as it comes: silences, frames lost, repeated and out of order.
+
+Frames say their track and number. A track that is played again, or from another place, is another *playing*
+of it; which playing follows which is for the one to say who has asked for the music.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from loopback.listening.places import NOWHERE, by_number
+
+if TYPE_CHECKING:
+    from loopback.listening.listener import Frame, Listener
+
+FRAME_MS: Final = 20.0
+GAP_MS: Final = 35.0
+"""A longer time between two frames is noted; what a client hides is longer still."""
+KEPT: Final = 4000
+"""Frames that a listener remembers: more than can come between two looks."""
+REWIND: Final = 200
+"""A playing that has ended may be gone back to for so many of its last frames."""
+
+
+class Wishes(Protocol):
+    """Whoever asks for music in a guild."""
+
+    def follows(self, before: int, after: int, since_ns: int) -> bool:
+        """Whether the track `after` comes next in the queue, as it was then or later."""
+
+    def jumped(self, frame: int, since_ns: int, at_ns: int) -> bool:
+        """Whether a command may have led to that place, after the frame before it and until it came."""
+
+    def entered(self, track: int) -> None:
+        """A track has begun."""
+
+
+@dataclass(slots=True)
+class Playing:
+    """A track as it is heard: which frames have come, and the furthest of them."""
+
+    track: int
+    seen: bytearray
+    last: int = -1
+    missing: dict[int, RawSlip] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RawGap:
+    """Between two frames of music, ns."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def length_ms(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e6
+
+
+@dataclass(slots=True)
+class RawSlip:
+    """At one place of the music."""
+
+    at_ns: int
+    track: int
+    frame: int
+    lost: int = 0
+    repeated: int = 0
+    unasked: str = ""
+    """What nobody asked for, in words."""
+
+
+@dataclass(eq=False)
+class Hearing:
+    """Of one guild.
+
+    :ivar length: frames of each track; 0: they have no end
+    """
+
+    listener: Listener
+    wishes: Wishes | None = None
+    length: int = 0
+    gaps: list[RawGap] = field(default_factory=list)
+    slips: list[RawSlip] = field(default_factory=list)
+    arrivals: array[int] = field(default_factory=lambda: array("q"))
+    """When frames of music arrived, ns, ascending."""
+    heard: int = 0
+    out_of_order: int = 0
+    tracks: int = 0
+    last_ns: int = 0
+    _taken: int = 0
+    _before_ns: int = 0
+    _playings: deque[Playing] = field(default_factory=lambda: deque(maxlen=3))
+    _repeating: RawSlip | None = None
+
+    def __post_init__(self) -> None:
+        self.listener.limit = KEPT
+
+    @property
+    def now(self) -> Playing | None:
+        """What is heard."""
+        return self._playings[-1] if self._playings else None
+
+    def take(self) -> None:
+        """Take in what has arrived since the last call."""
+        first = max(0, self._taken - self.listener.forgotten)
+        frames = self.listener.frames[first:]
+        self._taken = self.listener.forgotten + len(self.listener.frames)
+        music = [one for one in frames if one.opus is not None and not one.silence]
+        for frame, place in zip(music, by_number(music), strict=True):
+            if place != NOWHERE:
+                self._take(frame, *place)
+
+    def began(self, at_ns: int) -> None:
+        """From here on it counts: what came before is forgotten, but for what is heard now."""
+        self.gaps.clear()
+        self.slips.clear()
+        del self.arrivals[: bisect_left(self.arrivals, at_ns)]
+        self.heard, self.tracks, self.out_of_order = len(self.arrivals), 1, 0
+
+    def between(self, start_ns: int, end_ns: int) -> int:
+        """Frames that arrived then."""
+        return bisect_right(self.arrivals, end_ns) - bisect_left(self.arrivals, start_ns)
+
+    def _take(self, frame: Frame, track: int, number: int) -> None:
+        at_ns = frame.arrival_ns
+        if self.last_ns and at_ns - self.last_ns > GAP_MS * 1e6:
+            self.gaps.append(RawGap(self.last_ns, at_ns))
+        self._before_ns, self.last_ns = self.last_ns, max(self.last_ns, at_ns)
+        self.arrivals.append(self.last_ns)
+        playing = self._playing(track, number, at_ns)
+        if number >= len(playing.seen):
+            playing.seen.extend(bytes(number + 1 - len(playing.seen)))
+        if playing.seen[number]:
+            self._again(playing, number, at_ns)
+            return
+        self._repeating = None
+        playing.seen[number] = 1
+        self.heard += 1
+        self._after_all(playing, number)
+        if number > playing.last + 1:
+            self._lost(playing, playing.last + 1, number, at_ns)
+        playing.last = max(playing.last, number)
+
+    def _playing(self, track: int, number: int, at_ns: int) -> Playing:
+        """The playing to which the frame belongs, a new one if need be."""
+        now = self.now
+        if now is not None and now.track == track:
+            away = number > now.last + 1 or number < now.last - 1
+            if away and self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns):
+                return self._begin(track, number)
+            return now
+        for earlier in self._playings:
+            if earlier.track == track and number >= earlier.last - REWIND:
+                return earlier
+        return self._change(now, track, number, at_ns)
+
+    def _change(self, before: Playing | None, track: int, number: int, at_ns: int) -> Playing:
+        """Another track: because the one before has ended, because it was asked for, or by mistake."""
+        if before is None or self.wishes is None:
+            return self._begin(track, number)
+        if self.wishes.jumped(number, self._before_ns, at_ns):
+            return self._begin(track, number)
+        rest = self.length - 1 - before.last
+        if rest > 0:
+            self._lost(before, before.last + 1, self.length, at_ns)
+        if not self.wishes.follows(before.track, track, self._before_ns):
+            words = f"track {track} after track {before.track}"
+            self.slips.append(RawSlip(at_ns, track, number, unasked=words))
+        return self._begin(track, 0)
+
+    def _begin(self, track: int, number: int) -> Playing:
+        playing = Playing(track, bytearray(self.length), last=number - 1)
+        self._playings.append(playing)
+        self._repeating = None
+        self.tracks += 1
+        if self.wishes is not None:
+            self.wishes.entered(track)
+        return playing
+
+    def _again(self, playing: Playing, number: int, at_ns: int) -> None:
+        if self._repeating is None:
+            self._repeating = RawSlip(at_ns, playing.track, number)
+            self.slips.append(self._repeating)
+        self._repeating.repeated += 1
+
+    def _lost(self, playing: Playing, first: int, end: int, at_ns: int) -> None:
+        slip = RawSlip(at_ns, playing.track, first, lost=end - first)
+        self.slips.append(slip)
+        playing.missing |= dict.fromkeys(range(first, end), slip)
+
+    def _after_all(self, playing: Playing, number: int) -> None:
+        """A frame that was taken for lost has come."""
+        slip = playing.missing.pop(number, None)
+        if slip is not None:
+            slip.lost -= 1
+            self.out_of_order += number < playing.last

@@ -1,0 +1,223 @@
+"""Whether what was heard is what may be heard, after all that was done.
+
+A silence may last as long as the forced holes within it and what the faults cost that it may come of. Where
+several of these can make an attempt to come back fail, the policy waits for 2 s, 4 s ... (give or take 30 %)
+before the next one, and so does the judge.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from loopback.chaos.hearing import FRAME_MS, RawGap
+from loopback.chaos.report import Gap, KindFigures, Player, Slip, Timeline, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loopback.chaos.hearing import Hearing, RawSlip
+    from loopback.chaos.lateness import Lateness
+    from loopback.chaos.ledger import Entry
+
+CALM_MS: Final = 40.0
+"""A silence that nobody would call one: nothing need have been done."""
+OPEN_NS: Final = 1_000_000_000
+"""A silence at the end that has not ended is one from here on."""
+RETRY_MS: Final = 2600.0
+HANDSHAKE_MS: Final = 900.0
+MOST_RETRIES: Final = 5
+BEFORE_NS: Final = 100_000_000
+"""A silence begins with the frame before it; what is done just after that frame is done in the silence."""
+
+
+@dataclass(eq=False)
+class Judge:
+    """Of one player.
+
+    :ivar span_ns: what counts, from and to
+    """
+
+    seed: int
+    span_ns: tuple[int, int]
+    entries: Sequence[Entry]
+    lateness: Lateness
+    violations: list[Violation] = field(default_factory=list)
+
+    def player(self, name: str, lives: int, hearings: dict[str, Hearing]) -> Player:
+        """The verdict."""
+        timelines = tuple(self._timeline(guild, hearing) for guild, hearing in hearings.items())
+        heard, due = sum(one.heard for one in timelines), sum(one.due for one in timelines)
+        gaps = [gap.length_ms for one in timelines for gap in one.gaps]
+        return Player(
+            name=name,
+            share_heard=round(heard / due, 6) if due else 1.0,
+            longest_gap_ms=max(gaps, default=0.0),
+            lost=sum(one.lost for one in timelines),
+            repeated=sum(one.repeated for one in timelines),
+            lives=lives,
+            faults=tuple(one.to_fault(*self.span_ns) for one in self.entries),
+            timelines=timelines,
+            kinds=tuple(self._kinds(timelines)),
+        )
+
+    def broken(self, invariant: str, at_ns: int, guild: str | None, words: str) -> None:
+        """A promise was not kept."""
+        at_s = round((at_ns - self.span_ns[0]) / 1e9, 3)
+        self.violations.append(Violation(invariant, at_s, guild, words, self.seed))
+
+    # --- one guild ---
+
+    def _timeline(self, guild: str, hearing: Hearing) -> Timeline:
+        mine = [one for one in self.entries if one.concerns(guild)]
+        gaps = tuple(self._gap(guild, raw, mine) for raw in self._all_gaps(hearing))
+        slips = tuple(self._slips(guild, hearing.slips, mine))
+        heard, due = self._share(hearing, mine)
+        return Timeline(
+            guild=guild,
+            heard=heard,
+            due=due,
+            lost=sum(one.lost for one in slips),
+            repeated=sum(one.repeated for one in slips),
+            out_of_order=hearing.out_of_order,
+            tracks=hearing.tracks,
+            gaps=gaps,
+            slips=slips,
+        )
+
+    def _all_gaps(self, hearing: Hearing) -> list[RawGap]:
+        """Also the silence in which the run has ended, if there is one."""
+        gaps = [gap for gap in hearing.gaps if gap.start_ns < self.span_ns[1]]
+        if self.span_ns[1] - hearing.last_ns > OPEN_NS:
+            gaps.append(RawGap(hearing.last_ns, self.span_ns[1]))
+        return gaps
+
+    def _gap(self, guild: str, raw: RawGap, mine: Sequence[Entry]) -> Gap:
+        causes = self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine, raw.length_ms)
+        holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in causes if one.cost.forced]
+        forced_ms = covered_ns(raw.start_ns, raw.end_ns, holes) / 1e6
+        allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + _retries_ms(causes))
+        late_ms = self.lateness.within_ms(raw.start_ns, raw.end_ns)
+        gap = Gap(
+            start_s=round((raw.start_ns - self.span_ns[0]) / 1e9, 4),
+            length_ms=round(raw.length_ms, 1),
+            faults=tuple(one.number for one in causes),
+            allowed_ms=round(allowed_ms, 1),
+            late_ms=late_ms,
+        )
+        if not gap.ok:
+            why = ", ".join(f"{one.kind} {one.path}".strip() for one in causes) or "nothing"
+            words = f"{gap.length_ms:.0f} ms of silence, {allowed_ms:.0f} allowed after {why}"
+            self.broken("silence", raw.start_ns, guild, words)
+        return gap
+
+    def _slips(self, guild: str, raws: Iterable[RawSlip], mine: Sequence[Entry]) -> Iterable[Slip]:
+        """What a fault allows, it allows once."""
+        used: dict[str, Counter[int]] = {"lost": Counter(), "repeated": Counter()}
+        for raw in raws:
+            causes = self._causes(raw.at_ns - BEFORE_NS, raw.at_ns, mine)
+            if raw.unasked:
+                self.broken("order", raw.at_ns, guild, raw.unasked)
+            for what, count in (("lost", raw.lost), ("repeated", raw.repeated)):
+                left = _spend(count, what, causes, used[what])
+                if left:
+                    why = ", ".join(one.kind for one in causes) or "nothing"
+                    place = f"track {raw.track} from frame {raw.frame}"
+                    words = f"{left} frames {what} of {place}, beyond what {why} allows"
+                    self.broken(what, raw.at_ns, guild, words)
+            if raw.lost or raw.repeated:
+                at_s = round((raw.at_ns - self.span_ns[0]) / 1e9, 4)
+                numbers = tuple(one.number for one in causes)
+                yield Slip(at_s, raw.track, raw.frame, raw.lost, raw.repeated, numbers)
+
+    def _share(self, hearing: Hearing, mine: Sequence[Entry]) -> tuple[int, int]:
+        """Frames that were heard, and that were due, outside of forced holes with their bounds."""
+        begin, end = self.span_ns
+        holes = merged((one.start_ns, _over_ns(one, end)) for one in mine)
+        inside = [(max(begin, a), min(end, b)) for a, b in holes if a < end and b > begin]
+        due_ns = (end - begin) - sum(b - a for a, b in inside)
+        heard = hearing.between(begin, end) - sum(hearing.between(a, b) for a, b in inside)
+        due = round(due_ns / FRAME_MS / 1e6)
+        return min(heard, due), due
+
+    def _causes(
+        self, start_ns: int, end_ns: int, mine: Sequence[Entry], length_ms: float = 0.0
+    ) -> list[Entry]:
+        """What a silence may come of: first what explains it at the least cost, the latest of these."""
+        found = [one for one in mine if one.start_ns <= end_ns and one.until_ns(self.span_ns[1]) >= start_ns]
+
+        def order(one: Entry) -> tuple[bool, float, int]:
+            most_ms = max(CALM_MS, one.cost.bound_ms)
+            if one.cost.forced:
+                most_ms += covered_ns(start_ns, end_ns, [(one.start_ns, one.end_ns or end_ns)]) / 1e6
+            enough = most_ms >= length_ms
+            return not enough, most_ms if enough else -most_ms, -one.start_ns
+
+        return sorted(found, key=order)
+
+    # --- kinds of faults ---
+
+    def _kinds(self, timelines: Sequence[Timeline]) -> Iterable[KindFigures]:
+        by_number = {one.number: one for one in self.entries}
+        done = Counter(one.kind for one in self.entries if one.refused is None)
+        gaps: defaultdict[str, list[tuple[Gap, bool]]] = defaultdict(list)
+        slips: defaultdict[str, list[Slip]] = defaultdict(list)
+        for timeline in timelines:
+            for gap in timeline.gaps:
+                if gap.faults:
+                    alone = len({by_number[number].kind for number in gap.faults}) == 1
+                    gaps[by_number[gap.faults[0]].kind].append((gap, alone))
+            for slip in timeline.slips:
+                if slip.faults:
+                    slips[by_number[slip.faults[0]].kind].append(slip)
+        for kind, cost in {one.kind: one.cost for one in self.entries}.items():
+            alone_gaps = [gap for gap, alone in gaps[kind] if alone]
+            beyond = [gap.length_ms - gap.allowed_ms + max(CALM_MS, cost.bound_ms) for gap in alone_gaps]
+            yield KindFigures(
+                kind=kind,
+                group=cost.group,
+                count=done[kind],
+                longest_ms=max((gap.length_ms for gap in alone_gaps), default=0.0),
+                longest_beyond_ms=round(max(beyond, default=0.0), 1),
+                bound_ms=cost.bound_ms,
+                lost=sum(slip.lost for slip in slips[kind]),
+                repeated=sum(slip.repeated for slip in slips[kind]),
+                gaps_ms=tuple(gap.length_ms for gap, _ in gaps[kind]),
+            )
+
+
+def _over_ns(entry: Entry, end_ns: int) -> int:
+    """The end of a forced hole: what was forced, and the bound."""
+    begun_ns = (end_ns if entry.end_ns is None else entry.end_ns) if entry.cost.forced else entry.start_ns
+    return begun_ns + int(entry.cost.bound_ms * 1e6)
+
+
+def _retries_ms(causes: Sequence[Entry]) -> float:
+    failed = min(sum(one.cost.retries for one in causes) - 1, MOST_RETRIES)
+    return sum(RETRY_MS * 2**turn for turn in range(failed)) + HANDSHAKE_MS if failed > 0 else 0.0
+
+
+def _spend(count: int, what: str, causes: Sequence[Entry], used: Counter[int]) -> int:
+    """How many are left after each cause has allowed what it still may."""
+    for one in causes:
+        take = min(count, getattr(one.cost, what) - used[one.number])
+        used[one.number] += take
+        count -= take
+    return count
+
+
+def merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same time, in intervals that do not meet."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(intervals):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def covered_ns(start_ns: int, end_ns: int, intervals: Iterable[tuple[int, int]]) -> int:
+    """How much of an interval is in any of the others."""
+    return sum(max(0, min(end_ns, b) - max(start_ns, a)) for a, b in merged(intervals))

@@ -1,0 +1,212 @@
+"""A run of chaos from its options to its exit status."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from loopback.chaos.bot import BotProcess
+from loopback.chaos.guest import Guest, Tally
+from loopback.chaos.hearing import Hearing
+from loopback.chaos.holdings import Holdings
+from loopback.chaos.invariants import INVARIANTS, check
+from loopback.chaos.judge import Judge
+from loopback.chaos.ledger import Ledger
+from loopback.chaos.music import TRACKS, open_music
+from loopback.chaos.performance import Performance
+from loopback.chaos.report import Commands, Report, Run
+from loopback.chaos.scene import Scene, Seat
+from loopback.chaos.stock import StockProcess
+from loopback.chaos.witnesses import Witnesses
+from loopback.server import Loopback
+from loopback.settings import LoopbackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+
+    from loopback.chaos.music import Music
+    from loopback.chaos.plan import Step
+    from loopback.chaos.report import Player
+    from loopback.chaos.view import View
+
+GATEWAY_LATENCY_MS: Final = 25.0
+"""Discord's own is 20 to 30 ms."""
+READY_S: Final = 60.0
+FIRST_TRACKS: Final = 3
+STOCK_UDP_MS: Final = 5.0
+"""One way. Without any, stock discord.py may miss the answer of IP discovery and then waits for ever: a fault
+that only a network without length has.
+"""
+VERSIONS: Final = ("ostinato", "discord.py", "anyio", "davey", "yt-dlp", "av")
+SCRAPE_S: Final = 3.0
+
+
+async def run_bot(
+    seed: int,
+    seconds: float,
+    guilds: int,
+    folder: Path,
+    plan: Sequence[Step],
+    view: View,
+    tracks: int = TRACKS,
+) -> Report:
+    """This project's bot under the plan; `bot.log` is left in the folder.
+
+    :param tracks: of music that there are: fewer are made sooner
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    async with (
+        Loopback(LoopbackSettings(gateway_latency_ms=GATEWAY_LATENCY_MS)) as discord,
+        open_music(tracks) as music,
+        _open_bot(discord, folder / "bot.log") as (bot, witnesses),
+    ):
+        tally, ledger = Tally(), Ledger()
+        seats = [await _seat(discord, number) for number in range(guilds)]
+        for number, seat in enumerate(seats):
+            dice = Random(f"{seed}/guest/{number}")  # noqa: S311 - to be done again, not to be secret
+            _give_wishes(seat, music, dice, tally, ledger)
+        scene = Scene(discord, bot, bot, music, seats, ledger)
+        performance = Performance(scene)
+        await bot.start()
+        await _begin(scene)
+        await performance.all_heard()
+        holdings = Holdings(bot, performance.lateness, time.time_ns(), seconds)
+        view.say("the bot plays everywhere; the chaos begins")
+        watchers: list[Callable[[], Coroutine[None, None, None]]] = [
+            witnesses.follow,
+            holdings.watch,
+            partial(_scrape, witnesses),
+            partial(view.follow, performance, seconds),
+        ]
+        with view.live():
+            await performance.suffer(plan, seconds, watchers, [witnesses.compare, holdings.look])
+        code = await bot.stop()
+        span_ns = performance.began_ns, performance.ended_ns
+        judge = Judge(seed, span_ns, ledger.entries, performance.lateness)
+        player = judge.player("ostinato", bot.life, {seat.guild.name: seat.hearing for seat in seats})
+        check(judge, performance, tally, witnesses, holdings, code)
+    lasted_s = round((performance.ended_ns - performance.began_ns) / 1e9, 1)
+    return Report(
+        run=Run(seed, seconds / 60, guilds, started_at, lasted_s, True, versions(), os.cpu_count() or 0),
+        player=player,
+        commands=_commands(tally),
+        restarts=witnesses.restarts(),
+        samples=tuple(holdings.samples),
+        invariants=INVARIANTS,
+        violations=tuple(sorted(judge.violations, key=lambda one: one.at_s)),
+    )
+
+
+async def run_stock(
+    seed: int, seconds: float, guilds: int, folder: Path, plan: Sequence[Step], view: View
+) -> Player:
+    """A plain discord.py player under what can meet any player; `stock.log` is left in the folder."""
+    log = folder / "stock.log"
+    async with Loopback(LoopbackSettings(gateway_latency_ms=GATEWAY_LATENCY_MS)) as discord:
+        discord.faults.everywhere.udp.delay(STOCK_UDP_MS)
+        seats = [await _seat(discord, number) for number in range(guilds)]
+        with tempfile.TemporaryDirectory(prefix="ostinato-chaos-") as name:
+            stock = StockProcess(discord, Path(name), log, [seat.voices[0] for seat in seats])
+            performance = Performance(Scene(discord, stock, None, None, seats))
+            try:
+                await stock.start()
+                await performance.all_heard()
+                with view.live():
+                    shown = [partial(view.follow, performance, seconds)]
+                    await performance.suffer([step for step in plan if step.kind.rival], seconds, shown)
+            finally:
+                await stock.kill()
+    span_ns = performance.began_ns, performance.ended_ns
+    judge = Judge(seed, span_ns, performance.scene.ledger.entries, performance.lateness)
+    hearings = {seat.guild.name: seat.hearing for seat in seats}
+    return judge.player("stock discord.py", stock.life, hearings)
+
+
+@asynccontextmanager
+async def _open_bot(discord: Loopback, log: Path) -> AsyncIterator[tuple[BotProcess, Witnesses]]:
+    """A bot that is not started yet; whatever runs of it is killed with the block."""
+    with tempfile.TemporaryDirectory(prefix="ostinato-chaos-") as name:
+        async with anyio.create_task_group() as group:
+            bot = BotProcess(discord, Path(name), log, group)
+            witnesses = Witnesses(bot)
+            bot.on_line = witnesses.read
+            try:
+                yield bot, witnesses
+            finally:
+                await bot.kill()
+
+
+async def _seat(discord: Loopback, number: int) -> Seat:
+    """A guild with two voice channels, and somebody who listens in the first."""
+    guild = discord.add_guild(f"Guild {number + 1}")
+    user = discord.add_user(f"listener {number + 1}")
+    guild.add_member(user)
+    text = guild.add_text_channel("general")
+    voices = guild.add_voice_channel("Music"), guild.add_voice_channel("Lounge")
+    await user.join(voices[0])
+    return Seat(discord, guild, text, voices, user, Hearing(guild.listener))
+
+
+def _give_wishes(seat: Seat, music: Music, dice: Random, tally: Tally, ledger: Ledger) -> None:
+    """Whoever listens there asks for music, too."""
+    seat.guest = Guest(seat.guild, seat.text, seat.user, music, dice, tally, ledger)
+    seat.hearing = Hearing(seat.guild.listener, seat.guest, music.frames)
+    music.hearings[seat.guild.id] = seat.hearing
+
+
+async def _begin(scene: Scene) -> None:
+    """Music is asked for everywhere."""
+    await scene.discord.wait_bot(READY_S)
+    first = scene.seats[0]
+    await first.user.wait_command(first.text, "play", READY_S)
+
+    async def ask(guest: Guest) -> None:
+        for _ in range(FIRST_TRACKS):
+            await guest.play()
+
+    async with anyio.create_task_group() as tasks:
+        for seat in scene.seats:
+            if seat.guest is not None:
+                tasks.start_soon(ask, seat.guest)
+
+
+async def _scrape(witnesses: Witnesses) -> None:
+    """For ever: remember what the metrics say, as a process that is killed cannot be asked any more."""
+    while True:
+        await anyio.sleep(SCRAPE_S)
+        life = witnesses.now
+        life.metrics = await witnesses.scrape() or life.metrics
+
+
+def _commands(tally: Tally) -> Commands:
+    return Commands(
+        given=tally.given,
+        acknowledged=tally.done.total() - tally.not_saved,
+        refused=tally.refused,
+        not_saved=tally.not_saved,
+        unanswered=tally.unanswered,
+        lost=tally.lost,
+        by_name=dict(tally.done),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of what took part."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

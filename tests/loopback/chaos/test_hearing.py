@@ -1,0 +1,125 @@
+"""The one who listens counts what was lost, repeated, misplaced and out of turn, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loopback.chaos.hearing import Hearing
+from loopback.listening.listener import Frame, Listener
+from loopback.listening.places import numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LENGTH = 50
+FRAME_NS = 20_000_000
+
+
+@dataclass
+class Asker:
+    """Tracks come one after the other by their numbers; `jumps` were asked for."""
+
+    jumps: set[int] = field(default_factory=set)
+    begun: list[int] = field(default_factory=list)
+
+    def follows(self, before: int, after: int, _since_ns: int) -> bool:
+        return after == before + 1
+
+    def jumped(self, frame: int, since_ns: int, at_ns: int) -> bool:
+        return frame in self.jumps and since_ns < at_ns
+
+    def entered(self, track: int) -> None:
+        self.begun.append(track)
+
+
+def hear(places: Iterable[tuple[int, int]], *jumps: int) -> Hearing:
+    """What is made of frames that come 20 ms apart."""
+    listener = Listener(1)
+    hearing = Hearing(listener, Asker(set(jumps)), LENGTH)
+    for index, (track, number) in enumerate(places):
+        opus = numbered(number, track=track)
+        at_ns = (index + 1) * FRAME_NS
+        listener.record(Frame(at_ns, index, index * 960, 1, index, opus, silence=False))
+    hearing.take()
+    return hearing
+
+
+def run(track: int, first: int = 0, end: int = LENGTH) -> list[tuple[int, int]]:
+    return [(track, number) for number in range(first, end)]
+
+
+def slips(hearing: Hearing) -> list[tuple[int, int, int, int]]:
+    """Track, frame, lost, repeated."""
+    return [
+        (one.track, one.frame, one.lost, one.repeated) for one in hearing.slips if one.lost or one.repeated
+    ]
+
+
+def test_music_as_it_should_be() -> None:
+    hearing = hear([*run(1), *run(2)])
+    assert (hearing.heard, hearing.slips, hearing.gaps, hearing.out_of_order) == (100, [], [], 0)
+
+
+def test_a_hole_in_a_track_is_lost_at_its_place() -> None:
+    assert slips(hear([*run(1, 0, 10), *run(1, 14)])) == [(1, 10, 4, 0)]
+
+
+def test_frames_that_come_after_all_are_not_lost_but_out_of_order() -> None:
+    hearing = hear([*run(1, 0, 10), (1, 12), (1, 10), (1, 11), *run(1, 13)])
+    assert slips(hearing) == []
+    assert hearing.out_of_order == 2
+
+
+def test_a_rewind_is_repeated_once_for_each_frame() -> None:
+    assert slips(hear([*run(1, 0, 30), *run(1, 20)])) == [(1, 20, 0, 10)]
+
+
+def test_a_rewind_over_the_end_of_a_track() -> None:
+    hearing = hear([*run(1), *run(2, 0, 5), *run(1, 45), *run(2)])
+    assert sum(one.repeated for one in hearing.slips) == 10
+    assert slips(hearing)[0][:2] == (1, 45)
+    assert not any(one.lost or one.unasked for one in hearing.slips)
+
+
+def test_a_track_that_ends_early_and_one_that_begins_late() -> None:
+    assert slips(hear([*run(1, 0, 40), *run(2, 3)])) == [(1, 40, 10, 0), (2, 0, 3, 0)]
+
+
+def test_a_track_out_of_turn() -> None:
+    hearing = hear([*run(1), *run(3)])
+    assert [one.unasked for one in hearing.slips] == ["track 3 after track 1"]
+
+
+def test_what_was_asked_for_is_no_slip() -> None:
+    hearing = hear([*run(1, 0, 20), *run(1, 5, 30), *run(3, 0, 9)], 5, 0)
+    assert hearing.slips == []
+
+
+def test_silences_are_noted_by_their_length() -> None:
+    listener = Listener(1)
+    hearing = Hearing(listener, None, 0)
+    for at_ms, number in ((0, 0), (20, 1), (60, 2), (80, 3)):
+        frame = Frame(10**9 + at_ms * 10**6, number, 0, 1, number, numbered(number), silence=False)
+        listener.record(frame)
+    hearing.take()
+    assert [gap.length_ms for gap in hearing.gaps] == [40.0]
+
+
+def test_what_came_before_the_beginning_is_forgotten() -> None:
+    hearing = hear([*run(1, 0, 10), *run(1, 14, 20)])
+    hearing.began(12 * FRAME_NS)
+    assert hearing.slips == []
+    assert hearing.heard == 5
+
+
+def test_only_the_newest_frames_are_kept_by_the_listener() -> None:
+    hearing = hear([])
+    for index in range(hearing.listener.limit or 0):
+        hearing.listener.record(
+            Frame((index + 1) * FRAME_NS, index, 0, 1, index, numbered(index), silence=False)
+        )
+        if index % 100 == 0:
+            hearing.take()
+    hearing.take()
+    assert hearing.heard == hearing.listener.limit

@@ -1,0 +1,131 @@
+"""The judge allows what a fault may cost, once, and tells what is beyond."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+
+from loopback.chaos.hearing import Hearing, RawGap, RawSlip
+from loopback.chaos.judge import Judge
+from loopback.chaos.lateness import Lateness
+from loopback.chaos.ledger import Cost, Ledger
+from loopback.listening.listener import Listener
+
+S = 1_000_000_000
+MS = 1_000_000
+HOLE = Cost("voice", 500, forced=True, retries=True)
+CLOSED = Cost("voice", 150, repeated=10, lost=2, retries=True)
+KILLED = Cost("actors", 40)
+
+
+def hearing(*gaps: tuple[int, int], slips: tuple[RawSlip, ...] = ()) -> Hearing:
+    """Silences by begin and end, ns; music at all other times, for 60 s."""
+    heard = Hearing(Listener(1))
+    heard.gaps = [RawGap(*gap) for gap in gaps]
+    heard.slips = list(slips)
+    silent = [range(a + 1, b) for a, b in gaps]
+    heard.arrivals = array(
+        "q", [at for at in range(0, 60 * S, 20 * MS) if not any(at in one for one in silent)]
+    )
+    heard.last_ns = heard.arrivals[-1]
+    return heard
+
+
+def judge(ledger: Ledger, lateness: Lateness | None = None) -> Judge:
+    return Judge(7, (0, 60 * S), ledger.entries, lateness or Lateness())
+
+
+def done(ledger: Ledger, cost: Cost, start_ns: int, end_ns: int, guild: str | None = "g") -> None:
+    entry = ledger.begin("fault", cost, guild)
+    entry.start_ns, entry.end_ns = start_ns, end_ns
+
+
+@pytest.mark.parametrize(("length_ms", "kept"), [(39, True), (41, False)])
+def test_a_silence_after_nothing(length_ms: int, *, kept: bool) -> None:
+    found = judge(Ledger())
+    found.player("bot", 1, {"g": hearing((5 * S, 5 * S + length_ms * MS))})
+    assert [one.invariant for one in found.violations] == ([] if kept else ["silence"])
+
+
+@pytest.mark.parametrize(("guild", "kept"), [("g", True), (None, True), ("other", False)])
+def test_a_fault_counts_for_those_whom_it_met(guild: str | None, *, kept: bool) -> None:
+    ledger = Ledger()
+    done(ledger, CLOSED, 5 * S, 5 * S, guild)
+    found = judge(ledger)
+    found.player("bot", 1, {"g": hearing((5 * S, 5 * S + 140 * MS))})
+    assert (found.violations == []) == kept
+
+
+@pytest.mark.parametrize(("end_ms", "kept"), [(5450, True), (5600, False)])
+def test_a_forced_hole_and_its_bound(end_ms: int, *, kept: bool) -> None:
+    ledger = Ledger()
+    done(ledger, HOLE, 10 * S, 15 * S)
+    found = judge(ledger)
+    player = found.player("bot", 1, {"g": hearing((10 * S, 10 * S + end_ms * MS))})
+    assert (found.violations == []) == kept
+    assert player.timelines[0].gaps[0].allowed_ms == 5500
+    assert player.kinds[0].longest_beyond_ms == end_ms - 5000
+
+
+def test_two_that_can_make_an_attempt_fail_are_allowed_the_wait_of_the_policy() -> None:
+    ledger = Ledger()
+    done(ledger, CLOSED, 5 * S, 5 * S)
+    done(ledger, CLOSED, 5 * S + 50 * MS, 5 * S + 50 * MS)
+    found = judge(ledger)
+    player = found.player("bot", 1, {"g": hearing((5 * S, 5 * S + 3000 * MS))})
+    assert found.violations == []
+    assert player.timelines[0].gaps[0].allowed_ms == 300 + 2600 + 900
+
+
+def test_what_the_machine_was_late_is_allowed() -> None:
+    late = Lateness([5 * S + 30 * MS], [5 * S], [25 * MS])
+    found = judge(Ledger(), late)
+    found.player("bot", 1, {"g": hearing((5 * S, 5 * S + 60 * MS))})
+    assert found.violations == []
+
+
+def test_what_a_fault_allows_it_allows_once() -> None:
+    ledger = Ledger()
+    done(ledger, CLOSED, 5 * S, 5 * S)
+    slips = RawSlip(5 * S, 1, 0, repeated=8), RawSlip(6 * S, 1, 9, repeated=8)
+    found = judge(ledger)
+    player = found.player("bot", 1, {"g": hearing(slips=slips)})
+    assert [(one.invariant, one.at_s) for one in found.violations] == [("repeated", 6.0)]
+    assert "6 frames" in found.violations[0].words
+    assert (player.repeated, player.kinds[0].repeated) == (16, 16)
+
+
+def test_a_track_out_of_turn_is_told_with_seed_and_time() -> None:
+    found = judge(Ledger())
+    found.player("bot", 1, {"g": hearing(slips=(RawSlip(4 * S, 3, 0, unasked="track 3 after track 1"),))})
+    (broken,) = found.violations
+    assert (broken.invariant, broken.at_s, broken.guild, broken.seed) == ("order", 4.0, "g", 7)
+
+
+def test_a_silence_in_which_the_run_ends() -> None:
+    heard = hearing()
+    heard.last_ns = 50 * S
+    found = judge(Ledger())
+    found.player("bot", 1, {"g": heard})
+    assert [one.invariant for one in found.violations] == ["silence"]
+
+
+def test_the_share_leaves_out_forced_holes_and_their_bounds_alone() -> None:
+    ledger = Ledger()
+    done(ledger, HOLE, 10 * S, 15 * S)
+    found = judge(ledger)
+    whole = found.player("bot", 1, {"g": hearing((10 * S, 15 * S + 400 * MS))})
+    assert whole.share_heard == pytest.approx(1, abs=0.001)
+    less = found.player("bot", 1, {"g": hearing((10 * S, 15 * S + 400 * MS), (30 * S, 33 * S))})
+    assert less.share_heard == pytest.approx(1 - 3 / 54.5, abs=0.001)
+
+
+def test_a_silence_counts_for_the_cheapest_fault_that_explains_it() -> None:
+    ledger = Ledger()
+    done(ledger, CLOSED, 5 * S, 5 * S)
+    done(ledger, KILLED, 5 * S, 5 * S)
+    found = judge(ledger)
+    gaps = (5 * S, 5 * S + 38 * MS), (6 * S, 6 * S + 120 * MS)
+    player = found.player("bot", 1, {"g": hearing(*gaps)})
+    assert [gap.faults[0] for gap in player.timelines[0].gaps] == [2, 1]
