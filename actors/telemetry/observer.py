@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.keeping import tell
+from actors.telemetry.counting import kind_of
 from supervision import Actor
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ class Observer(Actor):
         self._telemetry = telemetry
 
     async def on_start(self) -> None:
-        """Look and listen beside."""
+        """Look and listen beside. Its own restart is told before it listens."""
+        if self.ctx.incarnation > 1:
+            self._telemetry.meters.count("ostinato_actor_restarts_total", kind_of(self.ctx.path))
         self.ctx.start_soon(
             self._telemetry.run, self.ctx.system, lambda change: tell(self.ctx, "alerts", change)
         )

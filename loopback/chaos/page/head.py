@@ -54,7 +54,11 @@ def _tiles(report: Report) -> list[Markup]:
     restarts = sum(one.events for one in report.restarts)
     return [
         _tile("Heard of what was due", share(player.share_heard), "outside of forced holes"),
-        _tile("Longest silence of one fault", ms(beyond), "beyond its forced hole"),
+        _tile(
+            "Longest silence of one fault",
+            ms(beyond),
+            f"beyond its forced hole; of all together {ms(player.longest_gap_ms)}",
+        ),
         _tile("Frames of 20 ms lost", f"{player.lost:,}", f"{player.repeated:,} heard twice"),
         _tile("Commands acknowledged", f"{commands.acknowledged:,}", f"{commands.lost:,} lost"),
         _tile(

@@ -141,6 +141,8 @@ async def test_metrics_are_those_of_the_table() -> None:
     assert {"process_resident_memory_bytes", "ostinato_guilds", "voice_latency_ms"} <= set(families)
     values = {sample.name: sample.value for family in families.values() for sample in family.samples}
     assert values["ostinato_guilds"] == 3
+    restarts = families["ostinato_actor_restarts"].samples
+    assert {sample.labels["actor"]: sample.value for sample in restarts} == {"telemetry": 1}, "its own"
     assert values["ostinato_spool_lead_seconds"] == 2.0
     assert values["ostinato_resolve_seconds_sum"] == 0.2
     hits = {sample.labels["cache"]: sample.value for sample in families["ostinato_cache_hits"].samples}
