@@ -8,6 +8,7 @@ voice channel.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import anyio
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 1.0
 """For links that their owners have let go of."""
 
-THOROUGH = 10
-"""Every so manieth look is at the trees of all guilds, whoever is said to follow their links: a thousand of
-them hold the frames up for 3 ms."""
+TURNS = 10
+"""Each look is also at the trees of every so manieth guild, whoever is said to follow its link. A list of all
+children of `guilds`, when these are a thousand, would hold the frames up for 20 ms."""
 
 AGAIN_S = 0.02
 """Until the room of all trees is there."""
@@ -58,7 +59,7 @@ class Steward(Actor):
         self._startup = startup
         self._ensure = ensure
         self._remembered: list[int] = []
-        self._looks = 0
+        self._turns = itertools.cycle(range(TURNS))
 
     async def on_start(self) -> None:
         """Begin to look."""
@@ -88,21 +89,22 @@ class Steward(Actor):
     async def look(self, _message: Tick) -> None:
         """See to every guild that is heard."""
         self.ctx.start_timer("look", LOOK_EVERY_S, Tick())
-        self._looks += 1
-        for guild_id in self._without_tree() if self._looks % THOROUGH == 0 else self._links.unowned():
+        for guild_id in (*self._links.unowned(), *self._without_tree(next(self._turns))):
             try:
                 await self._ensure(self.ctx.system, guild_id)
             except SupervisionError as error:
                 log.warning("guild_not_started", guild_id=guild_id, error=str(error))
 
-    def _without_tree(self) -> list[int]:
-        """Guilds that have a link and no tree: of an owner that ended without a word."""
+    def _without_tree(self, turn: int) -> list[int]:
+        """Guilds of this turn that have a link and no tree: of an owner that ended without a word."""
+        guilds = [link.guild_id for link in self._links.all()[turn::TURNS]]
+        return [guild_id for guild_id in guilds if not self._has_tree(guild_id)]
+
+    def _has_tree(self, guild_id: int) -> bool:
         try:
-            there = {int(child.id) for child in self.ctx.system.which_children(GUILDS)}
-        except SupervisionError as error:
-            log.warning("guilds_not_seen", error=str(error))
-            return []
-        return [link.guild_id for link in self._links.all() if link.guild_id not in there]
+            return self.ctx.system.count_children(f"{GUILDS}/{guild_id}").active > 0
+        except SupervisionError:
+            return False
 
     async def on_stop(self, reason: ExitReason) -> None:
         """Leave every voice channel, if this is the end."""
