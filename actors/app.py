@@ -35,7 +35,7 @@ from .logs_events import log_events
 from .media import Access, Cache, Media
 from .network import make_connector
 from .positions import Positions
-from .promptness import be_prompt
+from .promptness import be_prompt, hand_over
 from .queue import QueueLimits
 from .recovery import Watch
 from .rooms import Runner, StoreRoom
@@ -246,6 +246,7 @@ async def run(settings: Settings, collector: Collector) -> int:
     :param collector: Python's own, quiet: a full collection costs more than a frame lasts
     """
     be_prompt()
+    hand_over()
     slim_tls()
     async with anyio.create_task_group() as watchers:
         ready, verdict = anyio.Event(), Verdict()

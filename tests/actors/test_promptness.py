@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from actors.promptness import SLICE_NS, be_prompt
+from actors.promptness import SLICE_NS, SWITCH_S, be_prompt, hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,16 @@ def test_a_nice_value_is_kept() -> None:
         return os.getpriority(os.PRIO_PROCESS, 0)
 
     assert in_a_thread(ask) == wanted
+
+
+def test_a_thread_that_computes_hands_the_interpreter_over_sooner_than_usual() -> None:
+    usual_s = sys.getswitchinterval()
+    try:
+        hand_over()
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+        assert SWITCH_S < usual_s
+    finally:
+        sys.setswitchinterval(usual_s)
 
 
 @pytest.mark.parametrize("strange", ["pdp11", ""])
