@@ -31,6 +31,7 @@ from .commands import Desk, add_commands
 from .discord_client import Bot, ClientHolder, DiscordClient
 from .discord_port import LivePort
 from .guild import GUILDS, Rooms, ensure_guild
+from .large_pages import keep_in_large_pages
 from .logs_events import log_events
 from .media import Access, Cache, Media
 from .network import make_connector
@@ -279,6 +280,7 @@ async def _watch(bot: OpenBot, verdict: Verdict, collector: Collector) -> None:
     async with anyio.create_task_group() as watchers:
         watchers.start_soon(log_events, bot.system)
         watchers.start_soon(sweep_in_silence, collector, lambda: bot.house.rooms.clock.playing)
+        watchers.start_soon(keep_in_large_pages)
         watchers.start_soon(_end_on_escalation, bot.system, verdict)
         await verdict.wait()
         watchers.cancel_scope.cancel()

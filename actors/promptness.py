@@ -20,7 +20,7 @@ SLICE_NS: Final = 100_000
 """The least that the kernel grants."""
 
 SWITCH_S: Final = 0.0005
-"""For so long may another thread keep Python's interpreter once frames are due. Python's own value is 5 ms."""
+"""For so long may another thread keep the interpreter that frames are due in. Python's own value is 5 ms."""
 
 _SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
 _RESET_ON_FORK: Final = 0x01

@@ -114,11 +114,11 @@ class Grid:
         behind = min((now - slot.due) // FRAME_NS + 1, BURST_FRAMES)
         for _ in range(behind):
             due = slot.due
-            slot.due = due + FRAME_NS
+            slot.due = following = due + FRAME_NS
             late = now - due > _LATE_NS
             for stream in tuple(slot.streams):
                 try:
-                    stream.tick(due, late)
+                    stream.tick(due, following, late)
                 except Exception:  # one stream's fault must not silence the others
                     self.remove(stream)
                     _log.exception("stream_failed", guild_id=stream.guild_id)

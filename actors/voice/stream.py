@@ -64,7 +64,6 @@ class Stream:
         "_paused",
         "_refused_due",
         "_scheduler",
-        "_sent",
         "_speaking",
         "_starved",
         "_tape",
@@ -93,7 +92,6 @@ class Stream:
         self._earlier = 0  # of the frames that wait on the tape: those of a source before the current one
         self._until_check = _CHECK_FRAMES
         self._underruns = 0
-        self._sent = 0
         self._refused_due = -1  # `_next_due` as it was when a frame was refused last
         self._late = 0
         self._late_due = -_LATE_FOR_NS  # ns of the clock: when the last late frame was due
@@ -152,7 +150,7 @@ class Stream:
             playing=current is not None and not self._paused,
             paused=self._paused,
             underruns=self._underruns,
-            sent=self._sent,
+            sent=self._tape.sent,
             late=self._late,
             next_play_id=following.play_id if following else None,
             attached=self._transport is not None,
@@ -183,12 +181,12 @@ class Stream:
     @property
     def sent(self) -> int:
         """Frames of sources sent since it was made, those sent again included."""
-        return self._sent
+        return self._tape.sent
 
     @property
     def totals(self) -> Totals:
         """What it has counted since it was made."""
-        return Totals(self._sent, self._late, self._underruns)
+        return Totals(self._tape.sent, self._late, self._underruns)
 
     # -- the link's side ----
 
@@ -212,7 +210,7 @@ class Stream:
         if self._next_due == self._refused_due == due:
             transport.skip(-1)  # its time had been let pass
             self._next_due -= FRAME_NS
-        self.tick(due - FRAME_NS, late=False)
+        self.tick(due - FRAME_NS, due, late=False)
 
     def detach(self, transport: Outlet, since: int | None = None) -> None:
         """No frame leaves any more, the position stands still; ignored if another transport is attached.
@@ -239,10 +237,11 @@ class Stream:
 
     # -- the clock's side ----
 
-    def tick(self, due: int, late: bool) -> None:
+    def tick(self, due: int, following: int, late: bool) -> None:
         """Send the one frame that is due.
 
         :param due: its time in ns of the clock, on the grid of the stream's slot
+        :param following: 20 ms later; one number for all streams of a slot is found in the processor's cache
         :param late: it leaves more than half a frame after that
         """
         transport = self._transport
@@ -250,7 +249,7 @@ class Stream:
             return
         if due != self._next_due and not self._realign(due, transport):
             return
-        self._next_due = due + FRAME_NS
+        self._next_due = following
         if (self._current is None or self._paused) and not self._wants_slot():
             self._close_spurt(transport)
         elif self._send_frame(transport) and late:
@@ -287,7 +286,6 @@ class Stream:
         tape.kept.append(frame)
         tape.number += 1
         play.position += 1
-        self._sent += 1
         self._starved = False
         self._trailing = 0
         return True
@@ -330,7 +328,6 @@ class Stream:
             transport.speaking(True)
         if not transport.send(frame):
             return self._hold(frame, transport)
-        self._sent += 1
         self._starved = False
         self._trailing = 0
         self._tape.left(frame)

@@ -19,15 +19,22 @@ class Tape:
 
     :ivar number: of the frame that leaves next
     :ivar kept: what has left and may not have arrived; the last one has the number before `number`
+    :ivar again: frames that left more often than their numbers tell
     :ivar waiting: what was taken back or refused, and leaves before any new frame; the first has `number`
     """
 
-    __slots__ = ("kept", "number", "waiting")
+    __slots__ = ("again", "kept", "number", "waiting")
 
     def __init__(self, limit: int = TAPE_FRAMES) -> None:
         self.kept: deque[bytes] = deque(maxlen=limit)
         self.waiting: deque[bytes] = deque()
         self.number = 0
+        self.again = 0
+
+    @property
+    def sent(self) -> int:
+        """Frames that have left so far, those that left again included."""
+        return self.number + self.again
 
     def left(self, frame: bytes) -> None:
         """`frame`, the first that waits or else a new one, has left."""
@@ -52,6 +59,7 @@ class Tape:
         for _ in range(skipped):
             self.waiting.popleft()
         self.number += skipped
+        self.again -= skipped
         return skipped
 
     def take_back(self, number: int) -> int:
@@ -60,6 +68,7 @@ class Tape:
         for _ in range(count):
             self.waiting.appendleft(self.kept.pop())
         self.number -= count
+        self.again += count
         return count
 
     def clear(self) -> None:

@@ -50,7 +50,6 @@ class Transport:
     It belongs to the link and is driven by the clock, so it outlives the actors that command both:
     sequence, timestamp and nonce go on when those are restarted. `send` never blocks and never raises.
 
-    :ivar sent: packets handed to the operating system
     :ivar refused: frames that it did not take: its buffer full, an ICMP error of an earlier packet, closed
     """
 
@@ -63,7 +62,6 @@ class Transport:
         "_write",
         "closed",
         "refused",
-        "sent",
     )
 
     def __init__(
@@ -91,8 +89,12 @@ class Transport:
         self._on_hole = on_hole
         self._protect = protect
         self.closed = False
-        self.sent = 0
         self.refused = 0
+
+    @property
+    def sent(self) -> int:
+        """Packets handed to the operating system: each has a nonce, as has each that it refused."""
+        return self._packetizer.nonce - self.refused
 
     @property
     def mode(self) -> str:
@@ -121,13 +123,11 @@ class Transport:
         try:
             write(self._packetizer.pack(frame))
         except NonceExhaustedError:
-            self.refused += 1
             return False
         except OSError:
             self._packetizer.take_back()
             self.refused += 1
             return False
-        self.sent += 1
         return True
 
     def skip(self, frames: int) -> None:
