@@ -36,9 +36,9 @@ EDITING_GUILDS = 50
 """So many guilds edit at that rate, 5 times a second together. Discord takes 50 requests a second of a bot,
 and commands must find room among them; ..."""
 
-THINNING = 1.5
-"""... an edit costs as much as 500 frames, so beyond that the wait grows by this power of their number: 100
-guilds edit 3.5 times a second together, and 1,000 once."""
+THINNING = 2.0
+"""... an edit costs as much as 500 frames, which are late by that: beyond it the wait grows by this power of
+their number, 100 guilds edit 2.5 times a second together, and 1,000 once in four seconds."""
 
 EDIT_GAP_S = 1.0
 """Between any two edits."""
