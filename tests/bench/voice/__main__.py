@@ -18,7 +18,7 @@ What it does, so that the figures can be judged:
   over streams and minutes. Ratios are taken between rows of the same call.
 - **DAVE** off is the comparison, as songbird's engine does not have it; the rows with DAVE have one more
   member in each channel, for whom every frame is encrypted end to end.
-- **Idle**: connections that have joined and play nothing.
+- **Idle**: connections that have joined half a minute before and play nothing.
 
 It writes `voice.json`, `voice.md` and `voice.png` into `build/bench`. That a target is not met is shown;
 it is no error.

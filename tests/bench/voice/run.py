@@ -36,6 +36,8 @@ GATEWAY_LATENCY_MS: Final = 100.0  # stock discord.py hangs when Discord answers
 VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
 JOIN_S: Final = 240.0
 SETTLE_S: Final = 4.0
+IDLE_SETTLE_S: Final = 30.0
+"""Joining is over, and each connection has sent two of its heartbeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ async def come_up(run: Run, process: Process, stage: Stage, sink: SinkProcess) -
     await run.player.play(stage, process)
     await (_wait_heard(sink, run.streams) if run.plays else _wait_joined(stage))
     took_s = time.monotonic() - began
-    await anyio.sleep(SETTLE_S)
+    await anyio.sleep(SETTLE_S if run.plays else IDLE_SETTLE_S)
     return took_s
 
 
