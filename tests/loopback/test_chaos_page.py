@@ -127,6 +127,18 @@ def test_a_player_beside_has_its_figures_and_its_lanes(tmp_path: Path) -> None:
     assert len(beside.all("circle", "rival")) == len(KINDS) + 1, "and one in the legend"
 
 
+def test_beside_another_the_longest_silence_counts_whatever_else_was_done_in_it(tmp_path: Path) -> None:
+    report = made_report(other=True)
+    assert report.other is not None
+    first, second, *rest = report.other.kinds
+    kinds = (replace(first, longest_ms=0.0, gaps_ms=(25.0, 49_500.0)), replace(second, gaps_ms=()), *rest)
+    mine = tuple(replace(one, gaps_ms=()) if one.kind == second.kind else one for one in report.player.kinds)
+    other, player = replace(report.other, kinds=kinds), replace(report.player, kinds=mine)
+    page = Page(replace(report, player=player, other=other), tmp_path)
+    assert "discord.py: 49.5 s" in page.text
+    assert len(page.all("circle", "rival")) == len(KINDS), "one kind cost neither of them anything"
+
+
 @pytest.mark.parametrize(("invariant", "class_"), [("silence", "pill late"), ("witnesses", "pill bad")])
 def test_witnesses_that_differ_are_marked(tmp_path: Path, invariant: str, class_: str) -> None:
     """As a breach only if the judge has found one: a killed process takes some of its metrics along."""

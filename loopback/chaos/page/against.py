@@ -12,7 +12,7 @@ from loopback.chaos.page.words import ms, share, tidy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loopback.chaos.report import KindFigures, Player, Report
+    from loopback.chaos.report import Player, Report
 
 WIDTH: Final = 640.0
 ROW: Final = 24.0
@@ -31,7 +31,8 @@ def section(report: Report) -> Markup | None:
         el("h2", f"Beside {other.name}"),
         el(
             "p",
-            "The faults that can meet any player, in the same order, with the same listeners.",
+            "The faults that can meet any player, in the same order, with the same listeners. Kinds of which "
+            "neither was ever silent are left out of the picture.",
             class_="soft",
         ),
         el(
@@ -39,7 +40,7 @@ def section(report: Report) -> Markup | None:
             el("div", _figures(ours, other), class_="card scroll"),
             el(
                 "div",
-                el("h3", "Longest silence, kind by kind"),
+                el("h3", "Longest silence that began with a fault, by kind"),
                 _dumbbells(ours, other),
                 _legend(ours, other),
                 class_="card scroll",
@@ -66,8 +67,8 @@ def _figures(ours: Player, other: Player) -> Markup:
 
 def _dumbbells(ours: Player, other: Player) -> Markup:
     mine, theirs = _by_kind(ours), _by_kind(other)
-    common = [kind for kind in mine if kind in theirs]
-    common.sort(key=lambda kind: theirs[kind].longest_ms, reverse=True)
+    common = [kind for kind in mine if kind in theirs and mine[kind] + theirs[kind]]
+    common.sort(key=lambda kind: theirs[kind], reverse=True)
     height = 22 + ROW * len(common)
     drawn = [
         el("text", tidy(tick), x=_x(tick), y=12, text_anchor="end" if tick == _TICKS_MS[-1] else "middle")
@@ -88,15 +89,13 @@ def _dumbbells(ours: Player, other: Player) -> Markup:
     )
 
 
-def _dumbbell(
-    kind: str, mine: KindFigures, theirs: KindFigures, y: float, names: tuple[str, str]
-) -> list[Markup]:
-    x, far = _x(mine.longest_ms), _x(theirs.longest_ms)
+def _dumbbell(kind: str, mine_ms: float, theirs_ms: float, y: float, names: tuple[str, str]) -> list[Markup]:
+    x, far = _x(mine_ms), _x(theirs_ms)
     return [
         el("text", kind, x=LEFT - 12, y=y + 4, text_anchor="end"),
         el("line", x1=x, x2=far, y1=y, y2=y, class_="span"),
-        el("circle", el("title", f"{names[1]}: {ms(theirs.longest_ms)}"), cx=far, cy=y, r=5, class_="rival"),
-        el("circle", el("title", f"{names[0]}: {ms(mine.longest_ms)}"), cx=x, cy=y, r=5, class_="ours"),
+        el("circle", el("title", f"{names[1]}: {ms(theirs_ms)}"), cx=far, cy=y, r=5, class_="rival"),
+        el("circle", el("title", f"{names[0]}: {ms(mine_ms)}"), cx=x, cy=y, r=5, class_="ours"),
     ]
 
 
@@ -112,8 +111,12 @@ def _legend(ours: Player, other: Player) -> Markup:
     return el("ul", *items, class_="legend")
 
 
-def _by_kind(player: Player) -> dict[str, KindFigures]:
-    return {one.kind: one for one in player.kinds if one.count}
+def _by_kind(player: Player) -> dict[str, float]:
+    """The longest silence of which a kind is the first cause, in ms; 0: nobody noticed.
+
+    Alone or not: a player that does not come back is silent while others are done to it.
+    """
+    return {one.kind: max(one.gaps_ms, default=0.0) for one in player.kinds if one.count}
 
 
 def _x(value_ms: float) -> float:
