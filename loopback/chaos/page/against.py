@@ -32,7 +32,8 @@ def section(report: Report) -> Markup | None:
         el(
             "p",
             "The faults that can meet any player, in the same order, with the same listeners. Kinds of which "
-            "neither was ever silent are left out of the picture.",
+            "neither was ever silent are left out of the picture. A fault that meets a player who is silent "
+            "already costs it nothing more there.",
             class_="soft",
         ),
         el(
