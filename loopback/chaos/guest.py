@@ -34,6 +34,7 @@ JUMP_NS: Final = 3_000_000_000
 REMEMBERED_NS: Final = 60_000_000_000
 LOOKS: Final = 4
 """How often the queue is looked at before it is taken for wrong: tracks end, and answers overtake frames."""
+LOOKS_APART_S: Final = 0.7
 PAUSE_S: Final = (2.0, 6.0)
 TRIES: Final = 10
 
@@ -264,7 +265,7 @@ class Guest:
                 if any(self._fits(line, found) for line in (self.line, *self.lines)):
                     self._settle(found)
                     return
-            await anyio.sleep(0.7)
+            await anyio.sleep(LOOKS_APART_S)
         if found is not None:
             expected = " or ".join(str(line) for line in (self.line, *self.lines))
             words = f"the queue is {found}, and should be {expected}"

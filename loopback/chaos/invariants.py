@@ -41,6 +41,8 @@ DESCRIPTORS: Final = 60
 DESCRIPTORS_A_GUILD: Final = 6
 THREADS: Final = 40
 PROCESSES: Final = 12
+IN_FLIGHT: Final = 3
+"""Restarts of which a process that is killed may not have told everybody."""
 
 
 def check(
@@ -106,7 +108,10 @@ def _leaks(judge: Judge, performance: Performance, holdings: Holdings) -> None:
 
 
 def _witnesses(judge: Judge, performance: Performance, witnesses: Witnesses) -> None:
-    life = witnesses.now
-    if not life.agreed:
-        words = f"events {dict(life.events)}, metrics {dict(life.metrics)}, log {dict(life.log)}"
-        judge.broken("witnesses", performance.ended_ns, None, words)
+    """The last process was compared at rest; of those that were killed the last lines are lost."""
+    for number, life in enumerate(witnesses.lives):
+        killed = life is not witnesses.now
+        apart = (life.events - life.log).total() + (life.log - life.events).total()
+        if apart > IN_FLIGHT if killed else not life.agreed:
+            words = f"events {dict(life.events)}, metrics {dict(life.metrics)}, log {dict(life.log)}"
+            judge.broken("witnesses", performance.ended_ns, None, f"process {number}: {words}")

@@ -27,7 +27,7 @@ OPEN_NS: Final = 1_000_000_000
 """A silence at the end that has not ended is one from here on."""
 RETRY_MS: Final = 2600.0
 HANDSHAKE_MS: Final = 900.0
-MOST_RETRIES: Final = 5
+MOST_RETRIES: Final = 3
 BEFORE_NS: Final = 100_000_000
 """A silence begins with the frame before it; what is done just after that frame is done in the silence."""
 
@@ -71,9 +71,10 @@ class Judge:
 
     def _timeline(self, guild: str, hearing: Hearing) -> Timeline:
         mine = [one for one in self.entries if one.concerns(guild)]
-        gaps = tuple(self._gap(guild, raw, mine) for raw in self._all_gaps(hearing))
+        raws = self._all_gaps(hearing)
+        gaps = tuple(self._gap(guild, raw, mine) for raw in raws)
         slips = tuple(self._slips(guild, hearing.slips, mine))
-        heard, due = self._share(hearing, mine)
+        heard, due = self._share(hearing, raws, mine)
         return Timeline(
             guild=guild,
             heard=heard,
@@ -96,8 +97,9 @@ class Judge:
     def _gap(self, guild: str, raw: RawGap, mine: Sequence[Entry]) -> Gap:
         causes = self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine, raw.length_ms)
         holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in causes if one.cost.forced]
+        retries_ms = _retries_ms(raw, causes)
         forced_ms = covered_ns(raw.start_ns, raw.end_ns, holes) / 1e6
-        allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + _retries_ms(causes))
+        allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + retries_ms)
         late_ms = self.lateness.within_ms(raw.start_ns, raw.end_ns)
         gap = Gap(
             start_s=round((raw.start_ns - self.span_ns[0]) / 1e9, 4),
@@ -131,15 +133,20 @@ class Judge:
                 numbers = tuple(one.number for one in causes)
                 yield Slip(at_s, raw.track, raw.frame, raw.lost, raw.repeated, numbers)
 
-    def _share(self, hearing: Hearing, mine: Sequence[Entry]) -> tuple[int, int]:
+    def _share(self, hearing: Hearing, raws: Iterable[RawGap], mine: Sequence[Entry]) -> tuple[int, int]:
         """Frames that were heard, and that were due, outside of forced holes with their bounds."""
         begin, end = self.span_ns
-        holes = merged((one.start_ns, _over_ns(one, end)) for one in mine)
+        waits = [(raw.start_ns, raw.end_ns) for raw in raws if self._waited(raw, mine)]
+        holes = merged([*((one.start_ns, _over_ns(one, end)) for one in mine), *waits])
         inside = [(max(begin, a), min(end, b)) for a, b in holes if a < end and b > begin]
         due_ns = (end - begin) - sum(b - a for a, b in inside)
         heard = hearing.between(begin, end) - sum(hearing.between(a, b) for a, b in inside)
         due = round(due_ns / FRAME_MS / 1e6)
         return min(heard, due), due
+
+    def _waited(self, raw: RawGap, mine: Sequence[Entry]) -> bool:
+        """Whether attempts to come back may have failed, so that the silence is one hole."""
+        return _retries_ms(raw, self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine)) > 0
 
     def _causes(
         self, start_ns: int, end_ns: int, mine: Sequence[Entry], length_ms: float = 0.0
@@ -193,8 +200,12 @@ def _over_ns(entry: Entry, end_ns: int) -> int:
     return begun_ns + int(entry.cost.bound_ms * 1e6)
 
 
-def _retries_ms(causes: Sequence[Entry]) -> float:
-    failed = min(sum(one.cost.retries for one in causes) - 1, MOST_RETRIES)
+def _retries_ms(raw: RawGap, causes: Iterable[Entry]) -> float:
+    """What the policy waits if those that were done in the silence made attempts fail."""
+    done = [
+        one for one in causes if one.cost.retries and (one.end_ns or raw.end_ns) >= raw.start_ns - BEFORE_NS
+    ]
+    failed = min(len(done) - 1, MOST_RETRIES)
     return sum(RETRY_MS * 2**turn for turn in range(failed)) + HANDSHAKE_MS if failed > 0 else 0.0
 
 

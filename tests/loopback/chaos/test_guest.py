@@ -1,0 +1,154 @@
+"""Whoever asks for music knows what the queue must be, and notices when it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from loopback.chaos.guest import Guest, Tally
+from loopback.chaos.ledger import Ledger
+from loopback.errors import NotAnswered
+
+if TYPE_CHECKING:
+    from loopback import Guild, ScriptedUser, TextChannel
+    from loopback.chaos.music import Music
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Answer:
+    text: str
+
+
+@dataclass
+class Asked:
+    """A command as Discord has it; None: it is not answered."""
+
+    text: str | None
+
+    async def wait_answer(self, _timeout_s: float) -> Answer:
+        if self.text is None:
+            raise NotAnswered
+        return Answer(self.text)
+
+
+@dataclass
+class User:
+    """Who gets these answers, one after the other; the last one again and again."""
+
+    answers: list[str | None]
+    given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    async def slash(self, _channel: object, name: str, **options: Any) -> Asked:
+        self.given.append((name, options))
+        return Asked(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+
+
+@dataclass
+class Place:
+    id: int = 1
+    name: str = "g"
+    count: int = 48
+    seconds: float = 30.0
+
+    def url(self, number: int, _guild_id: int, _trouble: str) -> str:
+        return f"track-{number}"
+
+
+def guest(*answers: str | None, line: tuple[int, ...] = ()) -> Guest:
+    place = Place()
+    made = Guest(
+        cast("Guild", place),
+        cast("TextChannel", None),
+        cast("ScriptedUser", User(list(answers))),
+        cast("Music", place),
+        Random(1),  # noqa: S311 - no secret
+        Tally(),
+        Ledger(),
+    )
+    made.line = list(line)
+    return made
+
+
+def shown(*numbers: int) -> str:
+    """A queue, as the bot shows it: with the link of the current track."""
+    rows = [f"**Now playing:** [track-{numbers[0]}](http://127.0.0.1/track-{numbers[0]}.webm)"]
+    return "\n".join(["Queue", *rows, *(f"`{n}.` track-{n} · 0:30" for n in numbers[1:])])
+
+
+async def test_what_was_acknowledged_is_expected() -> None:
+    one = guest("Queued **track-0** at 3.", "Skipped **track-1**.", "Removed **track-0**.", line=(1, 2, 3))
+    await one.play()
+    assert one.line == [1, 2, 3, 0]
+    await one.skip()
+    assert one.line == [2, 3, 0]
+    await one.remove(1)
+    assert one.line == [2, 3], "the answer names another one than was asked for"
+    assert (one.tally.done.total(), one.tally.unanswered) == (3, 0)
+
+
+async def test_a_queue_that_lacks_what_was_acknowledged_is_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.LOOKS_APART_S", 0.0)
+    one = guest(shown(1, 3), line=(1, 2, 3))
+    await one.look()
+    assert one.tally.lost == 1
+    assert one.tally.losses[0][2] == "the queue is [1, 3], and should be [1, 2, 3]"
+    assert one.line == [1, 3]
+
+
+@pytest.mark.parametrize("found", [(1, 2, 3), (2, 3)])
+async def test_a_track_may_have_ended_meanwhile(found: tuple[int, ...]) -> None:
+    one = guest(shown(*found), line=(1, 2, 3))
+    await one.look()
+    assert one.tally.losses == []
+    assert one.line == list(found)
+
+
+@pytest.mark.parametrize("found", [(1, 2), (1, 2, 0)])
+async def test_what_was_not_answered_may_have_been_done_or_not(found: tuple[int, ...]) -> None:
+    one = guest(None, shown(*found), line=(1, 2))
+    await one.play()
+    await one.look()
+    assert one.tally.losses == []
+    assert one.tally.unanswered == 1
+    assert one.line == list(found)
+
+
+async def test_what_was_done_but_not_saved_may_be_lost_with_the_process() -> None:
+    one = guest(
+        "Done, but not saved: queued", "Skipped **track-1**. Done, but not saved", shown(1, 2), line=(1, 2)
+    )
+    await one.ask("skip")
+    await one.skip()
+    await one.look()
+    assert one.tally.losses == []
+    assert one.tally.not_saved == 1
+
+
+async def test_a_command_that_jumps_is_known_for_a_while_and_through_a_silence() -> None:
+    one = guest("The track goes on at 0:09.", line=(1, 2))
+    one.random = Random(3)  # noqa: S311 - no secret
+    await one.seek()
+    second = int(cast("User", one.user).given[0][1]["position"].partition(":")[2])
+    (wish,) = one.ledger.entries
+    assert wish.end_ns is not None
+    at_ns = wish.end_ns
+    assert one.jumped(second * 50, at_ns, at_ns + 1)
+    assert not one.jumped(second * 50 + 300, at_ns, at_ns + 1)
+    assert not one.jumped(second * 50, 0, wish.start_ns - 1), "before it was asked for"
+    assert one.jumped(second * 50, at_ns, at_ns + 60 * 10**9), "nothing was heard since"
+    assert not one.jumped(second * 50, at_ns + 50 * 10**9, at_ns + 60 * 10**9)
+
+
+def test_which_track_follows() -> None:
+    one = guest("", line=(1, 2, 3))
+    assert one.follows(1, 2, 0)
+    assert not one.follows(1, 3, 0)
+    one.maybe.add(9)
+    assert one.follows(1, 9, 0)
+    one.entered(2)
+    assert one.line == [2, 3]

@@ -1,0 +1,113 @@
+"""What chaos does to a process from outside: its wall clock, and the room on its disk."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from loopback.chaos import stepped_clock
+from loopback.chaos.bot import BotProcess
+from loopback.chaos.lateness import Lateness
+from loopback.processes import descendants
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+TELL = """
+import sys, time
+for line in sys.stdin:
+    print(time.time(), time.time_ns() / 1e9, time.monotonic(), sys.argv, flush=True)
+"""
+WRITE = """
+import sys
+for line in sys.stdin:
+    try:
+        with open("file", "w") as file:
+            file.write("x" * 100)
+        print("written", flush=True)
+    except OSError as error:
+        print(error.strerror, flush=True)
+"""
+
+
+def talk(*command: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - a program of this file
+        [sys.executable, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )
+
+
+def say(process: subprocess.Popen[str]) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def test_a_wall_clock_is_stepped_while_the_module_runs(tmp_path: Path) -> None:
+    (tmp_path / "tell.py").write_text(TELL)
+    clock = tmp_path / "clock"
+    stepped_clock.set_step(clock, 0.0)
+    with talk(stepped_clock.__file__, str(clock), "tell", "word", folder=tmp_path) as process:
+        true, true_ns, before, *_ = map(float, say(process).split()[:3])
+        stepped_clock.set_step(clock, -3600.0)
+        wrong, wrong_ns, after, *argv = say(process).split()
+        assert process.stdin is not None
+        process.stdin.close()
+    assert float(wrong) - true == pytest.approx(-3600, abs=30)
+    assert float(wrong_ns) - true_ns == pytest.approx(-3600, abs=30)
+    assert 0 <= float(after) - before < 30
+    assert "word" in " ".join(argv)
+
+
+async def test_a_disk_is_full_and_empty_again(tmp_path: Path) -> None:
+    with talk("-c", WRITE, folder=tmp_path) as process:
+
+        class Bot(BotProcess):
+            pid = process.pid
+
+        bot = Bot(discord=None, folder=tmp_path, log=tmp_path, group=None)  # type: ignore[arg-type]  # not needed
+        assert say(process) == "written"
+        before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        bot.fill_disk()
+        assert say(process) == "File too large"
+        bot.empty_disk()
+        assert say(process) == "written"
+        assert resource.prlimit(process.pid, resource.RLIMIT_FSIZE) == before
+        assert process.pid in descendants(os.getpid())
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+async def test_a_machine_that_keeps_waiting_is_noticed() -> None:
+    class Player:
+        life, pid = 1, os.getpid()
+
+        async def start(self) -> None: ...
+
+        async def kill(self) -> None: ...
+
+    late = Lateness()
+    with anyio.move_on_after(0.2):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(late.watch, Player())
+            await anyio.sleep(0.05)
+            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.06)"], check=True)  # noqa: ASYNC221 - it is to block
+            await anyio.sleep_forever()
+    assert late.take_most_ms() > 30
+    assert late.within_ms(0, 2**63) > 30
+    assert late.within_ms(0, 1) == 0
+    assert late.take_most_ms() == 0
