@@ -37,6 +37,8 @@ LOOKS: Final = 4
 LOOKS_APART_S: Final = 0.7
 PAUSE_S: Final = (2.0, 6.0)
 TRIES: Final = 10
+MOST_LINES: Final = 16
+"""Queues that are thought possible."""
 
 DONE: Final = {
     "play": ("Playing", "Queued"),
@@ -239,17 +241,22 @@ class Guest:
         if jump is not None:
             asked_ns = time.time_ns()
             self._jumps.append(Jump(asked_ns, asked_ns + int(ANSWER_S * 1e9) + JUMP_NS, jump))
-        before = list(self.line)
+        before = [list(line) for line in (self.line, *self.lines)]
         done, text = await self.ask(name, **options)
         if jump is not None and done:
             self._jumps[-1] = Jump(asked_ns, time.time_ns() + JUMP_NS, jump)
         self._remember()
-        named = _TRACK.search(text) if done else None
-        after = change(self.line if name == "play" else before, int(named[1]) if named else None)
+        found = _TRACK.search(text) if done else None
+        named = int(found[1]) if found else None
+
+        def changed(line: list[int], then: Sequence[int]) -> list[int]:
+            return _without_past(change(line if name == "play" else list(then), named), line, then)
+
+        lines = [changed(line, then) for line, then in zip((self.line, *self.lines), before, strict=False)]
         if done and NOT_SAVED not in text:
-            self.line = _without_past(after, self.line, before)
+            self.line, *self.lines = lines
         else:  # refused because of a restart, not saved or never answered: it may have been done, or not
-            self.lines.append(_without_past(after, self.line, before))
+            self.lines = [*self.lines, *lines][-MOST_LINES:]
             self.maybe |= {new} if new is not None else set()
         return bool(done)
 

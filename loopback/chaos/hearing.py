@@ -154,7 +154,7 @@ class Hearing:
             if away and self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns):
                 return self._begin(track, number)
             return now
-        for earlier in self._playings:
+        for earlier in reversed(self._playings):
             if earlier.track == track and number >= earlier.last - REWIND:
                 return earlier
         return self._change(now, track, number, at_ns)

@@ -28,6 +28,8 @@ OPEN_NS: Final = 1_000_000_000
 RETRY_MS: Final = 2600.0
 HANDSHAKE_MS: Final = 900.0
 MOST_RETRIES: Final = 3
+FRESH_NS: Final = 2_000_000_000
+"""Faults that were put right so long before a silence have no part in it any more."""
 BEFORE_NS: Final = 100_000_000
 """A silence begins with the frame before it; what is done just after that frame is done in the silence."""
 
@@ -74,7 +76,7 @@ class Judge:
         raws = self._all_gaps(hearing)
         gaps = tuple(self._gap(guild, raw, mine) for raw in raws)
         slips = tuple(self._slips(guild, hearing.slips, mine))
-        heard, due = self._share(hearing, raws, mine)
+        heard, due = self._share(hearing, raws, gaps, mine)
         return Timeline(
             guild=guild,
             heard=heard,
@@ -133,20 +135,28 @@ class Judge:
                 numbers = tuple(one.number for one in causes)
                 yield Slip(at_s, raw.track, raw.frame, raw.lost, raw.repeated, numbers)
 
-    def _share(self, hearing: Hearing, raws: Iterable[RawGap], mine: Sequence[Entry]) -> tuple[int, int]:
+    def _share(
+        self, hearing: Hearing, raws: Sequence[RawGap], gaps: Sequence[Gap], mine: Sequence[Entry]
+    ) -> tuple[int, int]:
         """Frames that were heard, and that were due, outside of forced holes with their bounds."""
         begin, end = self.span_ns
-        waits = [(raw.start_ns, raw.end_ns) for raw in raws if self._waited(raw, mine)]
-        holes = merged([*((one.start_ns, _over_ns(one, end)) for one in mine), *waits])
+        together = [
+            (raw.start_ns, min(raw.end_ns, raw.start_ns + int(gap.allowed_ms * 1e6)))
+            for raw, gap in zip(raws, gaps, strict=True)
+            if self._is_compound(raw, mine)
+        ]
+        holes = merged([*((one.start_ns, _over_ns(one, end)) for one in mine), *together])
         inside = [(max(begin, a), min(end, b)) for a, b in holes if a < end and b > begin]
         due_ns = (end - begin) - sum(b - a for a, b in inside)
         heard = hearing.between(begin, end) - sum(hearing.between(a, b) for a, b in inside)
         due = round(due_ns / FRAME_MS / 1e6)
         return min(heard, due), due
 
-    def _waited(self, raw: RawGap, mine: Sequence[Entry]) -> bool:
-        """Whether attempts to come back may have failed, so that the silence is one hole."""
-        return _retries_ms(raw, self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine)) > 0
+    def _is_compound(self, raw: RawGap, mine: Sequence[Entry]) -> bool:
+        """Whether more than one fault had a part in it, so that it is one hole as far as it is allowed."""
+        found = self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine)
+        fresh = [one for one in found if (one.end_ns or raw.end_ns) > raw.start_ns - FRESH_NS]
+        return sum(one.cost.group != "command" for one in fresh) > 1
 
     def _causes(
         self, start_ns: int, end_ns: int, mine: Sequence[Entry], length_ms: float = 0.0

@@ -118,6 +118,18 @@ async def test_what_was_not_answered_may_have_been_done_or_not(found: tuple[int,
     assert one.line == list(found)
 
 
+@pytest.mark.parametrize("found", [(1, 2, 3, 0), (1, 3, 0)])
+async def test_what_is_acknowledged_after_a_command_without_an_answer_is_expected(
+    found: tuple[int, ...],
+) -> None:
+    one = guest(None, "Queued **track-0** at 3.", shown(*found), line=(1, 2, 3))
+    await one.remove(1)
+    await one.play()
+    await one.look()
+    assert one.tally.losses == []
+    assert one.line == list(found)
+
+
 async def test_what_was_done_but_not_saved_may_be_lost_with_the_process() -> None:
     one = guest(
         "Done, but not saved: queued", "Skipped **track-1**. Done, but not saved", shown(1, 2), line=(1, 2)

@@ -82,6 +82,12 @@ def test_a_rewind_over_the_end_of_a_track() -> None:
     assert not any(one.lost or one.unasked for one in hearing.slips)
 
 
+def test_a_rewind_goes_to_the_latest_playing_of_a_track() -> None:
+    hearing = hear([*run(1, 0, 20), *run(1, 12), *run(2, 0, 9), *run(1, 45), *run(2)], 12)
+    assert not any(one.lost or one.unasked for one in hearing.slips)
+    assert sum(one.repeated for one in hearing.slips) == 14
+
+
 def test_a_track_that_ends_early_and_one_that_begins_late() -> None:
     assert slips(hear([*run(1, 0, 40), *run(2, 3)])) == [(1, 40, 10, 0), (2, 0, 3, 0)]
 
