@@ -72,6 +72,11 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["run", "extra"], "extra"),
         (["demo", "--seconds", "-1"], "--seconds"),
         (["demo", "--seconds", "soon"], "soon"),
+        (["chaos"], "--report"),
+        (["chaos", "--report", "chaos", "--guilds", "0"], "--guilds"),
+        (["chaos", "--report", "chaos", "--minutes", "0"], "--minutes"),
+        (["chaos", "--report", "chaos", "--against", "nobody"], "--against"),
+        (["chaos", "--report", "/dev/null/chaos"], "Not a directory"),
         (["tree", "--config"], "--config"),
         (["tree", "--watch"], "--watch needs a terminal"),
         (["tree", "--watch", "--json"], "exclude each other"),
@@ -279,6 +284,26 @@ def test_demo_passes_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["demo"]) == OK
     assert main(["demo", "--seconds", "2.5", "--play", "a b.flac"]) == FAILED
     assert seen == [(None, None), ("a b.flac", 2.5)]
+
+
+@pytest.mark.parametrize(("more", "stock"), [([], False), (["--against", "stock"], True)])
+def test_chaos_passes_its_options_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: list[str], *, stock: bool
+) -> None:
+    given: dict[str, Any] = {}
+
+    async def run_chaos(**options: Any) -> int:
+        given.update(options)
+        return FAILED
+
+    chaos = ModuleType("loopback.chaos.door")
+    chaos.run_chaos = run_chaos  # type: ignore[attr-defined] # a module made for this test
+    monkeypatch.setitem(sys.modules, "loopback.chaos.door", chaos)
+    folder = tmp_path / "new" / "folder"
+    options = ["--seed", "7", "--minutes", "0.5", "--guilds", "2", "--report", str(folder)]
+    assert main(["chaos", *options, *more]) == FAILED
+    assert given == {"seed": 7, "minutes": 0.5, "guilds": 2, "folder": folder, "against_stock": stock}
+    assert folder.is_dir()
 
 
 def test_demo_says_which_packages_it_lacks(

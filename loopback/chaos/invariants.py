@@ -22,6 +22,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "lost": "no frame is lost beyond what the fault's row allows",
     "repeated": "no frame is heard twice beyond what the fault's row allows",
     "silence": "never silent for longer than the forced holes and the bounds of the faults",
+    "heard": "at least 99.9 % of what is due outside of forced holes is heard, all in all",
     "messages": "the bot writes a bounded number of messages into a channel",
     "kicked": "the bot is never in a channel from which it was kicked",
     "intensity": "no supervisor gives up",

@@ -25,6 +25,9 @@ CALM_MS: Final = 40.0
 """A silence that nobody would call one: nothing need have been done."""
 OPEN_NS: Final = 1_000_000_000
 """A silence at the end that has not ended is one from here on."""
+SHARE_LOST: Final = 0.001
+SHARE_FRAMES: Final = 50
+"""So much of the music that was due outside of forced holes may not be heard; some frames for a short run."""
 RETRY_MS: Final = 2600.0
 HANDSHAKE_MS: Final = 900.0
 MOST_RETRIES: Final = 3
@@ -51,6 +54,9 @@ class Judge:
         """The verdict."""
         timelines = tuple(self._timeline(guild, hearing) for guild, hearing in hearings.items())
         heard, due = sum(one.heard for one in timelines), sum(one.due for one in timelines)
+        if due - heard > SHARE_LOST * due + SHARE_FRAMES:
+            words = f"{100 * heard / due:.3f} % of what was due was heard"
+            self.broken("heard", self.span_ns[1], None, words)
         gaps = [gap.length_ms for one in timelines for gap in one.gaps]
         return Player(
             name=name,
@@ -140,17 +146,20 @@ class Judge:
     ) -> tuple[int, int]:
         """Frames that were heard, and that were due, outside of forced holes with their bounds."""
         begin, end = self.span_ns
-        together = [
-            (raw.start_ns, min(raw.end_ns, raw.start_ns + int(gap.allowed_ms * 1e6)))
+        excused = [
+            (raw.start_ns, min(raw.end_ns, raw.start_ns + int(self._excused_ms(raw, gap, mine) * 1e6)))
             for raw, gap in zip(raws, gaps, strict=True)
-            if self._is_compound(raw, mine)
         ]
-        holes = merged([*((one.start_ns, _over_ns(one, end)) for one in mine), *together])
+        holes = merged([*((one.start_ns, _over_ns(one, end)) for one in mine), *excused])
         inside = [(max(begin, a), min(end, b)) for a, b in holes if a < end and b > begin]
         due_ns = (end - begin) - sum(b - a for a, b in inside)
         heard = hearing.between(begin, end) - sum(hearing.between(a, b) for a, b in inside)
         due = round(due_ns / FRAME_MS / 1e6)
         return min(heard, due), due
+
+    def _excused_ms(self, raw: RawGap, gap: Gap, mine: Sequence[Entry]) -> float:
+        """What of a silence was not due: what the machine was late, and what faults cost together."""
+        return gap.late_ms + (gap.allowed_ms if self._is_compound(raw, mine) else 0.0)
 
     def _is_compound(self, raw: RawGap, mine: Sequence[Entry]) -> bool:
         """Whether more than one fault had a part in it, so that it is one hole as far as it is allowed."""

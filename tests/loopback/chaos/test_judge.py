@@ -121,6 +121,20 @@ def test_the_share_leaves_out_forced_holes_and_their_bounds_alone() -> None:
     assert less.share_heard == pytest.approx(1 - 3 / 54.5, abs=0.001)
 
 
+def test_what_the_machine_was_late_was_not_due() -> None:
+    late = Lateness([33 * S], [30 * S], [3 * S])
+    found = judge(Ledger(), late)
+    player = found.player("bot", 1, {"g": hearing((30 * S, 33 * S))})
+    assert player.share_heard == pytest.approx(1, abs=0.001)
+    assert found.violations == []
+
+
+def test_too_little_is_heard_all_in_all() -> None:
+    found = judge(Ledger())
+    found.player("bot", 1, {"g": hearing((30 * S, 33 * S))})
+    assert [one.invariant for one in found.violations] == ["silence", "heard"]
+
+
 def test_a_silence_counts_for_the_cheapest_fault_that_explains_it() -> None:
     ledger = Ledger()
     done(ledger, CLOSED, 5 * S, 5 * S)
