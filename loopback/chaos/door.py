@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
@@ -38,6 +39,8 @@ async def run_chaos(
 
     :param seed: None: one is drawn, and said
     """
+    # A client that is killed, or hangs up, leaves requests half answered: that is what is wanted here.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     seed = SystemRandom().randrange(10**6) if seed is None else seed
     view = view or View()
     return await until_interrupted(

@@ -28,6 +28,10 @@ OPEN_NS: Final = 1_000_000_000
 SHARE_LOST: Final = 0.001
 SHARE_FRAMES: Final = 50
 """So much of the music that was due outside of forced holes may not be heard; some frames for a short run."""
+REWIND_NS: Final = 6_000_000_000
+STALLED_MS: Final = 1000.0
+REWOUND: Final = 175
+"""A machine that stands still looks like a hole of UDP, after which the bot goes back as far as this."""
 RETRY_MS: Final = 2600.0
 HANDSHAKE_MS: Final = 900.0
 MOST_RETRIES: Final = 3
@@ -131,6 +135,11 @@ class Judge:
                 self.broken("order", raw.at_ns, guild, raw.unasked)
             for what, count in (("lost", raw.lost), ("repeated", raw.repeated)):
                 left = _spend(count, what, causes, used[what])
+                if (
+                    what == "repeated"
+                    and self.lateness.within_ms(raw.at_ns - REWIND_NS, raw.at_ns) > STALLED_MS
+                ):
+                    left = max(0, left - REWOUND)
                 if left:
                     why = ", ".join(one.kind for one in causes) or "nothing"
                     place = f"track {raw.track} from frame {raw.frame}"

@@ -129,6 +129,14 @@ def test_what_the_machine_was_late_was_not_due() -> None:
     assert found.violations == []
 
 
+@pytest.mark.parametrize(("late_ms", "kept"), [(1500, True), (500, False)])
+def test_a_machine_that_stood_still_may_make_the_bot_go_back(late_ms: int, *, kept: bool) -> None:
+    late = Lateness([29 * S], [27 * S], [late_ms * MS])
+    found = judge(Ledger(), late)
+    found.player("bot", 1, {"g": hearing(slips=(RawSlip(30 * S, 1, 0, repeated=130),))})
+    assert (found.violations == []) == kept
+
+
 def test_too_little_is_heard_all_in_all() -> None:
     found = judge(Ledger())
     found.player("bot", 1, {"g": hearing((30 * S, 33 * S))})
