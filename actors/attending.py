@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from supervision import handles
 
+from .epoch import now
 from .messages import AloneTimeout, LinkPhase, Silenced, VoiceStates
-from .recovering import Recovering, now
+from .recovering import Recovering
 from .recovery import events as happens
 
 ALONE_S = 300.0

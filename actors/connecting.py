@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -10,30 +10,33 @@ from supervision import SupervisionError, handles
 
 from . import voice
 from .correlation import forget
-from .keeping import load
+from .epoch import now
+from .keeping import load_again_s, load_whole
 from .messages import (
     GatewayBack,
     Joined,
     JoinFailed,
     LinkChanged,
     LinkPhase,
+    LoadAgain,
     ReportLink,
     RestOver,
     Tick,
     Verdict,
 )
 from .pace import about
-from .recovering import BOOT, now
+from .recovering import BOOT
 from .recovery import Health, Recovery, State, events as happens, from_plain
 from .recovery.effects import Timer
 from .returning import Returning, new_id
 from .voice import Fault, cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from supervision import ExitReason, Ref
 
+    from .messages import Loaded
     from .voice import Cause, Link, LinkEvent
 
 HEALTH_S = 300.0
@@ -62,21 +65,63 @@ class Connecting(Returning):
         """Claim the link of a predecessor; go on with the join, or the pause, that it was killed in. What
         another process has left behind is come back to.
         """
-        state = await load(self.ctx, "connection") or {}
-        self._home, self._text_channel_id = state.get("home_id"), state.get("text_channel_id")
-        self._override = bool(state.get("override"))
-        self._health = Health.from_dict(state.get("health") or {})
-        before, self._timeline = from_plain(state.get("recovery"))
+        loaded = await load_whole(self.ctx, "connection")
+        state, stored = _latest(loaded), self._known(loaded)
+        before = self._recall(state)
+        if stored is not state:
+            self._recall(stored)
         self._listen = _events_to(self.ctx.lookup(self.ctx.path))
         self._link = self._links.claim(self._guild_id, on_event=self._listen)
         if self._link is not None:
             self._target = self._home = self._link.channel_id
             await self._adopt(self._link, before)
         elif state.get("channel_id") is not None:
-            self._target = state["channel_id"]
-            await (self._go_on(before) if state.get("boot") == BOOT else self._come_back(before))
+            await self._resume(state, before)
         self._report()
+        if loaded.meanwhile is not None:
+            await self._keep()
         self.ctx.start_timer("health", about(HEALTH_S), Tick())
+
+    @handles(LoadAgain)
+    async def load_again(self, _message: LoadAgain) -> None:
+        """What was saved is not forgotten because the disk failed at the start. A channel that somebody has
+        asked for since is the later wish.
+        """
+        loaded, asked = await load_whole(self.ctx, "connection"), self._home is not None
+        state = self._known(loaded)
+        if self._unread:
+            return
+        log.info("loaded_late", guild_id=self._guild_id, tries=self._tries)
+        before = self._recall(state)
+        if not asked and state.get("channel_id") is not None:
+            await self._resume(state, before)
+        self._report()
+        await self._keep()
+
+    def _known(self, loaded: Loaded) -> Mapping[str, Any]:
+        """What the disk says; while it says nothing it is asked again."""
+        self._unread = loaded.unread
+        if not loaded.unread:
+            return loaded.state or {}
+        self._tries += 1
+        self.ctx.start_timer("load", load_again_s(self._tries), LoadAgain(correlation=None))
+        return {}
+
+    def _recall(self, state: Mapping[str, Any]) -> Recovery:
+        """What is known already is newer. Returns where the recovery stood."""
+        if self._home is None:
+            self._override = bool(state.get("override"))
+        self._home = self._home or state.get("home_id")
+        self._text_channel_id = self._text_channel_id or state.get("text_channel_id")
+        if self._health == Health():
+            self._health = Health.from_dict(state.get("health") or {})
+        before, timeline = from_plain(state.get("recovery"))
+        self._timeline = self._timeline.after(timeline)
+        return before
+
+    async def _resume(self, state: Mapping[str, Any], before: Recovery) -> None:
+        self._target = state["channel_id"]
+        await (self._go_on(before) if state.get("boot") == BOOT else self._come_back(before))
 
     @handles(Tick)
     async def keep_health(self, _message: Tick) -> None:
@@ -109,7 +154,7 @@ class Connecting(Returning):
         self._recovery = before
         if before.resting and before.next_at is not None:
             self._phase = LinkPhase.RESTING
-            self.ctx.start_timer(Timer.REST, max(before.next_at - now(), 0.0), RestOver())
+            self.ctx.start_timer(Timer.REST, self._rest_left_s(before.next_at), RestOver())
         elif before.state is State.RETRYING and self._target is not None:
             self._set_patience()
             self._connect(self._target)
@@ -228,6 +273,12 @@ class Connecting(Returning):
 
     async def _broken(self, cause: Cause, *, frames_leave: bool) -> None:
         await self._advance(happens.Broken(now(), cause, frames_leave, new_id()))
+
+
+def _latest(loaded: Loaded) -> Mapping[str, Any]:
+    """What a predecessor did while the disk did not answer counts, if it was told to be anywhere."""
+    meanwhile = loaded.meanwhile
+    return meanwhile if meanwhile is not None and meanwhile["home_id"] is not None else loaded.state or {}
 
 
 def _events_to(connection: Ref) -> Callable[[LinkEvent], None]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from supervision import handles
 
 from .connecting import Connecting
+from .epoch import now
 from .messages import GetVoice, Join, Leave, LinkPhase, No, Reconnect, VoiceReport
-from .recovering import now
 from .recovery import events as happens
 from .voice import LinkState
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import discord
 
+from . import epoch
 from .embeds import COLOUR, COLOUR_ENDED, PHASES, plain
 from .embeds_day import last_day
 from .embeds_health import fared, when
@@ -89,7 +89,7 @@ def status(report: VoiceReport, now: NowPlaying | None) -> discord.Embed:
             embed.add_field(name=name, value=value)
     if words := " ".join(filter(None, (fared(health), _intent(report)))):
         embed.add_field(name="Health", value=words, inline=False)
-    embed.add_field(name="Last 24 hours", value=last_day(_incidents(report), time.time()), inline=False)
+    embed.add_field(name="Last 24 hours", value=last_day(_incidents(report), epoch.now()), inline=False)
     if incidents := _timeline(report):
         embed.add_field(name="Incidents", value=incidents, inline=False)
     return embed

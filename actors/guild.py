@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from supervision import (
     ChildExists,
     ChildNotFound,
@@ -24,7 +22,6 @@ from .envelope import NewerStateError, UnreadableError, decode
 from .persistence import Persistence
 from .player import Player
 from .preloader import Preloader
-from .store import StoreError
 
 if TYPE_CHECKING:
     from supervision import System
@@ -43,8 +40,6 @@ ACTORS = ("persistence", "connection", "preloader", "player", "display")
 
 GUILDS = "guilds"
 """The dynamic supervisor of all guild trees."""
-
-log = structlog.get_logger(__name__)
 
 INTENSITY = Intensity(restarts=8, period_s=10.0)
 """Five children share it; beyond, the whole guild is started anew, and its music still plays on."""
@@ -103,13 +98,12 @@ async def guilds_to_restore(store: Store) -> list[int]:
     """The guilds whose bot was in a voice channel when the process ended, those with music first.
 
     A row that cannot be read is none of this function's business: the guild's own tree sets it aside.
+
+    :raises StoreError: the disk does not say now
     """
     try:
         blobs, playing = await store.blobs("connection"), await store.current_entries()
     except NewerStateError:  # which ends the bot, with a line of its own
-        return []
-    except StoreError as error:
-        log.warning("nothing_restored", error=str(error))
         return []
     wanted = [guild_id for guild_id, blob in blobs.items() if _in_voice(blob)]
     return sorted(wanted, key=lambda guild_id: guild_id not in playing)

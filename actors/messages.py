@@ -508,20 +508,30 @@ class Saved:
 class Save(Message, Request[Saved]):
     """Keep `state` (plain values for msgpack, not changed afterwards) as this part of the guild, and with it
     the position, if one is given: both or none.
+
+    :ivar unread: whoever saves has not been given what is on disk: held in memory, and not written over that
     """
 
     part: str
     state: Mapping[str, Any] = field(default_factory=dict)
     position: Position | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The last state that was saved, or None; `damaged` if there was one that nobody can read."""
+    """The last state that was saved, or None if there is none.
+
+    :ivar damaged: there was one that nobody can make sense of
+    :ivar unread: the disk did not give it, so there may be one; `state` is `meanwhile` then
+    :ivar meanwhile: what was saved with `Save.unread`, which is not part of `state`
+    """
 
     state: Mapping[str, Any] | None
     position: Position | None = None
     damaged: bool = False
+    unread: bool = False
+    meanwhile: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -546,6 +556,11 @@ class SetAside(Message, Request[Saved]):
 @dataclass(frozen=True, slots=True)
 class Tick(Message):
     """Time for what is done regularly."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadAgain(Message):
+    """The disk may give by now what it did not give at the start."""
 
 
 @dataclass(frozen=True, slots=True)

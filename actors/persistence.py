@@ -1,12 +1,14 @@
 """The persistence actor: the one way from a guild's actors to the store.
 
 It keeps the last state of each part in memory too, so that a restarted player finds it even while the disk
-takes nothing; what could not be written is written as soon as that works again. A row that nobody can read is
-set aside, told in the guild's text channel, and costs its part only.
+takes nothing; what could not be written is written as soon as that works again. A row that nobody can make
+sense of is set aside, told in the guild's text channel, and costs its part only. Where the disk does not say
+what there is, whoever wanted it asks again (`keeping.load_again_s`); nothing is written over it meanwhile.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -45,16 +47,27 @@ class Persistence(Follower):
         self._store = store
         self._positions = positions
         self._memory: dict[str, Mapping[str, Any]] = {}
+        self._held: dict[str, Mapping[str, Any]] = {}  # done by those who do not know what is on disk
         self._unwritten: dict[str, None] = {}  # parts that are newer in memory, the oldest first
 
     @handles(Save)
     async def save(self, message: Save) -> Saved:
         """Memory first, then the disk."""
+        if message.unread:
+            return self._hold(message)
+        self._held.pop(message.part, None)
         self._memory[message.part] = message.state
         if message.position is not None:
             self._positions.note(self._guild_id, message.position)
         problem = await self._write(message)
         return Saved(ok=problem is None, problem=problem)
+
+    def _hold(self, message: Save) -> Saved:
+        """It is kept for a successor of whoever saves, until what is on disk was read."""
+        self._held[message.part] = message.state
+        if message.position is not None:
+            self._positions.hold(self._guild_id)
+        return Saved(ok=False, problem="what was saved before could not be read yet")
 
     async def _write(self, message: Save) -> str | None:
         try:
@@ -78,21 +91,35 @@ class Persistence(Follower):
 
     @handles(Load)
     async def load(self, message: Load) -> Loaded:
-        """Memory if there is any, else the disk."""
+        """Memory if there is any, else the disk; an error of the disk does not mean that there is nothing."""
+        held = self._held.get(message.part)
         try:
-            position = await self._position() if message.position else None
-            if message.part in self._memory:
-                return Loaded(self._memory[message.part], position)
-            blob = await self._store.get(self._guild_id, message.part)
+            loaded = await self._read(message)
         except (StoreError, NewerStateError) as error:
             log.warning("not_loaded", guild_id=self._guild_id, part=message.part, error=str(error))
-            return Loaded(None)
+            if message.position:
+                self._positions.hold(self._guild_id)
+            return Loaded(held, unread=True, meanwhile=held)
+        if message.position:
+            self._positions.release(self._guild_id)
+        return replace(loaded, meanwhile=held)
+
+    async def _read(self, message: Load) -> Loaded:
+        """
+        :raises StoreError, NewerStateError: it is not known whether there is something
+        """
+        position = await self._position() if message.position else None
+        if message.part in self._memory:
+            return Loaded(self._memory[message.part], position)
+        blob = await self._store.get(self._guild_id, message.part)
         if blob is None:
             return Loaded(None, position)
         try:
             return Loaded(decode(message.part, blob), position)
         except UnreadableError as error:
-            await self.set_aside(SetAside(message.part, str(error)))
+            saved = await self.set_aside(SetAside(message.part, str(error)))
+            if not saved.ok:  # the next save would destroy it
+                raise StoreError(saved.problem or "a row was not set aside") from None
             return Loaded(None, damaged=True)
 
     async def _position(self) -> Any:

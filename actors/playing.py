@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
@@ -18,11 +18,12 @@ from supervision import SupervisionError, handles
 from .correlation import Follower
 from .deck import Deck, whole
 from .first_frames import FirstFrames
-from .keeping import load_session, save, set_aside, tell
+from .keeping import load_again_s, load_whole, save, set_aside, tell
 from .messages import (
     Fate,
     GetFate,
     LinkState,
+    LoadAgain,
     Notice,
     NowPlaying,
     Phase,
@@ -44,12 +45,12 @@ from .plays import parse_play
 from .positions import AHEAD_MS
 from .preloading import FURTHEST
 from .queue import Queue
-from .session import Session, from_plain, to_plain
+from .session import Session, from_plain, joined, to_plain
 from .store import Position
 from .voice import Ended, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from supervision import Ref
 
@@ -85,6 +86,8 @@ class Playing(Follower):
         self._limits = limits
         self._startup = startup
         self._session = self._empty()
+        self._unread = False  # the disk has not said so far what was saved
+        self._tries = 0  # to read it, in vain
         self._link_ready = False
         self._failed: dict[SpoolKey, MediaError] = {}
         self._asked: dict[str, float] = {}  # entry id -> when somebody asked for its fate
@@ -96,24 +99,64 @@ class Playing(Follower):
     async def on_start(self) -> None:
         """Load the session, take over what is heard, ask for the link's state."""
         self._deck = Deck(self._stream(), on_event=_events_to(self.ctx.lookup(self.ctx.path)))
-        loaded = await load_session(self.ctx)
-        self._session = await self._session_of(loaded)
-        position_ms, seeking = self._go_to(loaded.position)
-        self._take_over(position_ms, seeking)
-        self._settle()
+        loaded = await load_whole(self.ctx, "player", position=True)
+        if loaded.meanwhile is not None:
+            self._session = self._session_of(loaded.meanwhile)
+        if await self._remember(loaded):
+            self._settle()
+            if loaded.meanwhile is not None:
+                await self._changed()
+        else:
+            self._hold_on()
         tell(self.ctx, "connection", ReportLink())
+
+    @handles(LoadAgain)
+    async def load_again(self, _message: LoadAgain) -> None:
+        """What was saved is not forgotten because the disk failed at the start."""
+        if await self._remember(await load_whole(self.ctx, "player", position=True)):
+            log.info("loaded_late", guild_id=self._guild_id, tries=self._tries)
+            await self._changed()
+
+    async def _remember(self, loaded: Loaded) -> bool:
+        """Go on where it was left, with what was done since; False if that is not known yet."""
+        stored = None if loaded.unread else await self._stored(loaded)
+        self._unread = stored is None
+        if stored is None:
+            self._tries += 1
+            self.ctx.start_timer("load", load_again_s(self._tries), LoadAgain(correlation=None))
+            return False
+        since, self._session = self._session, joined(stored, self._session)
+        if since.queue.current is None:
+            self._take_over(*self._go_to(loaded.position))
+        elif self._deck.want is None:
+            self._take_over(0, seeking=False)
+        elif (since.volume, since.effect) != (self._session.volume, self._session.effect):
+            self._respool()
+        return True
+
+    def _hold_on(self) -> None:
+        """What is heard goes on, whether or not it is known to be part of a queue."""
+        if self._session.queue.current is not None:
+            self._take_over(0, seeking=False)
+        else:
+            self._deck.adopt()
+        self._settle()
 
     def _empty(self) -> Session:
         return Session(Queue(capacity=self._limits.capacity))
 
-    async def _session_of(self, loaded: Loaded) -> Session:
+    async def _stored(self, loaded: Loaded) -> Session | None:
+        """None if it makes no sense but is still where the next save would destroy it."""
         if loaded.state is None:
             return self._empty()
         try:
-            session = from_plain(loaded.state)
+            return self._session_of(loaded.state)
         except (ValueError, KeyError, TypeError) as error:
-            await set_aside(self.ctx, "player", f"not a session: {error!r}")
-            return self._empty()
+            aside = await set_aside(self.ctx, "player", f"not a session: {error!r}")
+            return self._empty() if aside else None
+
+    def _session_of(self, state: Mapping[str, Any]) -> Session:
+        session = from_plain(state)
         return replace(session, queue=replace(session.queue, capacity=self._limits.capacity))
 
     def _go_to(self, position: Position | None) -> tuple[int, bool]:
@@ -327,7 +370,8 @@ class Playing(Follower):
     async def _changed(self) -> bool:
         """Carry out and show the new session; True when it is saved."""
         self._settle()
-        return await save(self.ctx, "player", to_plain(self._session), self._position())
+        state, position = to_plain(self._session), self._position()
+        return await save(self.ctx, "player", state, position, unread=self._unread)
 
     def _position(self) -> Position:
         """To be kept: what is known to have been heard, or what was asked for."""

@@ -52,6 +52,7 @@ class Positions:
         self._store = store
         self._latest: dict[int, Position] = {}
         self._held: dict[int, str] = {}  # guild id -> the play that the sought position is to replace
+        self._unread: set[int] = set()
         self._written = True
 
     def note(self, guild_id: int, position: Position) -> None:
@@ -66,11 +67,22 @@ class Positions:
             self._held[guild_id] = heard.play_id
 
     def latest(self, guild_id: int) -> Position | None:
-        """What this process knows; None if nothing was played or decided since it began."""
-        return self._latest.get(guild_id)
+        """What this process knows; None if nothing was played or decided since it began, or if that is not
+        what follows from what is on disk (`hold`).
+        """
+        return None if guild_id in self._unread else self._latest.get(guild_id)
+
+    def hold(self, guild_id: int) -> None:
+        """What the disk has of this guild could not be read: nothing is written over it until `release`."""
+        self._unread.add(guild_id)
+
+    def release(self, guild_id: int) -> None:
+        """It was read."""
+        self._unread.discard(guild_id)
 
     def forget(self, guild_id: int) -> None:
         """The guild is gone."""
+        self._unread.discard(guild_id)
         self._latest.pop(guild_id, None)
         self._held.pop(guild_id, None)
 
@@ -91,8 +103,10 @@ class Positions:
         for first in range(0, len(streams), AT_ONCE):
             self._look(streams[first : first + AT_ONCE], changed)
             await anyio.lowlevel.checkpoint()
-        if changed or not self._written:
-            await self._write(changed if self._written else list(self._latest.items()))
+        due = changed if self._written else self._latest.items()
+        positions = [each for each in due if each[0] not in self._unread]
+        if positions:
+            await self._write(positions)
 
     def _look(self, streams: Iterable[Source], changed: list[tuple[int, Position]]) -> None:
         for stream in streams:

@@ -6,7 +6,6 @@ Nothing waits for Discord in a handler: joining runs beside.
 from __future__ import annotations
 
 import secrets
-import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import discord
@@ -15,6 +14,7 @@ import structlog
 from supervision import handles
 
 from .correlation import Follower
+from .epoch import now
 from .keeping import save, tell
 from .messages import (
     Joined,
@@ -89,6 +89,8 @@ class Recovering(Follower):
         self._problem: str | None = None
         self._override = False  # an administrator wants it back, whatever cooldown runs
         self._health = Health()
+        self._unread = False  # the disk has not said so far what was saved
+        self._tries = 0  # to read it, in vain
         self._saved = True  # the latest state is on disk
         self._recovery, self._timeline = from_plain(None)
 
@@ -199,7 +201,7 @@ class Recovering(Follower):
             "health": self._health.to_dict(),
             "recovery": to_plain(self._recovery, self._timeline),
         }
-        self._saved = await save(self.ctx, "connection", state)
+        self._saved = await save(self.ctx, "connection", state, unread=self._unread)
 
     def _feel(self) -> None:
         """What the link knows of its heart."""
@@ -234,11 +236,6 @@ class Recovering(Follower):
 
     def _notice(self, text: str) -> None:
         tell(self.ctx, "display", Notice(text, self._text_channel_id))
-
-
-def now() -> float:
-    """Seconds since the epoch: of all that is remembered beyond the life of an actor."""
-    return time.time()
 
 
 def _figures(incident: Incident) -> dict[str, object]:

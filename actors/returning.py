@@ -15,8 +15,8 @@ import structlog
 from supervision import handles
 
 from .attending import Attending
+from .epoch import now
 from .messages import GuildThere, LinkPhase, PatienceOver, RestOver, VoiceStates
-from .recovering import now
 from .recovery import Recovery, State, events as happens
 from .recovery.effects import Timer
 from .voice import Fault, cause_of
@@ -63,7 +63,7 @@ class Returning(Attending):
         log.info("voice_return", **self._who(), resting=self._recovery.resting, override=self._override)
         if self._recovery.resting and self._recovery.next_at is not None and not self._override:
             self._enter(LinkPhase.RESTING)
-            self.ctx.start_timer(Timer.REST, max(self._recovery.next_at - now(), 0.0), RestOver())
+            self.ctx.start_timer(Timer.REST, self._rest_left_s(self._recovery.next_at), RestOver())
         elif self._recovery.incident is not None and self._target is not None:
             self._set_patience()
             self._connect(self._target)
@@ -75,7 +75,14 @@ class Returning(Attending):
         incident = self._recovery.incident
         if incident is not None and incident.silent_since is not None and not self._recovery.told:
             left_s = incident.silent_since + self.policy.tell_after_s - now()
-            self.ctx.start_timer(Timer.PATIENCE, max(left_s, 0.0), PatienceOver())
+            left_s = min(max(left_s, 0.0), self.policy.tell_after_s)
+            self.ctx.start_timer(Timer.PATIENCE, left_s, PatienceOver())
+
+    def _rest_left_s(self, next_at: float) -> float:
+        """Of a cooldown that another process may have begun, whose clock may have been wrong: no more than
+        the longest there is.
+        """
+        return min(max(next_at - now(), 0.0), self.policy.cooldowns_s[-1])
 
 
 def new_id() -> str:

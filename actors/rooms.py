@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from supervision import Actor
+from supervision import Actor, handles
 
 from .envelope import NewerStateError
+from .messages import Tick
+from .pace import about
 from .store import StoreError
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from .store import Store
     from .verdict import Verdict
+
+CHECK_S: Final = 5.0
+"""How often a file that could not be opened is looked at, so that its alert ends though nobody writes."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +37,21 @@ class StoreRoom(Actor):
     async def on_start(self) -> None:
         """Start the writer. State of a later program ends the bot; a disk that is not there is waited for."""
         self._store.open()
+        await self._check()
+
+    async def _check(self) -> None:
         try:
             await self._store.check()
         except NewerStateError as error:
             self._verdict.end(str(error))
         except StoreError as error:
             log.error("state_not_opened", error=str(error))  # noqa: TRY400 - expected
+            self.ctx.start_timer("check", about(CHECK_S), Tick())
+
+    @handles(Tick)
+    async def check_again(self, _message: Tick) -> None:
+        """The disk may be there by now."""
+        await self._check()
 
     async def on_stop(self, _reason: ExitReason) -> None:
         """Write what waits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .media import EFFECTS, OFF, Track
@@ -24,6 +24,30 @@ class Session:
     effect: str = OFF
     paused: bool = False
     text_channel_id: int | None = None
+
+
+def joined(stored: Session, since: Session) -> Session:
+    """What was saved, and what was done while the disk did not give that: nothing of either is lost.
+
+    What is heard goes on, for nothing stops in the middle of a song. Behind it comes the stored queue, which
+    was asked for first and is known as safe, from the beginning of its current entry; then what was added
+    since. Settings that were changed since are the later wish.
+    """
+    fresh, queue = Session(), stored.queue
+    if since.queue.current is not None:
+        entries = (*((queue.current,) if queue.current else ()), *queue.waiting)
+        known = {track.id for track in (since.queue.current, *since.queue.waiting)}
+        before = tuple(track for track in entries if track.id not in known)
+        queue = replace(queue, current=since.queue.current, waiting=before + since.queue.waiting)
+    if since.queue.loop is not fresh.queue.loop:
+        queue = queue.looping(since.queue.loop)
+    return Session(
+        queue=queue,
+        volume=stored.volume if since.volume == fresh.volume else since.volume,
+        effect=stored.effect if since.effect == fresh.effect else since.effect,
+        paused=stored.paused if since.queue.current is None else since.paused,
+        text_channel_id=since.text_channel_id or stored.text_channel_id,
+    )
 
 
 def to_plain(session: Session) -> dict[str, Any]:

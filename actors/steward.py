@@ -17,7 +17,9 @@ import structlog
 from supervision import Actor, Shutdown, SupervisionError, handles
 
 from .guild import GUILDS, guilds_to_restore
-from .messages import Restore, Tick
+from .keeping import load_again_s
+from .messages import LoadAgain, Restore, Tick
+from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,16 +61,31 @@ class Steward(Actor):
         self._startup = startup
         self._ensure = ensure
         self._remembered: list[int] = []
+        self._tries = 0  # to read which guilds there were, in vain
         self._turns = itertools.cycle(range(TURNS))
 
     async def on_start(self) -> None:
         """Begin to look."""
-        self._remembered = await guilds_to_restore(self._store)
+        await self._remember()
+        self.ctx.start_timer("look", LOOK_EVERY_S, Tick())
+
+    async def _remember(self) -> None:
+        try:
+            self._remembered = await guilds_to_restore(self._store)
+        except StoreError as error:
+            log.warning("nothing_restored_yet", error=str(error))
+            self._tries += 1
+            self.ctx.start_timer("load", load_again_s(self._tries), LoadAgain())
+            return
         if self._remembered:
             log.info("guilds_restored", guilds=len(self._remembered))
             self._startup.expect_music()
             self.ctx.start_timer("restore", 0.0, Restore())
-        self.ctx.start_timer("look", LOOK_EVERY_S, Tick())
+
+    @handles(LoadAgain)
+    async def load_again(self, _message: LoadAgain) -> None:
+        """The disk may say by now which guilds there were."""
+        await self._remember()
 
     @handles(Restore)
     async def restore(self, _message: Restore) -> None:

@@ -2,7 +2,8 @@
 
 WAL with synchronous=NORMAL keeps what was acknowledged under SIGKILL of the process. All writes that wait are
 one transaction. Where nothing can be written (disk full, read-only folder), each write raises StoreError and
-the reason, and `on_change` is told; the store goes on and tries again with the next write.
+the reason, and `on_change` is told; the store goes on and tries again with the next write. What is there is
+read all the same: where to open the file as usual takes writing, it is opened without its shared index.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class Store:
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
+        self._alone = False  # the connection is one of `_open_alone`
         self.problem: str | None = None
         self.on_change: Callable[[str | None], None] = _ignore
 
@@ -108,9 +110,9 @@ class Store:
         """Open the file and bring it up to date.
 
         :raises NewerStateError: it was written by a later program; nothing of it will be read or changed
-        :raises StoreError: it cannot be opened now
+        :raises StoreError: it cannot be opened for writing now, which `problem` says from then on
         """
-        await self._do(lambda _connection: None)
+        await self._do(lambda _connection: None, writes=True)
 
     async def put(self, guild_id: int, part: str, blob: bytes, position: Position | None = None) -> None:
         """Returns when the blob, and the position if there is one, are committed together.
@@ -203,7 +205,7 @@ class Store:
         self._close()
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._alone = self._connection, None, False
         if connection is not None:
             connection.close()
 
@@ -229,13 +231,20 @@ class Store:
         for writes, jobs in groupby(batch, key=lambda job: job.writes):
             group = list(jobs)
             if writes:
+                self._close_alone()
                 self._write(group)
             else:
                 for job in group:  # what can be read is read, though nothing can be written
                     self._read(job)
+        self._close_alone()
+
+    def _close_alone(self) -> None:
+        """Such a connection locks everybody else out, a backup too, and is not for writing."""
+        if self._alone:
+            self._close()
 
     def _read(self, job: _Job[Any]) -> None:
-        self._settle([job], lambda connection: [job.work(connection)])
+        self._settle([job], lambda connection: [job.work(connection)], self._connect_to_read)
 
     def _write(self, jobs: list[_Job[Any]]) -> None:
         def work(connection: sqlite3.Connection) -> list[Any]:
@@ -243,12 +252,17 @@ class Store:
                 connection.execute("BEGIN IMMEDIATE")
                 return [job.work(connection) for job in jobs]
 
-        self._settle(jobs, work)
+        self._settle(jobs, work, self._connect)
 
-    def _settle(self, jobs: list[_Job[Any]], work: Callable[[sqlite3.Connection], list[Any]]) -> None:
+    def _settle(
+        self,
+        jobs: list[_Job[Any]],
+        work: Callable[[sqlite3.Connection], list[Any]],
+        connect: Callable[[], sqlite3.Connection],
+    ) -> None:
         """Nothing ends the thread: every job is answered."""
         try:
-            values = work(self._connection or self._connect())
+            values = work(self._connection or connect())
         except NewerStateError as error:
             _fail(jobs, error)
         except (sqlite3.OperationalError, OSError) as error:  # of the place, not of what is written
@@ -277,6 +291,32 @@ class Store:
             log.error("store_set_aside", file=aside.name, error=str(error))  # noqa: TRY400 - expected
             self._connection = _open(self._path)
         return self._connection
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.OperationalError as error:
+            log.debug("store_read_alone", error=str(error))
+            self._connection, self._alone = _open_alone(self._path), True
+            return self._connection
+
+
+def _open_alone(path: Path) -> sqlite3.Connection:
+    """The file as it is, its log included, with nothing written beside it.
+
+    After a kill SQLite begins with making the shared index of the log (-shm) anew, which a full disk refuses.
+    With exclusive locking it keeps that index in its own memory (sqlite.org/wal.html, "Use of WAL Without
+    Shared-Memory"). That suits a process that owns its data folder (`data_lock`), for as long as it must be.
+    Opening it as immutable would be wrong: that leaves out the log, and with it what was saved last.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+    try:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        refuse_newer(connection)
+    except (sqlite3.Error, NewerStateError):
+        connection.close()
+        raise
+    return connection
 
 
 def _open(path: Path) -> sqlite3.Connection:

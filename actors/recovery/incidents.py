@@ -102,6 +102,10 @@ class Timeline:
         """With one more."""
         return Timeline((*self.incidents, incident)[-INCIDENTS:])
 
+    def after(self, earlier: Timeline) -> Timeline:
+        """With those of before."""
+        return Timeline((*earlier.incidents, *self.incidents)[-INCIDENTS:])
+
     def to_list(self) -> list[dict[str, Any]]:
         """For msgpack."""
         return [incident.to_dict() for incident in self.incidents]

@@ -162,6 +162,29 @@ async def test_a_cooldown_is_waited_out_and_its_incident_goes_on(tmp_path: Path)
         assert [each.id for each in seen.past] == ["1234"]
 
 
+async def test_a_clock_that_was_wrong_makes_no_cooldown_longer_than_any_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recovering, "policy", replace(POLICY, cooldowns_s=(0.05,)))
+    async with restarted(tmp_path, left_behind(resting(40 * 86400.0))) as guild:
+        await phase(guild, LinkPhase.READY)
+
+
+async def test_a_wall_clock_that_is_set_makes_no_silence_longer(
+    guild: Guild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await guild.ask(Join(MUSIC, TEXT), "connection")
+    await phase(guild, LinkPhase.READY)
+    guild.links.gate = anyio.Event()
+    guild.links.lose(4006, "session no longer valid")
+    await phase(guild, LinkPhase.JOINING)
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + 40 * 86400.0)
+    guild.links.gate.set()
+    seen = await phase(guild, LinkPhase.READY)
+    assert 0.0 < seen.past[0].silent_s < 3600.0
+
+
 @pytest.mark.parametrize(("left_s", "override"), [(-5.0, False), (300.0, True)])
 async def test_a_cooldown_that_is_over_or_overridden_holds_nobody_up(
     tmp_path: Path, left_s: float, override: bool
