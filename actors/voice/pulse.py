@@ -51,7 +51,8 @@ class Pulse:
     """The keep-alives of one session.
 
     :ivar answers: the server has sent a keep-alive back, so that its silence would mean something
-    :ivar arrived: frames before this number had an open path; None before the first proof
+    :ivar arrived: frames before this number had an open path, or left on an earlier one; None before the first
+        answer
     :ivar round_trip_ms: of the latest echo, None before the first
     :ivar last_echo: `time.monotonic()` of the latest echo, None before the first
     """
@@ -66,10 +67,21 @@ class Pulse:
         self._last_beat = -BEAT_S
         self._unanswered: dict[int, tuple[float, int | None]] = {}  # number -> sent at, frame that was next
         self._was_closed = False
+        self._first: int | None = None  # frame that leaves first on this path
         self.answers = False
         self.arrived: int | None = None
         self.round_trip_ms: float | None = None
         self.last_echo: float | None = None
+
+    def begin(self, frame: int) -> None:
+        """`frame` is the number of the frame that leaves next; of those before the first such, none left here.
+
+        A hole may begin before any keep-alive that left between frames has been answered: then everything
+        from that frame on is in doubt.
+        """
+        if self._first is None:
+            self._first = frame
+        self._prove_first()
 
     def beat(self, frame: int | None = None) -> None:
         """Send a keep-alive; `frame` is the number of the frame that leaves next, if any do."""
@@ -86,7 +98,7 @@ class Pulse:
     def keep_open(self) -> None:
         """Called now and then while no frames may be leaving: bindings of a NAT do not last for ever."""
         if self._now() - self._last_beat > IDLE_BEAT_S:
-            self._unanswered.clear()  # what was missed in a pause concerns no frame
+            self._forget_idle()
             self.beat()
 
     def echo(self, datagram: bytes) -> None:
@@ -101,6 +113,7 @@ class Pulse:
         missed = self._forget(number) - 1
         self._was_closed |= self.answers and missed >= HOLE_BEATS
         self.answers = True
+        self._prove_first()
         if frame is not None and not self._was_closed:
             self.arrived = frame
 
@@ -124,6 +137,14 @@ class Pulse:
         """What the hole swallowed is taken back: keep-alives that left before prove nothing any more."""
         self._was_closed = False
         self._unanswered.clear()
+
+    def _forget_idle(self) -> None:
+        """What was missed in a pause concerns no frame; what was missed before it still does."""
+        self._unanswered = {number: beat for number, beat in self._unanswered.items() if beat[1] is not None}
+
+    def _prove_first(self) -> None:
+        if self.answers and self.arrived is None:
+            self.arrived = self._first
 
     def _patience_s(self) -> float:
         return max(HOLE_S, 3 * (self.round_trip_ms or 0.0) / 1000)

@@ -198,6 +198,7 @@ class Stream:
         self._speaking = False
         self._refused_due = -1
         self._until_check = 0
+        transport.begin(self._tape.number)
         self._skip_arrived(transport)
         self._reschedule()
 

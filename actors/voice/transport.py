@@ -27,6 +27,13 @@ class Outlet(Protocol):
         """Say whether frames are about to flow (voice op 5)."""
         ...
 
+    def begin(self, frame: int) -> None:
+        """Frames leave through it from now on.
+
+        :param frame: number of the frame that leaves next
+        """
+        ...
+
     def check(self, frame: int) -> Path:
         """Called a few times a second while frames leave: how the way to the server does.
 
@@ -36,7 +43,7 @@ class Outlet(Protocol):
 
     @property
     def arrived(self) -> int | None:
-        """Frames before this number are known to have had an open way; None before the first proof."""
+        """Frames before this number are known to have had an open way, or left another way; None if nothing is."""
         ...
 
     def swallowed(self) -> None:
@@ -137,6 +144,10 @@ class Transport:
     def speaking(self, flag: bool) -> None:
         """Have the link announce whether frames flow."""
         self._on_speaking(flag)
+
+    def begin(self, frame: int) -> None:
+        """Let the pulse know what it can prove."""
+        self._pulse.begin(frame)
 
     def check(self, frame: int) -> Path:
         """Beat when it is time to, and tell how the way to the server does."""

@@ -33,6 +33,9 @@ class Wire:
     def speaking(self, flag: bool) -> None:
         pass
 
+    def begin(self, frame: int) -> None:
+        pass
+
     def check(self, _frame: int) -> Path:
         return Path.OPEN
 

@@ -77,6 +77,20 @@ async def test_a_hole_that_lasts_is_left_for_another_server(
     assert [event.fault for event in house.events if isinstance(event, Lost)] == [Fault.UDP_HOLE] * 2
 
 
+async def test_music_that_begins_in_a_hole_is_heard_from_its_first_frame(house: House) -> None:
+    link = await house.connect()
+    await house.until(lambda: link.status().keep_alive_ms is not None)
+    rule = hole(house)
+    house.play()
+    await house.until(lambda: link.state is LinkState.RECONNECTING)
+    assert house.clock.stream(GUILD).status().position == 0
+    house.voice.conditions.network.rules.remove(rule)
+    await house.until(lambda: house.events[-1] == Ready(), 1.0)
+    await house.listener.wait_frames(20, 5.0)
+    heard = house.heard()
+    assert heard == list(range(len(heard)))
+
+
 async def test_a_server_that_answers_no_keep_alive_is_believed_to_hear(open_house: Any) -> None:
     async with open_house(settings=VoiceSettings(keep_alive_echo=False)) as house:
         link = await playing(house)

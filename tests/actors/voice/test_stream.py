@@ -44,6 +44,9 @@ class Wire:
     def speaking(self, flag: bool) -> None:
         self.spoken.append(flag)
 
+    def begin(self, frame: int) -> None:
+        pass
+
     def check(self, frame: int) -> Path:
         self.checked.append(frame)
         return self.path
