@@ -153,7 +153,7 @@ class Link(Rounds):
         In the same channel frames go on leaving until the new websocket is open.
         """
         self._step = Step.IDENTIFY
-        self._failures, self._word_s = 0, 0.0
+        self._failures, self._word_s, self._unexplained = 0, 0.0, False
         session = self._session
         same = session is not None and session.credentials.channel_id == self.channel_id
         flows = same and self.state is LinkState.READY

@@ -51,8 +51,8 @@ class Pulse:
     """The keep-alives of one session.
 
     :ivar answers: the server has sent a keep-alive back, so that its silence would mean something
-    :ivar arrived: frames before this number had an open path, or left on an earlier one; None before the first
-        answer
+    :ivar arrived: frames before this number had an open path, or left on an earlier one; None before
+        the first answer
     :ivar round_trip_ms: of the latest echo, None before the first
     :ivar last_echo: `time.monotonic()` of the latest echo, None before the first
     """
@@ -74,10 +74,10 @@ class Pulse:
         self.last_echo: float | None = None
 
     def begin(self, frame: int) -> None:
-        """`frame` is the number of the frame that leaves next; of those before the first such, none left here.
+        """`frame` is the number of the frame that leaves next.
 
-        A hole may begin before any keep-alive that left between frames has been answered: then everything
-        from that frame on is in doubt.
+        Said for the first time it is the first one on this path: a hole may begin before any keep-alive
+        between frames has been answered, and then everything from that frame on is in doubt.
         """
         if self._first is None:
             self._first = frame

@@ -76,6 +76,7 @@ class Rounds:
         self._step = Step.JOIN
         self._former: VoiceGateway | None = None  # serves no more, and keeps its session alive until the next
         self._word_s = 0.0  # how long to wait for the main gateway's word before the next step
+        self._unexplained = False  # the next step is tried although the main gateway's word is awaited
         self._doubtful = 0  # number of the first frame that is lost if a resume fails
         self._closing: Closed | None = None
         self._leaving = False
@@ -205,7 +206,7 @@ class Rounds:
             self._identifies += 1
             if self._stream.status().playing:  # so that the server knows the SSRC before the first packet
                 await self._session.announce(gateway)
-        self._ready_at = time.monotonic()
+        self._ready_at, self._unexplained = time.monotonic(), False
         if self._session.hole_since is None:
             self._mended()
         return self._session
@@ -241,7 +242,7 @@ class Rounds:
         """Of the main gateway: it may have come before, and have been kept for the session's end."""
         session, known = self._session, self.standing.credentials
         if session is not None and known not in (None, session.credentials):
-            self._step = Step.IDENTIFY
+            self._step, self._unexplained = Step.IDENTIFY, True
         else:
             self._word_s = WORD_TIMEOUT_S
 
@@ -250,6 +251,8 @@ class Rounds:
         self.close_reason = reason
         self._detach(self._doubtful if step is Step.RESUME else None)
         self._step = FALLBACK[step]
+        if self._unexplained:  # the credentials were those of a new main session: it may have been a kick
+            self._unexplained, self._word_s = False, WORD_TIMEOUT_S
         if step is Step.RESUME:
             self._tell(Lost(code, reason, False, fault))
         if step in (Step.JOIN, Step.REJOIN, Step.RENEW):

@@ -7,9 +7,10 @@ move, a new voice server.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
+import anyio
 import discord
 
 from actors.voice.causes import Fault
@@ -20,7 +21,7 @@ from actors.voice.places import check_permissions, count_people
 from actors.voice.turns import AllTurns, Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 #: How long the main gateway may take to answer a join.
 JOIN_TIMEOUT_S: Final = 5.0
@@ -67,6 +68,7 @@ class Standing:
         self._climbing = 0  # attempts to get on the stage that are under way
         self._affirming: int | None = None  # the channel that a new main session is being told
         self._null_until = 0.0  # a leave that was not confirmed in time may be until then
+        self._put_out = False  # kicked: for this standing that is final
         self._asked = 0  # requests under way: what arrives meanwhile is an answer, not a surprise
 
     @property
@@ -90,12 +92,9 @@ class Standing:
     def take_state(self, channel_id: int | None, session_id: str) -> bool:
         """A VOICE_STATE_UPDATE of the bot itself; True if by it the bot has arrived in a channel."""
         known = (self._session_id, self.channel_id) if self.present else None
-        self.present = channel_id is not None
+        was_there, self.present = self.present, channel_id is not None
         if channel_id is None:
-            answer = self._asked or time.monotonic() < self._null_until
-            self._null_until = 0.0
-            if not answer:
-                self.on_kicked()
+            self._take_null(bool(was_there))
         else:
             self._session_id = session_id
             if channel_id != self.channel_id:
@@ -103,6 +102,14 @@ class Standing:
                 self.on_moved(channel_id)
         self._changes.announce()
         return channel_id is not None and known != (session_id, channel_id)
+
+    def _take_null(self, was_there: bool) -> None:
+        """It may answer a leave; if it comes during a join, and the bot was there, it is a kick."""
+        answer = time.monotonic() < self._null_until or (self._asked and not was_there)
+        self._null_until = 0.0
+        if not answer:
+            self._put_out = True
+            self.on_kicked()
 
     def take_server(self, token: str | None, endpoint: str | None) -> None:
         """A VOICE_SERVER_UPDATE; one without an endpoint says that the server is gone and another will
@@ -175,9 +182,12 @@ class Standing:
     async def _leave(self, timeout_s: float) -> bool:
         self._asked += 1
         try:
-            await self._change(None)
             self._null_until = time.monotonic() + LATE_S
+            await self._change(None)
             return await self._changes.until(lambda: self.present is False, timeout_s)
+        except VoiceError:
+            self._null_until = 0.0  # nothing was asked
+            raise
         finally:
             self._asked -= 1
 
@@ -187,8 +197,11 @@ class Standing:
         :raises VoiceError: if it does not come
         """
         await self._turn_of_a_person()
-        await self._change(channel_id)
-        if not await self._changes.until(lambda: self.channel_id == channel_id, timeout_s):
+        async with self._entering(channel_id):
+            moved = await self._changes.until(
+                lambda: self._put_out or self.channel_id == channel_id, timeout_s
+            )
+        if self._put_out or not moved:
             words = "Discord did not answer the request to change the channel"
             raise VoiceError(None, words, Fault.NO_ANSWER)
 
@@ -200,8 +213,10 @@ class Standing:
         try:
             await self._turn()
             self._affirming, before = self.channel_id, self._server
-            await self._change(self.channel_id)
-            await self._changes.until(lambda: self._server is not before, REFRESH_TIMEOUT_S)
+            async with self._entering(self.channel_id):
+                await self._changes.until(
+                    lambda: self._put_out or self._server is not before, REFRESH_TIMEOUT_S
+                )
         except VoiceError:
             pass  # the end of the voice session will ask again
         finally:
@@ -211,8 +226,10 @@ class Standing:
         self._asked += 1
         self._server = None
         try:
-            await self._change(self.channel_id)
-            await self._changes.until(lambda: self.credentials is not None and bool(self.present), timeout_s)
+            async with self._entering(self.channel_id):
+                await self._changes.until(
+                    lambda: self.credentials is not None and bool(self.present), timeout_s
+                )
         finally:
             self._asked -= 1
         credentials = self.credentials
@@ -255,6 +272,32 @@ class Standing:
         if guild is None or guild.unavailable:
             raise VoiceError(None, "the guild is not available", Fault.GATEWAY_AWAY)
         return guild
+
+    @asynccontextmanager
+    async def _entering(self, channel_id: int) -> AsyncIterator[None]:
+        """Ask for a channel, and wait for the answer inside. A kick seen before withdraws the request; one
+        seen during it may have crossed it, which would bring the bot back: it leaves at once.
+
+        :raises VoiceError: the bot was kicked before, or cannot ask
+        """
+        self._check_welcome()
+        try:
+            await self._change(channel_id)
+            yield
+        finally:
+            if self._put_out:
+                with anyio.move_on_after(LEAVE_TIMEOUT_S, shield=True):
+                    await self._undo()
+
+    def _check_welcome(self) -> None:
+        if self._put_out:
+            raise VoiceError(None, "put out of the channel", Fault.KICKED)
+
+    async def _undo(self) -> None:
+        try:
+            await self._change(None)
+        except VoiceError:
+            pass  # no way to Discord: what was asked for did not get there either
 
     async def _change(self, channel_id: int | None) -> None:
         guild = self._guild()

@@ -43,7 +43,9 @@ class Outlet(Protocol):
 
     @property
     def arrived(self) -> int | None:
-        """Frames before this number are known to have had an open way, or left another way; None if nothing is."""
+        """Frames before this number are known to have had an open way, or left another way; None if nothing
+        is known.
+        """
         ...
 
     def swallowed(self) -> None:

@@ -160,7 +160,22 @@ def _ignore(_event: StreamEvent) -> None:
 
 
 EVENTS = st.sampled_from(
-    ["play", "play", "queue", "stop", "pause", "resume", "hole", "end of hole", "0.02", "0.1", "0.5", "1.3", "4", "30"]
+    [
+        "play",
+        "play",
+        "queue",
+        "stop",
+        "pause",
+        "resume",
+        "hole",
+        "end of hole",
+        "0.02",
+        "0.1",
+        "0.5",
+        "1.3",
+        "4",
+        "30",
+    ]
 )
 
 

@@ -8,7 +8,19 @@ from typing import Any
 import anyio
 import pytest
 
-from actors.voice import Closed, Ended, Fault, Links, LinkState, Lost, Moved, Ready, RetryPolicy, VoiceError
+from actors.voice import (
+    Closed,
+    Ended,
+    Failed,
+    Fault,
+    Links,
+    LinkState,
+    Lost,
+    Moved,
+    Ready,
+    RetryPolicy,
+    VoiceError,
+)
 from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
 from loopback.listening.listener import NoteKind
 from loopback.voice.protocol import VoiceSettings
@@ -310,6 +322,19 @@ async def test_a_bare_4014_is_settled_by_asking_for_a_new_server(house: House) -
     await house.until(lambda: link.status().identifies == 2, 4.0)
     await goes_on(house, repeated=unsure(house.clock, GUILD))
     assert house.guild.op4 == [CHANNEL, CHANNEL]
+
+
+async def test_a_kick_is_waited_for_also_with_the_credentials_of_a_new_main_session(house: House) -> None:
+    link = await playing(house)
+    await link.standing.affirm()  # they are kept for later
+    asked = list(house.guild.op4)
+    house.voice.revoke(GUILD, BOT)
+    await house.until(lambda: any(isinstance(event, Failed) for event in house.events))
+    await anyio.sleep(0.4)
+    house.guild.place(None)  # the main gateway's word comes last
+    await house.until(lambda: link.state is LinkState.CLOSED)
+    assert house.events[-1] == Closed(4014, "disconnected from the channel", Fault.KICKED)
+    assert house.guild.op4 == asked, "not even for a moment"
 
 
 @pytest.mark.parametrize("code", [4014, 4022])

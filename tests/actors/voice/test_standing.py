@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from actors.voice.causes import Fault
 from actors.voice.errors import VoiceError
 from actors.voice.standing import Standing
 from actors.voice.turns import AllTurns
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +57,43 @@ async def test_a_leave_that_is_confirmed_leaves_nothing_to_come(standing: Standi
     house.guild.voice_client = None
 
 
+@pytest.mark.parametrize("request_of", ["refresh", "affirm", "move"])
+async def test_a_kick_that_crosses_a_request_is_no_answer_to_it_and_undoes_it(
+    standing: Standing, house: Any, request_of: str
+) -> None:
+    async def ask(*, task_status: TaskStatus[anyio.CancelScope]) -> None:
+        with anyio.CancelScope() as scope, suppress(VoiceError):
+            task_status.started(scope)
+            await _requests(standing)[request_of]()
+
+    kicks: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        scope = await tasks.start(ask)
+
+        def kicked() -> None:
+            kicks.append("kick")
+            scope.cancel()  # as a link does
+
+        standing.on_kicked = kicked
+        await house.until(lambda: house.guild.op4)
+        standing.take_state(None, "session")
+    assert kicks == ["kick"]
+    assert house.guild.op4 == [CHANNEL + (request_of == "move"), None]
+
+
+@pytest.mark.parametrize("request_of", ["refresh", "affirm", "move"])
+async def test_a_kick_withdraws_a_request_that_waits_for_its_turn(
+    standing: Standing, house: Any, monkeypatch: pytest.MonkeyPatch, request_of: str
+) -> None:
+    async def turn(_rank: object, _turns: int = 1) -> None:
+        standing.take_state(None, "session")
+
+    monkeypatch.setattr(standing._turns.sends(0), "take", turn)
+    with suppress(VoiceError):
+        await _requests(standing)[request_of]()
+    assert house.guild.op4 == []
+
+
 @pytest.mark.parametrize(
     ("permission", "fault"), [("connect", Fault.PERMISSION_LOST), (None, Fault.CHANNEL_DELETED)]
 )
@@ -64,6 +108,14 @@ async def test_what_makes_a_request_useless_is_known_before(
         await standing.refresh()
     assert refused.value.fault is fault
     assert house.guild.op4 == [], "neither asked again, nor left"
+
+
+def _requests(standing: Standing) -> dict[str, Callable[[], Awaitable[object]]]:
+    return {
+        "refresh": standing.refresh,
+        "affirm": standing.affirm,
+        "move": lambda: standing.move(CHANNEL + 1, 5.0),
+    }
 
 
 class _Telling:
