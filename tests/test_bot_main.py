@@ -17,9 +17,11 @@ import anyio
 import pytest
 import structlog
 
+import bot_commands
 import bot_main
 from actors import door
-from bot_main import BAD_USAGE, FAILED, OK, main
+from actors.exits import BAD_USAGE, FAILED, OK
+from bot_main import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +155,7 @@ def test_no_command_is_2_and_shows_the_help(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == OK
-    assert capsys.readouterr().out.strip() == bot_main._version()
+    assert capsys.readouterr().out.strip() == bot_commands._version()
 
 
 def test_as_a_module_and_without_what_only_other_commands_need() -> None:
@@ -171,8 +173,8 @@ def test_as_a_module_and_without_what_only_other_commands_need() -> None:
 
 
 def test_the_bot_starts_without_what_its_workers_or_other_settings_need() -> None:
-    late = ("av", "yt_dlp", "numpy", "matplotlib", "urllib3", "aiohttp.web")
-    script = f"import sys, actors.app; print(sorted(set(sys.modules) & set({late!r})))"
+    late = ("av", "yt_dlp", "numpy", "matplotlib", "urllib3", "aiohttp.web", "cyclopts")
+    script = f"import sys, bot_main, actors.app; print(sorted(set(sys.modules) & set({late!r})))"
     done = subprocess.run(  # noqa: S603 - this interpreter, fixed words
         [sys.executable, "-W", "ignore", "-c", script],
         cwd=ROOT,

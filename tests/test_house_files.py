@@ -59,4 +59,12 @@ def test_the_pattern_finds_what_it_is_for(what: str) -> None:
 
 def test_the_search_sees_every_kind_of_file() -> None:
     seen = {file.name for file in own_files()}
-    assert {"bot_main.py", "pyproject.toml", "requirements.lock", "README.md", "Makefile", "run"} <= seen
+    assert {
+        "bot_main.py",
+        "bot_commands.py",
+        "pyproject.toml",
+        "requirements.lock",
+        "README.md",
+        "Makefile",
+        "run",
+    } <= seen

@@ -11,7 +11,7 @@ from actors.commands import COMMANDS, commands_table
 from actors.doctor.remote import PERMISSIONS
 from actors.recovery.tables import causes_table, policy_table
 from actors.settings import SETTINGS, settings_table
-from bot_main import app
+from bot_commands import app
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
