@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from actors import keeping, store as stores
+from actors import keeping, rooms, store as stores
 from actors.envelope import decode, encode
 from actors.guild import guilds_to_restore
 from actors.messages import Enqueue, GetQueue, GetVoice, Join, LinkPhase, SetVolume
 from actors.queue import Loop, Queue
+from actors.rooms import StoreRoom
 from actors.session import Session, joined, to_plain
 from actors.store import Position, Store, StoreError
 from actors.testing import GUILD_ID, open_guild, tracks
+from actors.verdict import Verdict
+from supervision import ChildSpec, SupervisorSpec, open_system
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,6 +192,23 @@ async def test_a_player_that_waits_for_the_disk_joins_what_it_did_to_what_was_th
         await come_to(guild, ["new", "old", "older", "newer"])
         assert (await guild.ask(GetQueue())).now.volume == 50
         assert (await guild.ask(SetVolume(40))).saved
+
+
+async def test_a_file_that_could_not_be_opened_is_looked_at_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "CHECK_S", 0.02)
+    disk, store, verdict = Disk(monkeypatch), Store(tmp_path / "state.sqlite3"), Verdict()
+    seen: list[str | None] = []
+    store.on_change = seen.append
+    spec = SupervisorSpec((ChildSpec("store", lambda: StoreRoom(store, verdict)),))
+    async with open_system(spec):
+        assert seen == ["disk I/O error"]
+        disk.broken = False
+        with anyio.fail_after(10):
+            while store.problem is not None:  # noqa: ASYNC110 - nobody writes, nobody tells
+                await anyio.sleep(0.01)
+    assert seen == ["disk I/O error", None]
 
 
 def test_nothing_is_lost_or_doubled_where_sessions_are_joined() -> None:
