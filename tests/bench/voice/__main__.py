@@ -86,8 +86,10 @@ async def carry_out(runs: Sequence[Run], found: Found, console: Console, into: P
         files = await anyio.to_thread.run_sync(write_files, folder)
         for number, run in enumerate(runs, start=1):
             console.print(f"{number}/{len(runs)}: {table.what(run)} ...", highlight=False)
+            own = folder / str(number)  # the bot takes up what it finds there: nothing of an earlier run
+            own.mkdir()
             try:
-                row = await measure(run, files, folder, into / f"voice-{run.player.name}.log", window_s)
+                row = await measure(run, files, own, into / f"voice-{run.player.name}.log", window_s)
             except (NotUpError, TimeoutError) as error:
                 heard = error.heard if isinstance(error, NotUpError) else 0
                 found.absent.append(rows.Absent(run.name, run.player.name, run.streams, run.dave, heard))
