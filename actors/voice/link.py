@@ -152,13 +152,13 @@ class Link(Rounds):
 
         In the same channel frames go on leaving until the new websocket is open.
         """
-        self._step = Step.IDENTIFY
-        self._failures, self._word_s, self._unexplained = 0, 0.0, False
         session = self._session
         same = session is not None and session.credentials.channel_id == self.channel_id
         flows = same and self.state is LinkState.READY
         if not flows:
-            self._detach(self._stream.mark(self._doubt_s()))
+            self._detach(self._first_lost())
+        self._step = Step.IDENTIFY
+        self._failures, self._word_s, self._unexplained = 0, 0.0, False
         if self.state is LinkState.READY:
             news = Lost(None, "moved to another voice server", resumable=flows, fault=Fault.NEW_SERVER)
             self._enter(LinkState.RECONNECTING, news)
@@ -167,7 +167,7 @@ class Link(Rounds):
     def _server_gone(self) -> None:
         """Discord has taken the voice server down, and will say which one follows it."""
         if self.state is LinkState.READY:
-            self._detach(self._stream.mark(self._doubt_s()))
+            self._detach(self._first_lost())
             self._step, self._word_s = Step.REJOIN, GONE_TIMEOUT_S
             news = Lost(None, "the voice server is gone", resumable=False, fault=Fault.NEW_SERVER)
             self._enter(LinkState.RECONNECTING, news)

@@ -133,6 +133,17 @@ class Pulse:
             self.beat(frame)
         return Path.LATE if missed else Path.OPEN
 
+    def first_lost(self, frame: int, *, told: bool = True) -> int:
+        """Number of the first frame that is lost if the session has ended, and with it all from `frame` on:
+        an earlier one if a keep-alive that left before has not come back.
+
+        :param told: False: nobody said when the session ended, and all that is not proven may be lost
+        """
+        unanswered = any(first is not None and first < frame for _, first in self._unanswered.values())
+        if self.arrived is None or (told and not unanswered and not self._was_closed):
+            return frame
+        return min(frame, self.arrived)
+
     def opened_again(self) -> None:
         """What the hole swallowed is taken back: keep-alives that left before prove nothing any more."""
         self._was_closed = False

@@ -167,9 +167,9 @@ class Rounds:
                 self._let_go(gateway, 1000, tasks)
             raise
         except GatewayClosed as end:
-            doubt_s = self._doubt_s()
+            first_lost = self._first_lost(told=end.fault is not Fault.HALF_OPEN)
             self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
-            self._lost(end, doubt_s)
+            self._lost(end, first_lost)
         except BaseException:
             self._let_go(gateway, _CLOSE_TO_RESUME, tasks)
             raise
@@ -219,8 +219,8 @@ class Rounds:
         name = cause_of(end.code, end.fault).name
         self._failed(step, end.code, f"{name} {end.reason}".strip(), end.fault)
 
-    def _lost(self, end: GatewayClosed, doubt_s: float) -> None:
-        """The websocket of a working session ended; what left within `doubt_s` may not have arrived."""
+    def _lost(self, end: GatewayClosed, first_lost: int) -> None:
+        """The websocket of a working session ended; frames from `first_lost` on may not have arrived."""
         self.close_code = end.code
         cause = cause_of(end.code, end.fault)
         self.close_reason = cause.name
@@ -230,9 +230,9 @@ class Rounds:
         self._flaps = self._policy.flaps_after(self._flaps, time.monotonic() - self._ready_at)
         self._failures = self._policy.failures_of(self._flaps)
         resumable = cause.action is Action.RESUME
-        self._doubtful = self._stream.mark(doubt_s)
+        self._doubtful = first_lost
         if not resumable:
-            self._detach(self._doubtful)
+            self._detach(first_lost)
         self._enter(LinkState.RECONNECTING, Lost(end.code, cause.name, resumable, end.fault))
         self._step = STEP_AFTER[cause.action]
         if cause.action is Action.AWAIT_WORD:
@@ -249,7 +249,7 @@ class Rounds:
     def _failed(self, step: Step, code: int | None, reason: str, fault: Fault | None) -> None:
         """A step failed: a resume falls back to an identify, that to new credentials, then to backoff."""
         self.close_reason = reason
-        self._detach(self._doubtful if step is Step.RESUME else None)
+        self._detach(self._unproven(self._doubtful) if step is Step.RESUME else None)
         self._step = FALLBACK[step]
         if self._unexplained:  # the credentials were those of a new main session: it may have been a kick
             self._unexplained, self._word_s = False, WORD_TIMEOUT_S
@@ -278,6 +278,19 @@ class Rounds:
             if self._session.dave.settled:
                 self._stream.hasten()
 
+    # -- what is in doubt ----
+
+    def _first_lost(self, *, told: bool = True) -> int:
+        """Number of the first frame that may be lost if the session ends now; `told` when it did, or not."""
+        first_lost = self._stream.mark(self._doubt_s())
+        if self._step is Step.RESUME and self.state is LinkState.RECONNECTING:
+            first_lost = min(first_lost, self._doubtful)
+        return self._unproven(first_lost, told=told)
+
+    def _unproven(self, frame: int, *, told: bool = True) -> int:
+        """`frame`, or an earlier one that should be known to have arrived by now, and is not."""
+        return frame if self._session is None else self._session.udp.pulse.first_lost(frame, told=told)
+
     def _doubt_s(self) -> float:
         """What left within this time may have met a session that was dead already, when its end is known."""
         measured_ms = self._session.udp.pulse.round_trip_ms if self._session is not None else None
@@ -292,7 +305,9 @@ class Rounds:
             self._stream.detach(self._session.transport, since)
 
     def _drop_session(self) -> None:
-        self._detach(self._stream.mark())
+        sure = self._stream.mark(self._doubt_s())
+        first_lost = self._unproven(sure)
+        self._detach(first_lost if first_lost < sure else self._stream.mark())
         if self._session is not None:
             self._session.close()
             self._session = None

@@ -1,4 +1,5 @@
-"""A black hole of UDP under a link, with the times of the pulse shortened to a fifth.
+"""A black hole of UDP under a link, or a session that ends unheard, with the times of the pulse shortened to
+a fifth.
 
 With the real times, and every direction, the table of faults in tests/e2e has it.
 """
@@ -117,3 +118,48 @@ async def test_a_hole_during_a_resume_is_mended_too(house: House) -> None:
     house.voice.conditions.network.rules.remove(rule)
     await house.until(lambda: house.clock.stream(GUILD).status().attached, 1.0)
     await check_heard(house, repeated=15)
+
+
+# --- an end that is known later than it was ---
+
+
+async def unproven(house: House) -> None:
+    """Waits until more frames have left without a proof than any session's end puts in doubt."""
+    stream = house.clock.stream(GUILD)
+    await house.until(lambda: stream.reached().unproven > 16)
+
+
+async def test_a_session_that_ended_while_its_websocket_was_half_open_has_lost_nothing(
+    open_house: Any,
+) -> None:
+    """Chaos, seed 9: only the resume that is refused tells of the end, and not when it was."""
+    settings = VoiceSettings(heartbeat_interval_ms=300.0, heartbeat_grace=100.0)
+    async with open_house(settings=settings) as house:
+        link = await playing(house)
+        house.voice.silence({GUILD})
+        house.voice.close(GUILD, BOT, 4006)
+        await house.until(lambda: link.status().identifies == 2)
+        assert link.status().resumes == 0
+        await check_heard(house, repeated=40)
+
+
+async def test_the_beginning_of_a_hole_in_which_the_session_ends_is_not_lost(house: House) -> None:
+    link = await playing(house)
+    rule = hole(house)
+    await unproven(house)
+    house.voice.close(GUILD, BOT, 4006)
+    await house.until(lambda: link.state is LinkState.RECONNECTING)
+    assert house.events[-1].fault is not Fault.UDP_HOLE
+    house.voice.conditions.network.rules.remove(rule)
+    await check_heard(house, repeated=40)
+
+
+async def test_what_left_for_a_dead_server_is_sent_again_by_its_successor(house: House) -> None:
+    link = await playing(house)
+    rule = hole(house, house.voice.server_of(GUILD, BOT))
+    await unproven(house)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2)
+    house.voice.conditions.network.rules.remove(rule)
+    await check_heard(house, repeated=40)
+    assert not any(isinstance(event, Lost) and event.fault is Fault.UDP_HOLE for event in house.events)

@@ -167,3 +167,22 @@ def test_a_socket_that_refuses_is_a_lost_keep_alive() -> None:
     pulse.beat(0)
     assert pulse.check(1) is Path.OPEN
     assert HOLE_S < 3
+
+
+def test_what_is_lost_with_a_session_is_what_its_last_answer_does_not_prove() -> None:
+    wire = Wire()
+    wire.run(5)
+    frame, proven = wire.frame, wire.pulse.arrived
+    assert proven is not None
+    assert wire.pulse.first_lost(frame) == frame
+    assert wire.pulse.first_lost(frame, told=False) == proven
+    wire.open = False
+    wire.run(1)
+    assert wire.pulse.first_lost(proven - 1) == proven - 1
+    assert wire.pulse.first_lost(wire.frame) == wire.pulse.arrived
+
+
+def test_before_any_answer_the_end_of_a_session_is_believed() -> None:
+    wire = Wire(echoes=False)
+    wire.run(5)
+    assert wire.pulse.first_lost(wire.frame, told=False) == wire.frame
