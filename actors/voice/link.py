@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from actors.voice.backoff import RetryPolicy
+    from actors.voice.rhythm import Rhythm
     from actors.voice.standing import Standing
     from actors.voice.stream import Stream
 
@@ -43,10 +44,10 @@ class Link(Rounds):
         *,
         on_event: Callable[[LinkEvent], None],
         policy: RetryPolicy,
-        company: Callable[[], int],
+        rhythm: Rhythm,
     ) -> None:
-        """:param company: how many links play in this process"""
-        super().__init__(standing, stream, http, on_event=on_event, policy=policy, company=company)
+        """:param rhythm: of the heartbeats of all links"""
+        super().__init__(standing, stream, http, on_event=on_event, policy=policy, rhythm=rhythm)
         standing.on_kicked = self._kicked
         standing.on_server = self._new_server
         standing.on_gone = self._server_gone

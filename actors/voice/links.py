@@ -20,6 +20,7 @@ from actors.voice.link import Link
 from actors.voice.link_state import LinkState
 from actors.voice.places import check_permissions
 from actors.voice.protocol import Protocol
+from actors.voice.rhythm import Rhythm
 from actors.voice.standing import Standing
 from actors.voice.turns import AllTurns
 
@@ -87,6 +88,7 @@ class Links:
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
         self._changes = Changes()
         self._turns = AllTurns()
+        self._rhythm = Rhythm(lambda: clock.playing)
         self._tasks: TaskGroup | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -191,7 +193,7 @@ class Links:
         def register(client: discord.Client, connectable: discord.abc.Connectable) -> Protocol:
             standing = Standing(client, channel.guild.id, channel.id, self._turns)
             standing.main_session = self._main_session(channel.guild.id)
-            link = Link(standing, stream, http, on_event=on_event, policy=self._policy, company=self._playing)
+            link = Link(standing, stream, http, on_event=on_event, policy=self._policy, rhythm=self._rhythm)
             link.protocol = Protocol(client, connectable, link)
             made.append(link)
             return link.protocol
@@ -202,9 +204,6 @@ class Links:
         self._unowned.pop(channel.guild.id, None)  # the grace time was an earlier link's
         tasks.start_soon(self._drive, link, tasks, name=_name(channel.guild.id))
         return link
-
-    def _playing(self) -> int:
-        return self._clock.playing
 
     async def _drive(self, link: Link, tasks: TaskGroup) -> None:
         """A link that fails must not take the others with it."""

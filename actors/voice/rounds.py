@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from actors.voice.backoff import RetryPolicy
     from actors.voice.protocol import Protocol
+    from actors.voice.rhythm import Rhythm
     from actors.voice.session import Session
     from actors.voice.standing import Standing
     from actors.voice.stream import Stream
@@ -56,9 +57,9 @@ class Rounds:
         *,
         on_event: Callable[[LinkEvent], None],
         policy: RetryPolicy,
-        company: Callable[[], int],
+        rhythm: Rhythm,
     ) -> None:
-        """:param company: how many links play in this process"""
+        """:param rhythm: of the heartbeats of all links"""
         self.standing = standing
         self.protocol: Protocol | None = None
         self.on_event: Callable[[LinkEvent], None] | None = on_event
@@ -69,7 +70,7 @@ class Rounds:
         self._stream = stream
         self._http = http
         self._policy = policy
-        self._company = company
+        self._rhythm = rhythm
         self._changes = Changes()
         self._gateway: VoiceGateway | None = None
         self._session: Session | None = None
@@ -159,7 +160,7 @@ class Rounds:
     async def _hold(self, gateway: VoiceGateway, session: Session, tasks: TaskGroup) -> None:
         """Serve a ready websocket until it ends; if only the driver is cancelled, it is kept for the next."""
         try:
-            await session.serve(gateway, self._company)
+            await session.serve(gateway, self._rhythm)
         except anyio.get_cancelled_exc_class():
             if self._scope.cancel_called and self._step is Step.IDENTIFY and self._closing is None:
                 self._former, self._gateway = gateway, None  # its session takes frames until the next one can

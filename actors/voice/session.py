@@ -13,6 +13,7 @@ from actors.voice.answers import description, ready_answer
 from actors.voice.causes import Fault
 from actors.voice.dave import Dave
 from actors.voice.gateway import ABNORMAL, Credentials, GatewayClosed, Message, Op, VoiceGateway
+from actors.voice.rhythm import Rhythm
 from actors.voice.rtp import Packetizer
 from actors.voice.transport import Transport
 from actors.voice.udp import VoiceSocket
@@ -30,11 +31,6 @@ PLAYING_BEAT_S: Final = 5.0
 #: ... All links that play beat this often together, unless servers ask for more: a heartbeat costs as much as
 #: 40 frames.
 BEATS_PER_S: Final = 10.0
-#: While nobody plays, heartbeats leave up to so much early, all at once: for each one that leaves alone the
-#: process is woken twice, which costs more than the rest of it. ...
-TOGETHER_S: Final = 1.0
-#: ... Not where a server wants them as often as this.
-_OFTEN_S: Final = 5.0
 #: In a black hole of UDP: how often it is tried whether packets get through again, and ...
 _PROBE_S: Final = 0.1
 #: ... for how long, until another session is looked for: playing there within 6 s of the hole's beginning.
@@ -71,17 +67,17 @@ class Session:
         self.on_hole: Callable[[], None] = _ignore
         self.on_mended: Callable[[], None] = _ignore
         self._speaking = self._said = False
-        self._company: Callable[[], int] = _one
+        self._rhythm = Rhythm(_one)
         self._wake = asyncio.Event()
 
-    async def serve(self, gateway: VoiceGateway, company: Callable[[], int] | None = None) -> NoReturn:
+    async def serve(self, gateway: VoiceGateway, rhythm: Rhythm | None = None) -> NoReturn:
         """Listen and beat until one of both finds the session's end: of the websocket, or of its UDP.
 
-        :param company: how many sessions play in this process
+        :param rhythm: of all sessions of the process
         :raises GatewayClosed: then
         """
         ends: list[GatewayClosed] = []
-        self._company = company or _one
+        self._rhythm = rhythm or self._rhythm
         gateway.forgive()
 
         async def guard(part: Callable[[VoiceGateway], Awaitable[NoReturn]]) -> None:
@@ -113,34 +109,31 @@ class Session:
     async def _beat(self, gateway: VoiceGateway) -> NoReturn:
         """Heartbeats, UDP keep-alives, changes of speaking, and the search for a way out of a hole."""
         while True:
+            beaten, due = asyncio.get_running_loop().time(), False
             await gateway.beat()
             self.udp.pulse.keep_open()
-            beaten = now = anyio.current_time()
-            while (due := self._next_beat(gateway, beaten)) > now:
+            while not due:
                 await self._tell_speaking(gateway)
                 await self._mend()
-                await self._rest(due - now)
-                now = anyio.current_time()
+                interval_s = self._beat_interval_s(gateway)
+                due = await self._rest(beaten, interval_s) and self._beat_interval_s(gateway) <= interval_s
 
-    async def _rest(self, time_s: float) -> None:
-        """For that time, or until there is something to say; a scope that is cancelled would cost more."""
-        timer = asyncio.get_running_loop().call_later(time_s, self._wake.set)
+    async def _rest(self, beaten: float, interval_s: float) -> bool:
+        """Until the next heartbeat is due, or there is something to say; whether it is due. A scope that is
+        cancelled would cost more.
+        """
+        place = self._rhythm.place(beaten, interval_s, self._wake.set)
         try:
             await self._wake.wait()
         finally:
-            timer.cancel()
+            self._rhythm.cancel(place)
         self._wake.clear()
-
-    def _next_beat(self, gateway: VoiceGateway, beaten: float) -> float:
-        """When the next heartbeat is due, in seconds of the loop."""
-        interval_s = self._beat_interval_s(gateway)
-        due = beaten + interval_s
-        return due if self._company() or interval_s < _OFTEN_S else due // TOGETHER_S * TOGETHER_S
+        return place.left
 
     def _beat_interval_s(self, gateway: VoiceGateway) -> float:
         if not self._speaking:
             return gateway.beat_interval_s
-        return min(gateway.beat_interval_s, max(PLAYING_BEAT_S, self._company() / BEATS_PER_S))
+        return min(gateway.beat_interval_s, max(PLAYING_BEAT_S, self._rhythm.playing() / BEATS_PER_S))
 
     async def _tell_speaking(self, gateway: VoiceGateway) -> None:
         if self._said is not self._speaking:

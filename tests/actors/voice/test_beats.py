@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 
+from actors.voice.rhythm import Rhythm
 from actors.voice.rtp import AES_GCM, Packetizer
-from actors.voice.session import BEATS_PER_S, PLAYING_BEAT_S, TOGETHER_S, Session
+from actors.voice.session import BEATS_PER_S, PLAYING_BEAT_S, Session
 from supervision.testing import virtual_backend
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def served(playing: list[int]) -> AsyncIterator[tuple[Session, Beats]]:
     session = Session(cast("Any", None), udp, Packetizer(AES_GCM, bytes(32), 1), dave)
     beats = Beats()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(session.serve, cast("VoiceGateway", beats), lambda: playing[0])
+        tasks.start_soon(session.serve, cast("VoiceGateway", beats), Rhythm(lambda: playing[0]))
         yield session, beats
         tasks.cancel_scope.cancel()
 
@@ -74,32 +74,6 @@ async def test_an_idle_session_beats_as_seldom_as_the_server_asks(served: tuple[
     _, beats = served
     await anyio.sleep(3 * SERVER_S + 1)
     assert beats.at == [0.0, SERVER_S, 2 * SERVER_S, 3 * SERVER_S]
-
-
-async def test_while_nobody_plays_all_beat_at_once_and_never_late(
-    served: tuple[Session, Beats], playing: list[int]
-) -> None:
-    _, beats = served
-    playing[0] = 0
-    began = anyio.current_time()
-    await anyio.sleep(5 * SERVER_S)
-    turns = [(began + at) / TOGETHER_S for at in beats.at[2:]]  # the first wait began before nobody played
-    assert turns == [pytest.approx(round(turn), abs=0.002) for turn in turns]
-    gaps = [b - a for a, b in pairwise(beats.at)]
-    assert all(SERVER_S - TOGETHER_S - 0.002 <= gap <= SERVER_S for gap in gaps)
-    assert len(gaps) >= 4
-
-
-async def test_a_server_that_wants_many_beats_gets_them_when_they_are_due(
-    served: tuple[Session, Beats], playing: list[int]
-) -> None:
-    _, beats = served
-    playing[0] = 0
-    beats.beat_interval_s = 0.3
-    await anyio.sleep(SERVER_S)
-    del beats.at[:2]
-    await anyio.sleep(1.0)
-    assert all(b - a == pytest.approx(0.3, abs=0.002) for a, b in pairwise(beats.at))
 
 
 async def test_music_brings_a_beat_at_once_if_the_last_is_long_past(served: tuple[Session, Beats]) -> None:

@@ -18,7 +18,9 @@ What it does, so that the figures can be judged:
   over streams and minutes. Ratios are taken between rows of the same call.
 - **DAVE** off is the comparison, as songbird's engine does not have it; the rows with DAVE have one more
   member in each channel, for whom every frame is encrypted end to end.
-- **Idle**: connections that have joined half a minute before and play nothing.
+- **Idle**: connections that have joined half a minute before and play nothing. The window is 53 s, whatever
+  `--seconds` says: heartbeats may leave in bunches, four times in that time, and with every second bunch
+  keep-alives.
 
 It writes `voice.json`, `voice.md` and `voice.png` into `build/bench`. That a target is not met is shown;
 it is no error.
@@ -129,7 +131,7 @@ def _options(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--players", type=lambda text: text.split(","), default=list(PLAYERS))
     parser.add_argument("--dave", type=_switches, default=[False, True], help="off, on or off,on")
     parser.add_argument("--idle", type=int, default=IDLE, help="connections that play nothing; 0: none")
-    parser.add_argument("--seconds", type=float, default=15.0, help="length of the window")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of the window while they play")
     parser.add_argument("--into", type=Path, default=Path("build/bench"))
     parser.add_argument("--add", action="store_true", help="keep the rows of earlier calls")
     return parser.parse_args(args)

@@ -39,6 +39,10 @@ SETTLE_S: Final = 4.0
 IDLE_SETTLE_S: Final = 30.0
 """Joining is over, and each connection has sent two of its heartbeats."""
 
+IDLE_WINDOW_S: Final = 4 * 13.25
+"""Heartbeats may leave all at once, every 13.25 s where Discord asks for 13.75 at least, and keep-alives with
+every second one: a window has to hold whole periods of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -71,7 +75,7 @@ async def measure(run: Run, files: Files, folder: Path, log_to: Path, window_s: 
     :raises NotUpError: if not all of them come up
     """
     async with on_stage(run, files, folder, log_to) as (process, stage, sink):
-        return await _measure(run, process, stage, sink, window_s)
+        return await _measure(run, process, stage, sink, window_s if run.plays else IDLE_WINDOW_S)
 
 
 @asynccontextmanager
