@@ -9,7 +9,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-latency bench-mass bench-overhead bench-restore soak soak-kernel crash chaos coverage-kernel mutate-kernel lock clean
+.PHONY: help demo test test-ear test-rest lint format bench-faults bench-kernel bench-voice bench-latency bench-mass bench-overhead bench-restore soak soak-live soak-kernel crash chaos coverage-kernel mutate-kernel lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,11 @@ bench-latency: $(READY)  ## from a command to the first frame, cached and from a
 export HOURS FACTOR LEAK
 soak: $(READY)  ## hours of playback with hastened clocks: does memory or anything else grow? (ten minutes)
 	@$(BIN)/python -m tests.soak.playback
+
+# MINUTES (10) is read from the environment of the recipe.
+export MINUTES
+soak-live: $(READY)  ## a live stream that stalls, in real time: no gap while its window lasts, then back at the edge (ten minutes)
+	@$(BIN)/python -m tests.soak.live
 
 bench-restore: $(READY)  ## from the start of the process to audio, in parts; 50 guilds come back at once after a SIGKILL (two minutes)
 	@$(BIN)/python -m tests.bench.restore

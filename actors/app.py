@@ -150,7 +150,12 @@ def build(
 
 def _access(settings: Settings) -> Access:
     """How sites are asked."""
-    usual = Access(settings.ytdlp_cookies, settings.ytdlp_extractor_args, per_hour=settings.ytdlp_per_hour)
+    usual = Access(
+        settings.ytdlp_cookies,
+        settings.ytdlp_extractor_args,
+        per_hour=settings.ytdlp_per_hour,
+        playlist=settings.playlist_limit,
+    )
     fallback = settings.ytdlp_fallback_args
     return usual if fallback is None else replace(usual, fallback=fallback)
 

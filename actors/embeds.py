@@ -16,7 +16,7 @@ from .messages import Phase
 from .queue import SHORT_ID, Loop
 
 if TYPE_CHECKING:
-    from .media import Track
+    from .media import Rest, Track
     from .messages import NowPlaying, QueueView
 
 BAR_CELLS = 20
@@ -135,10 +135,19 @@ def queue(view: QueueView) -> discord.Embed:
         lines.append(f"{line} · `#{track.id[:SHORT_ID]}`")
     if not view.entries:
         lines.append("Nothing is waiting.")
+    if view.page == view.pages:
+        lines += [_rest_line(rest) for rest in view.rests]
     embed = discord.Embed(title="Queue", description="\n".join(lines)[:EMBED_TEXT], colour=COLOUR)
     repeats = f" · {_LOOPS[view.now.loop]}" if view.now.loop is not Loop.OFF else ""
     embed.set_footer(text=f"Page {view.page} of {view.pages} · {view.total} waiting{repeats}")
     return embed
+
+
+def _rest_line(rest: Rest) -> str:
+    """What is still to come of a playlist."""
+    count = f"{rest.count} more" if rest.count is not None else "more"
+    line = f"… {count} of {plain(rest.title, 60)}, from its entry {rest.first} on · <@{rest.requested_by}>"
+    return f"{line} · `#{rest.id[:SHORT_ID]}`"
 
 
 def _current_line(now: NowPlaying) -> str:

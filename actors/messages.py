@@ -19,7 +19,7 @@ from .queue import Loop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .media import MediaError, Spool, Track
+    from .media import Listing, MediaError, Page, Rest, Spool, Track
     from .recovery import Health, Incident
     from .store import Position
     from .voice import Cause, Fault, Link, LinkEvent, LinkStatus
@@ -44,11 +44,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued(Done):
-    """`accepted` tracks were taken, `refused` had no room; the first is at `position` (0: plays now)."""
+    """`accepted` tracks were taken, `refused` had no room; the first is at `position` (0: plays now).
+
+    `rest` is what is taken of their playlist as the queue runs short; `left_out`: for that was no room.
+    """
 
     position: int = 0
     accepted: int = 0
     refused: int = 0
+    rest: Rest | None = None
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +103,14 @@ class Move(Message, Request[Moved]):
 
 @dataclass(frozen=True, slots=True)
 class Enqueue(Message, Request[Enqueued]):
-    """Append tracks; answers go to the text channel `text_channel_id` from now on."""
+    """Append tracks; answers go to the text channel `text_channel_id` from now on.
+
+    `listing`: the playlist that they are the first page of.
+    """
 
     tracks: tuple[Track, ...]
     text_channel_id: int | None = None
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +210,7 @@ class GetFate(Message, Request[Fate]):
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """One page of what waits, and what plays."""
+    """One page of what waits, and what plays; `rests` come behind the last page."""
 
     now: NowPlaying
     entries: tuple[Track, ...]
@@ -209,6 +218,7 @@ class QueueView:
     page: int
     pages: int
     total: int
+    rests: tuple[Rest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +286,22 @@ class SpoolFailed(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class PageFound(Message):
+    """The next page of a playlist, of which this was the rest."""
+
+    rest: Rest
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class PageFailed(Message):
+    """The rest of a playlist cannot be had, whatever was tried."""
+
+    rest: Rest
+    error: MediaError
+
+
+@dataclass(frozen=True, slots=True)
 class PlanWanted(Message):
     """The preloader has (re)started and wants to be told the Plan."""
 
@@ -307,11 +333,13 @@ class Wanted:
 class Plan(Message):
     """All spools that should exist now, the most urgent first; the others may go.
 
-    `ahead`: what comes after those, in order, of which the preloader makes as much as is wise.
+    `ahead`: what comes after those, in order, of which the preloader makes as much as is wise. `rest`: of a
+    playlist, whose next page should be fetched now, for the queue runs short.
     """
 
     wanted: tuple[Wanted, ...] = ()
     ahead: tuple[Wanted, ...] = ()
+    rest: Rest | None = None
 
 
 # --- connection ---------------------------------------------------------------------------------------------

@@ -38,11 +38,12 @@ from .messages import (
     Skipped,
     Stop,
 )
+from .pages import LISTS, without
 from .playing import Playing
-from .queue import PAGE_SIZE, AmbiguousError, NoEntryError, QueueFullError
+from .queue import PAGE_SIZE, SHORT_ID, AmbiguousError, NoEntryError, QueueFullError
 
 if TYPE_CHECKING:
-    from .media import Track
+    from .media import Listing, Rest, Track
 
 MAX_VOLUME = 200
 
@@ -66,8 +67,17 @@ class Player(Playing):
         self._first_frames.commanded(*(track.id for track in queue.waiting[len(before.waiting) :]))
         if before.current is None:
             self._aim()
-        saved = await self._changed()
-        return Enqueued(saved, position, accepted, len(message.tracks) - accepted)
+        rest, left_out = self._keep_rest(message.listing, accepted)
+        refused = 0 if rest is not None else len(message.tracks) - accepted
+        return Enqueued(await self._changed(), position, accepted, refused, rest, left_out)
+
+    def _keep_rest(self, listing: Listing | None, accepted: int) -> tuple[Rest | None, bool]:
+        """What is still to come of the playlist; whether that had no room."""
+        rest = None if listing is None else listing.left(accepted)
+        if rest is None or len(self._session.rests) >= LISTS:
+            return None, rest is not None
+        self._session = replace(self._session, rests=(*self._session.rests, rest))
+        return rest, False
 
     def _allowed(self, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
         """As many as one user may have waiting."""
@@ -80,6 +90,9 @@ class Player(Playing):
     @handles(Remove)
     async def remove(self, message: Remove) -> Removed:
         """What is named by its id is that entry, whatever has moved since it was shown."""
+        if (rest := self._rest(message.entry)) is not None:
+            self._session = without(self._session, rest)
+            return Removed(await self._changed(), rest.title)
         track = self._waiting(message.entry)
         self._session = replace(self._session, queue=self._session.queue.removed(track.id))
         return Removed(await self._changed(), track.title)
@@ -99,12 +112,13 @@ class Player(Playing):
         queue = self._session.queue.skipped()
         self._move_to(replace(self._session, queue=queue, paused=False))
         saved = await self._changed()
-        return Skipped(saved, current.title, None if queue.current is None else queue.current.title)
+        return Skipped(saved, current.title, self._next_title())
 
     @handles(Stop)
     async def stop(self, _message: Stop) -> Done:
         """Silence, and an empty queue."""
-        self._move_to(replace(self._session, queue=self._session.queue.cleared(), paused=False))
+        queue = self._session.queue.cleared()
+        self._move_to(replace(self._session, queue=queue, rests=(), paused=False))
         return Done(await self._changed())
 
     @handles(Pause)
@@ -179,12 +193,32 @@ class Player(Playing):
         queue = self._session.queue
         page = min(max(message.page, 1), queue.pages)
         first = (page - 1) * PAGE_SIZE + 1
-        return QueueView(self._view(), queue.page(page), first, page, queue.pages, len(queue.waiting))
+        return QueueView(
+            now=self._view(),
+            entries=queue.page(page),
+            first=first,
+            page=page,
+            pages=queue.pages,
+            total=len(queue.waiting),
+            rests=self._session.rests,
+        )
 
     @handles(GetNowPlaying)
     async def get_now_playing(self, _message: GetNowPlaying) -> NowPlaying:
         """The present state."""
         return self._view()
+
+    def _next_title(self) -> str | None:
+        """What plays now, or the playlist whose next page is awaited."""
+        session = self._session
+        following = session.queue.current or (session.rests[0] if session.rests else None)
+        return None if following is None else following.title
+
+    def _rest(self, name: str) -> Rest | None:
+        """What is still to come of a playlist, by its id as shown."""
+        prefix = name.strip().lower().removeprefix("#")
+        found = [rest for rest in self._session.rests if prefix and rest.id.startswith(prefix)]
+        return found[0] if len(found) == 1 and len(prefix) >= SHORT_ID else None
 
     def _waiting(self, name: str) -> Track:
         try:

@@ -26,6 +26,8 @@ from .messages import (
     LoadAgain,
     Notice,
     NowPlaying,
+    PageFailed,
+    PageFound,
     Phase,
     Plan,
     PlanWanted,
@@ -41,6 +43,7 @@ from .messages import (
     Wanted,
 )
 from .pace import about
+from .pages import due, with_page, without
 from .plays import parse_play
 from .positions import AHEAD_MS
 from .preloading import FURTHEST
@@ -278,6 +281,26 @@ class Playing(Follower):
         if anyio.current_time() - self._asked.pop(track.id, -math.inf) > ASKED_S:
             self._notice(f"Skipped {_name(track)}: {reason}")
 
+    @handles(PageFound)
+    async def page_found(self, message: PageFound) -> None:
+        """A playlist goes on; perhaps the queue has run out meanwhile."""
+        session = with_page(self._session, message.rest, message.page, self._limits)
+        if session is None:
+            return
+        silent, self._session = self._session.queue.current is None, session
+        if silent and session.queue.current is not None:
+            self._aim()
+        log.info("playlist_goes_on", guild_id=self._guild_id, found=len(message.page.tracks))
+        await self._changed()
+
+    @handles(PageFailed)
+    async def page_failed(self, message: PageFailed) -> None:
+        """What waits is not touched."""
+        if message.rest in self._session.rests:
+            self._session = without(self._session, message.rest)
+            self._notice(f"The rest of “{message.rest.title}” is left out: {message.error}")
+            await self._changed()
+
     @handles(GetFate)
     async def get_fate(self, message: GetFate) -> Fate:
         """Asked again and again by the command that enqueued it, for a short time."""
@@ -395,7 +418,9 @@ class Playing(Follower):
             self.ctx.start_timer("settle", AGAIN_S, Settle())
         later = () if queue.current is None else queue.later(FURTHEST)
         ahead = tuple(Wanted(self._key(track), track) for track in later)
-        plan = self._deck.plan(queue.current, following, key, ahead)
+        plan = replace(
+            self._deck.plan(queue.current, following, key, ahead), rest=due(self._session, self._limits)
+        )
         if plan != self._planned and tell(self.ctx, "preloader", plan):
             self._planned = plan
             wanted = {each.key for each in plan.wanted}

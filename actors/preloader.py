@@ -6,7 +6,7 @@ asks the player for the plan and finds on the shelf what its predecessor ordered
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
@@ -15,15 +15,19 @@ from supervision import ActorStopped, MailboxFull, handles
 
 from .correlation import Follower
 from .media import MediaError
-from .messages import Plan, PlanWanted, SpoolFailed, SpoolReady, Wanted
+from .messages import PageFailed, PageFound, Plan, PlanWanted, SpoolFailed, SpoolReady, Wanted
 from .preloading import how_far
 
 if TYPE_CHECKING:
+    from .media import Rest
     from .messages import SpoolKey
     from .shelf import Shelf
 
 RETRY_AFTER_S = 1.0
 """Before the one more try that a failure gets which may pass."""
+
+PAGE_AGAIN_S: Final = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""Between tries to fetch a page of a playlist: what waits lasts for some time yet."""
 
 _WHOLE = 1 << 40  # frames: more than any track has
 log = structlog.get_logger(__name__)
@@ -37,6 +41,9 @@ class Preloader(Follower):
         self._shelf = shelf
         self._plan = Plan()
         self._ahead = anyio.CancelScope()
+        self._paging = anyio.CancelScope()
+        self._rest: Rest | None = None  # whose next page is fetched, or was
+        self._found: PageFound | PageFailed | None = None  # what came of that
         self._watched: dict[SpoolKey, anyio.CancelScope] = {}
         self._outcomes: dict[SpoolKey, SpoolReady | SpoolFailed] = {}
 
@@ -60,6 +67,34 @@ class Preloader(Follower):
         if far:
             self._ahead = anyio.CancelScope()
             self.ctx.start_soon(self._go_ahead, chosen, len(message.wanted), self._ahead)
+        self._page(message.rest)
+
+    def _page(self, rest: Rest | None) -> None:
+        """Fetch the next page of that playlist, if that is not under way or done."""
+        if rest != self._rest:
+            self._paging.cancel()
+            self._rest, self._found, self._paging = rest, None, anyio.CancelScope()
+            if rest is not None:
+                self.ctx.start_soon(self._fetch_page, rest, self._paging)
+        elif self._found is not None:
+            _tell(self, self._found)  # once more: the player may have restarted since
+
+    async def _fetch_page(self, rest: Rest, scope: anyio.CancelScope) -> None:
+        """Until it is there or cannot be had; the player then plans anew."""
+        with scope:
+            self._found = await self._page_or_error(rest)
+            _tell(self, self._found)
+
+    async def _page_or_error(self, rest: Rest) -> PageFound | PageFailed:
+        for pause_s in (*PAGE_AGAIN_S, None):
+            try:
+                return PageFound(rest, await self._shelf.more(rest))
+            except MediaError as error:
+                log.info("page_failed", guild_id=self._guild_id, list=rest.url, error=str(error))
+                if pause_s is None or not error.retryable:
+                    return PageFailed(rest, error)
+            await anyio.sleep(pause_s)
+        raise AssertionError  # the loop returns
 
     async def _go_ahead(self, chosen: tuple[Wanted, ...], first: int, scope: anyio.CancelScope) -> None:
         """One further track at a time, each when all before it are whole: they need the line first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .media import EFFECTS, OFF, Track
+from .media import EFFECTS, OFF, Rest, Track
 from .queue import Loop, Queue
 
 if TYPE_CHECKING:
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 class Session:
     """The queue and how it is played: `volume` in percent, `effect` one of `media.EFFECTS`.
 
-    `text_channel_id` is where the bot speaks.
+    `rests` are what is still to be fetched of playlists, in order, behind all that waits. `text_channel_id`
+    is where the bot speaks.
     """
 
     queue: Queue[Track] = field(default_factory=Queue)
+    rests: tuple[Rest, ...] = ()
     volume: int = 100
     effect: str = OFF
     paused: bool = False
@@ -41,8 +43,10 @@ def joined(stored: Session, since: Session) -> Session:
         queue = replace(queue, current=since.queue.current, waiting=before + since.queue.waiting)
     if since.queue.loop is not fresh.queue.loop:
         queue = queue.looping(since.queue.loop)
+    begun = {rest.id for rest in since.rests}
     return Session(
         queue=queue,
+        rests=tuple(rest for rest in stored.rests if rest.id not in begun) + since.rests,
         volume=stored.volume if since.volume == fresh.volume else since.volume,
         effect=stored.effect if since.effect == fresh.effect else since.effect,
         paused=stored.paused if since.queue.current is None else since.paused,
@@ -56,6 +60,7 @@ def to_plain(session: Session) -> dict[str, Any]:
     return {
         "current": None if queue.current is None else queue.current.to_dict(),
         "waiting": [track.to_dict() for track in queue.waiting],
+        "rests": [rest.to_dict() for rest in session.rests],
         "loop": queue.loop.value,
         "volume": session.volume,
         "effect": session.effect,
@@ -77,6 +82,7 @@ def from_plain(state: Mapping[str, Any]) -> Session:
     )
     return Session(
         queue=queue,
+        rests=tuple(Rest.from_dict(rest) for rest in state.get("rests", ())),  # older states have none
         volume=int(state["volume"]),
         effect=state["effect"] if state.get("effect") in EFFECTS else OFF,  # older states have none
         paused=bool(state["paused"]),

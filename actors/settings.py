@@ -60,6 +60,7 @@ class Settings:
     guild_sync: tuple[int, ...] = ()
     queue_limit: int = CAPACITY
     queue_limit_per_user: int = PER_USER
+    playlist_limit: int = 500
     metrics_address: Address | None = None
     alert_webhook: str | None = field(default=None, repr=False)
     """Whoever knows it can post there: a secret."""
@@ -102,6 +103,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Tracks that may wait in one guild, 5000 at most"),
     Setting("queue_limit_per_user", values.number(1, 5000), f"`{PER_USER}`",
             "How many of these one user may have added"),
+    Setting("playlist_limit", values.number(1, 5000), "`500`",
+            "Entries taken of one playlist, 5000 at most: fifty at once, the others as the queue runs short"),
     Setting("allow_private_media", values.flag, "`false`", "Play media from private addresses too"),
     Setting("cache_mb", values.whole(0, 1 << 20), "`2048`",
             "Space for tracks that were played, so that they play again without the network; 0: none"),

@@ -16,7 +16,7 @@ from .messages import FRAME_MS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .media import Media, Spool
+    from .media import Media, Page, Rest, Spool
     from .messages import SpoolKey, Wanted
 
     #: Address of the track, how loud (percent), with which effect.
@@ -59,6 +59,10 @@ class Shelf:
     def room_bytes(self) -> int:
         """Of the disk, that spools may still take."""
         return self._media.room_bytes
+
+    async def more(self, rest: Rest) -> Page:
+        """The next page of a playlist. Raises MediaError."""
+        return await self._media.more(rest)
 
     def rank(self, guild_id: int, keys: Sequence[SpoolKey]) -> None:
         """What this guild wants to be made, the most urgent first."""

@@ -11,7 +11,7 @@ import anyio
 from actors import voice
 from actors.discord_port import PostError, Trouble
 from actors.guild import GUILDS, Rooms, ensure_guild, path_of
-from actors.media import MediaError, Track
+from actors.media import ErrorKind, MediaError, Page, Rest, Track
 from actors.media.turns import Turn
 from actors.messages import LinkState
 from actors.positions import Positions
@@ -96,6 +96,10 @@ class FakeSpool:
         self.closed = True
 
 
+def _no_page(_rest: Rest) -> Page:
+    raise MediaError(ErrorKind.NOT_FOUND, "There is no such list.")
+
+
 class FakeMedia:
     """Remembers every spool that was ordered; `eager` ones are complete at once."""
 
@@ -104,6 +108,13 @@ class FakeMedia:
         self.eager: int | None = 500
         self.speed: float | None = 0.0
         self.room_bytes = 1 << 30
+        self.asked_for: list[Rest] = []
+        self.pages: Callable[[Rest], Page] = _no_page
+
+    async def more(self, rest: Rest) -> Page:
+        """The next page of a playlist, as `pages` makes it."""
+        self.asked_for.append(rest)
+        return self.pages(rest)
 
     def spool(
         self,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import discord
 
     from actors.guild import Rooms
-    from actors.media import Media, Track
+    from actors.media import Media, Page, Track
     from actors.telemetry import Spans
     from supervision import Request, System, TreeNode
 
@@ -88,15 +88,15 @@ class Desk:
                     raise
             await anyio.sleep(LOOK_AGAIN_S)
 
-    async def resolve(self, query: str, user_id: int) -> tuple[Track, ...]:
+    async def resolve(self, query: str, user_id: int) -> Page:
         """The tracks behind a query, at least one.
 
         :raises MediaError, No: there is none
         """
-        tracks = tuple(await self.media.resolve(query, requested_by=user_id))
-        if not tracks:
+        page = await self.media.resolve(query, requested_by=user_id)
+        if not page.tracks:
             raise No("Nothing was found.")
-        return tracks
+        return page
 
     async def join(self, ctx: Context, channel: discord.VoiceChannel | discord.StageChannel) -> VoiceReport:
         """Be on the way to that channel when this returns."""

@@ -31,6 +31,7 @@ from actors.messages import (
     Stop,
     VoiceReport,
 )
+from actors.pages import LISTS
 from actors.queue import Loop
 
 from .desk import FATE_S, TITLE_S, Context, Desk, answer, command, done, guild_of, rest
@@ -64,15 +65,15 @@ class Playback(commands.Cog):
         was_away = bot_channel(guild_of(ctx)) is None
         report = await self.desk.join(ctx, channel)
         try:
-            tracks = await self.desk.resolve(wanted, ctx.author.id)
+            page = await self.desk.resolve(wanted, ctx.author.id)
         except (MediaError, No):
             if was_away:
                 await self._go_if_idle(ctx, report)
             raise
         report = await self.desk.arrive(ctx, report)
-        result = await self.desk.ask(ctx, "player", Enqueue(tracks, ctx.channel.id))
-        fate = await self.desk.fate(ctx, tracks[0], TITLE_S if result.position else FATE_S)
-        title = embeds.plain(fate.title or tracks[0].title)
+        result = await self.desk.ask(ctx, "player", Enqueue(page.tracks, ctx.channel.id, page.listing))
+        fate = await self.desk.fate(ctx, page.tracks[0], TITLE_S if result.position else FATE_S)
+        title = embeds.plain(fate.title or page.tracks[0].title)
         if fate.problem is not None:
             raise No(f"**{title}** cannot be played: {embeds.plain(fate.problem, 300)}")
         text = done(_queued(title, result), result, report)
@@ -171,4 +172,19 @@ def _queued(title: str, result: Enqueued) -> str:
     name = f"**{title}**"
     more = f" and {result.accepted - 1} more" if result.accepted > 1 else ""
     text = f"Playing {name}{more}." if result.position == 0 else f"Queued {name}{more} at {result.position}."
-    return text + (f" {result.refused} did not fit into the queue." if result.refused else "")
+    return text + (f" {result.refused} did not fit into the queue." if result.refused else "") + _rest(result)
+
+
+def _rest(result: Enqueued) -> str:
+    """What becomes of a playlist beyond its first page."""
+    if result.left_out:
+        return f" The rest of the list is left out: {LISTS} others wait to be fetched."
+    rest = result.rest
+    if rest is None:
+        return ""
+    count = (
+        f"What it holds beyond that, up to entry {rest.last}," if rest.count is None else f"{rest.count} more"
+    )
+    bound = f" (it has {rest.total}; {rest.last} is the limit)" if (rest.total or 0) > rest.last else ""
+    follows = "follows" if rest.count in (None, 1) else "follow"
+    return f" {count} of the list{bound} {follows} as the queue runs short."

@@ -5,6 +5,7 @@ from .cache import Cache
 from .effects import EFFECTS, OFF
 from .errors import ErrorKind, MediaError
 from .limits import Limits
+from .listing import Listing, Page, Rest
 from .media import Media
 from .spool import FRAME_S, FRAMES_PER_S, Cursor, Spool
 from .track import Track
@@ -21,8 +22,11 @@ __all__ = [
     "Cursor",
     "ErrorKind",
     "Limits",
+    "Listing",
     "Media",
     "MediaError",
+    "Page",
+    "Rest",
     "Spool",
     "Track",
 ]

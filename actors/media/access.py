@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Below YouTube's limit for guests, about 300 videos an hour.
 PER_HOUR: Final = 250
+#: Entries that are taken of one playlist.
+PLAYLIST: Final = 500
 #: Clients of YouTube's that are not yt-dlp's own choice, and by its table need no token.
 FALLBACK: Final[ExtractorArgs] = {"youtube": {"player_client": ("tv", "web_embedded")}}
 
@@ -27,3 +29,4 @@ class Access:
     arguments: ExtractorArgs = field(default_factory=dict, repr=False)
     fallback: ExtractorArgs = field(default_factory=lambda: FALLBACK, repr=False)
     per_hour: int = PER_HOUR
+    playlist: int = PLAYLIST

@@ -10,10 +10,11 @@ import yt_dlp
 from .errors import ErrorKind, MediaError
 from .extraction_errors import explain
 from .guard import is_link, require_web_link
-from .infos import MAX_URL, playable, stream_of, track_of
+from .infos import MAX_TEXT, MAX_URL, name_of, playable, stream_of, track_of
 from .radio import radio_name
 from .requester import Address
-from .ytdlp_params import FORMATS, parameters
+from .text import clean
+from .ytdlp_params import FORMATS, items, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Arguments = Mapping[str, Mapping[str, list[str]]]
 
 MAX_QUERY = 500  # characters
+_MAX_TOTAL = 10**9  # entries of a list; beyond, it is no number
 _CLIENT_MAY_HELP = {ErrorKind.UNAVAILABLE, ErrorKind.NOT_AUDIO}
 
 
@@ -47,11 +49,9 @@ class Extractor:
         self,
         *,
         cache_dir: str | None,
-        playlist: int,
         cookies: str | None = None,
         sites: Sequence[type[InfoExtractor]] = (),
     ) -> None:
-        self._playlist = playlist
         self._classes = [*sites, *yt_dlp.extractor.gen_extractor_classes()]
         self._ydl = [self._new(formats, cache_dir, cookies, sites) for formats in range(len(FORMATS))]
         self._site("https://localhost.invalid/")  # compiles their expressions: 250 ms
@@ -61,7 +61,7 @@ class Extractor:
     ) -> yt_dlp.YoutubeDL:
         jar = None if cookies is None else io.StringIO(cookies)
         ydl = yt_dlp.YoutubeDL(
-            parameters(formats, cache_dir=cache_dir, playlist=self._playlist, logger=Quiet(), cookies=jar),
+            parameters(formats, cache_dir=cache_dir, logger=Quiet(), cookies=jar),
             auto_init=False,
         )
         for site in sites:
@@ -69,20 +69,23 @@ class Extractor:
         ydl.add_default_info_extractors()
         return ydl
 
-    def find(self, query: str, clients: Sequence[Arguments]) -> dict[str, Any]:
-        """`found`: tracks (fields of Track without the asker), each perhaps with its `stream`.
+    def find(self, query: str, clients: Sequence[Arguments], first: int, last: int) -> dict[str, Any]:
+        """`tracks` (fields of Track without the asker), each perhaps with its `stream`, and `listing`.
 
-        `clients` are arguments for the sites' extractors: the later ones are tried where the site refuses the
-        first. Raises MediaError.
+        That is None for what is no list, else what is known of it and where in it the tracks stand. Of a list
+        the entries from number `first` to `last` are taken. `clients` are arguments for the sites'
+        extractors: the later ones are tried where the site refuses the first. Raises MediaError.
         """
         query = query.strip()[:MAX_URL]
+        for ydl in self._ydl:
+            ydl.params["playlist_items"] = items(first, last)
         try:
-            return {"found": self._find(query, clients[0])}
+            return self._find(query, clients[0], first, last)
         except MediaError as error:
             others = self._others(query, clients) if error.kind in _CLIENT_MAY_HELP else []
             for arguments in others:
                 try:
-                    return {"found": self._find(query, arguments)}
+                    return self._find(query, arguments, first, last)
                 except MediaError:
                     continue  # what the site says to its usual client is what people should read
             raise
@@ -115,29 +118,24 @@ class Extractor:
         """The name by which the arguments of the extractor of this link are given."""
         return next((str(each.ie_key()).lower() for each in self._classes if each.suitable(url)), "")
 
-    def _find(self, query: str, arguments: Arguments) -> list[dict[str, Any]]:
+    def _find(self, query: str, arguments: Arguments, first: int, last: int) -> dict[str, Any]:
         if not is_link(query):
-            return self._search(query, arguments)
+            return {"tracks": self._search(query, arguments), "listing": None}
         info = self._extract(require_web_link(query), 0, arguments)
         if "entries" not in info:
-            return [_as_radio({**track_of(info), "stream": self._stream(info)})]
-        found = self._entries(info)
-        if not found:
+            return {"tracks": [_as_radio({**track_of(info), "stream": self._stream(info)})], "listing": None}
+        entries = _entries(info)
+        if not entries and first == 1:
             raise MediaError(ErrorKind.NOT_FOUND, "There is nothing to play behind this link.")
-        return found
+        return {"tracks": [track for _, track in entries], "listing": _listing(query, info, entries, last)}
 
     def _search(self, text: str, arguments: Arguments) -> list[dict[str, Any]]:
         if not text:
             raise MediaError(ErrorKind.NOT_FOUND, "Say what to play: a link, or words to search for.")
-        found = self._entries(self._extract(f"ytsearch1:{text[:MAX_QUERY]}", 0, arguments))
+        found = _entries(self._extract(f"ytsearch1:{text[:MAX_QUERY]}", 0, arguments))
         if not found:
             raise MediaError(ErrorKind.NOT_FOUND, f"Nothing was found for “{text[:80]}”.")
-        return found
-
-    def _entries(self, info: Mapping[str, Any]) -> list[dict[str, Any]]:
-        entries: Iterable[Any] = info.get("entries") or ()
-        tracks = [track_of(entry) for entry in entries if isinstance(entry, dict) and playable(entry)]
-        return tracks[: self._playlist]
+        return [track for _, track in found]
 
     def _extract(self, target: str, formats: int, arguments: Arguments) -> dict[str, Any]:
         ydl = self._ydl[formats]
@@ -151,6 +149,36 @@ class Extractor:
         if "entries" in info:
             info["entries"] = list(info["entries"] or ())
         return info
+
+
+def _entries(info: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """The tracks of a list that was asked for, with their numbers there."""
+    pairs: Iterable[tuple[int, Any]] = zip(_numbers(info), info["entries"], strict=False)
+    return [
+        (number, track_of(entry)) for number, entry in pairs if isinstance(entry, dict) and playable(entry)
+    ]
+
+
+def _numbers(info: Mapping[str, Any]) -> Sequence[int]:
+    """Of the entries that were read; yt-dlp does not state them where that is the whole list."""
+    return info.get("requested_entries") or range(1, len(info["entries"]) + 1)
+
+
+def _listing(
+    url: str, info: Mapping[str, Any], entries: Sequence[tuple[int, object]], last: int
+) -> dict[str, Any]:
+    """What a list states of itself; `then`: where the next page begins, None if this was the last one."""
+    stated = info.get("playlist_count")
+    total = stated if isinstance(stated, int) and 0 < stated < _MAX_TOTAL else None
+    reached = max(_numbers(info), default=0)
+    goes_on = reached >= last and (total is None or total > last)
+    return {
+        "url": url,
+        "title": clean(info.get("title") or "", MAX_TEXT) or name_of(url),
+        "total": total,
+        "numbers": [number for number, _ in entries],
+        "then": last + 1 if goes_on else None,
+    }
 
 
 def _as_radio(found: dict[str, Any]) -> dict[str, Any]:

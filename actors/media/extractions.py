@@ -22,23 +22,26 @@ class Extractions:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._found: dict[str, tuple[float, list[dict[str, Any]]]] = {}
+        self._found: dict[str, tuple[float, dict[str, Any]]] = {}
         self._streams: dict[str, dict[str, Any]] = {}
         self.version = 0
 
-    def found(self, query: str) -> list[dict[str, Any]] | None:
-        """The tracks behind a query (fields of Track without the asker), or None: to be extracted."""
-        until, tracks = self._found.get(query, (0.0, []))
-        return tracks if until > self._now() else None
+    def found(self, query: str) -> dict[str, Any] | None:
+        """What is behind a query: `tracks` (fields of Track without the asker) and, of a list, its `listing`.
 
-    def keep_found(self, query: str, tracks: list[dict[str, Any]], *, until: float | None = None) -> None:
+        None: it is to be extracted.
+        """
+        until, found = self._found.get(query, (0.0, {}))
+        return found if until > self._now() else None
+
+    def keep_found(self, query: str, found: dict[str, Any], *, until: float | None = None) -> None:
         """Remember what a query led to. What is live may be over any time: it is not kept.
 
         :param until: its end in seconds since the epoch; never later than FOUND_S from now
         """
         latest = self._now() + FOUND_S
-        if not any(track["is_live"] for track in tracks):
-            self._keep(self._found, query, (latest if until is None else min(until, latest), tracks))
+        if not any(track["is_live"] for track in found["tracks"]):
+            self._keep(self._found, query, (latest if until is None else min(until, latest), found))
 
     def stream(self, url: str) -> dict[str, Any] | None:
         """The stream of the track at that address, or None: to be extracted."""
@@ -49,7 +52,7 @@ class Extractions:
         """Remember a stream until the end that it states."""
         self._keep(self._streams, url, stream)
 
-    def lasting(self) -> tuple[dict[str, tuple[float, list[dict[str, Any]]]], dict[str, dict[str, Any]]]:
+    def lasting(self) -> tuple[dict[str, tuple[float, dict[str, Any]]], dict[str, dict[str, Any]]]:
         """What can be trusted still, by query and by address, the oldest first."""
         now = self._now()
         found = {query: entry for query, entry in self._found.items() if entry[0] > now}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .budget import Budget
     from .extractions import Extractions
 
-VERSION: Final = 1
+VERSION: Final = 2
 #: s between two looks at whether there is something to write.
 WRITE_S: Final = 5.0
 MAX_BYTES: Final = 8 << 20
@@ -36,6 +36,10 @@ _STREAM: Final = {
 }  # fmt: skip
 _TRACK: Final = {
     "url": str, "title": str, "duration_s": _NUMBER, "is_live": bool, "uploader": _TEXT, "thumbnail": _TEXT,
+}  # fmt: skip
+
+_LISTING: Final = {
+    "url": str, "title": str, "total": (int, type(None)), "numbers": list, "then": (int, type(None)),
 }  # fmt: skip
 
 log = structlog.get_logger(__name__)
@@ -78,9 +82,9 @@ class ExtractionsFile:
     def _take(self, content: dict[str, Any]) -> None:
         if content["version"] != VERSION:
             return
-        for query, (until, tracks) in content["found"]:
-            if isinstance(query, str) and all(_fits(track, _TRACK) for track in tracks):
-                self._known.keep_found(query, tracks, until=float(until))
+        for query, (until, found) in content["found"]:
+            if isinstance(query, str) and _fits_found(found):
+                self._known.keep_found(query, found, until=float(until))
         for url, stream in content["streams"]:
             if isinstance(url, str) and _fits(stream, _STREAM):
                 self._known.keep_stream(url, stream)
@@ -116,6 +120,16 @@ class ExtractionsFile:
 
 def _may_be_written(stream: dict[str, Any]) -> bool:
     return not stream["is_live"] and "Cookie" not in stream["headers"]
+
+
+def _fits_found(found: dict[str, Any]) -> bool:
+    listing = found["listing"]
+    numbers = () if listing is None else listing["numbers"]
+    return (
+        all(_fits(track, _TRACK) for track in found["tracks"])
+        and (listing is None or _fits(listing, _LISTING))
+        and all(isinstance(number, int) for number in numbers)
+    )
 
 
 def _fits(item: object, shape: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_URL = 8192  # characters
-_MAX_TEXT = 200
+MAX_TEXT = 200
 _MAX_HEADERS = 32
 _FRESH_S = 300.0  # how long a stream address is trusted that states no end
 _MARGIN_S = 120.0  # before a stated end
@@ -95,7 +95,7 @@ def _is_live(info: Mapping[str, Any]) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return clean(value, _MAX_TEXT) or None if value else None
+    return clean(value, MAX_TEXT) or None if value else None
 
 
 def _number(value: object) -> float | None:
@@ -109,4 +109,4 @@ def _link(value: object) -> str | None:
 def name_of(url: str) -> str:
     """The name of the file behind a link, without its ending."""
     name = unquote(urlsplit(url).path.rpartition("/")[2])
-    return clean(name.rpartition(".")[0] or name, _MAX_TEXT) or clean(urlsplit(url).netloc, _MAX_TEXT)
+    return clean(name.rpartition(".")[0] or name, MAX_TEXT) or clean(urlsplit(url).netloc, MAX_TEXT)

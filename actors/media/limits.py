@@ -11,7 +11,7 @@ class Limits:
 
     track_s: float = 6 * 3600.0  # longest track; longer ones are refused, or end there
     spool_bytes: int = 512 << 20  # of one spool: six hours of Opus at 128 kbit/s are 350 MB
-    playlist: int = 50  # entries taken of a playlist
+    page: int = 50  # entries of a playlist that are fetched at a time
     resolve_s: float = 30.0  # one extraction
     open_s: float = 30.0  # from the start of a spool's job to its first frame
     stall_s: float = 60.0  # without a new frame

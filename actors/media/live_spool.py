@@ -31,6 +31,7 @@ PATIENCE_FRAMES: Final = 10 * FRAMES_PER_S
 """As far behind as this a reader may be after a pause and go on where it was."""
 _STRICT_FRAMES: Final = 100  # what a server has kept meanwhile arrives bit by bit
 _FIRST_S: Final = 1.0  # what comes within this is what the stream hands out at once
+_OPENING_S: Final = 10.0  # on a slow line that takes longer: for so long it is seen how far it gets ahead
 _LEAST_LAG: Final = 75
 
 
@@ -74,6 +75,8 @@ class LiveSpool(Spool):
         self._began = now if self._began is None else self._began
         if now - self._began < _FIRST_S:
             self._lag = self.frames
+        elif now - self._began < _OPENING_S:
+            self._lag = max(self._lag, self.frames - round((now - self._began) * FRAMES_PER_S))
         gone = 0
         while gone < len(self._marks) - 1 and self._marks[gone] < self.bytes - RING_BYTES // 2:
             gone += 1

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
@@ -16,10 +16,11 @@ from . import resolver
 from .access import Access
 from .cache import DISK_RESERVE
 from .effects import OFF
-from .errors import MediaError
+from .errors import ErrorKind, MediaError
 from .escalation import Escalation, too_long
 from .keeper import Keeper
 from .limits import Limits
+from .listing import Listing, Page, Rest
 from .live_spool import LiveSpool
 from .pool import Pool
 from .spool import FRAMES_PER_S, Spool
@@ -27,7 +28,7 @@ from .track import Track
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from anyio.abc import TaskGroup
@@ -59,8 +60,10 @@ class Media:
         self.limits = limits = limits or Limits()
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         common = {"parent": os.getpid(), "allow_private": allow_private}
+        access = access or Access()
+        self._playlist = access.playlist
         self._resolver = resolver.Resolver(
-            common, folder=work_dir, access=access or Access(), limits=limits, module=resolver_module
+            common, folder=work_dir, access=access, limits=limits, module=resolver_module
         )
         maker = {**common, "file_bytes": limits.spool_bytes + (1 << 20)}
         self._makers = Pool(
@@ -127,14 +130,30 @@ class Media:
 
     # -- finding
 
-    async def resolve(self, query: str, *, requested_by: int) -> list[Track]:
-        """The track behind a link, the first ones of a playlist, or the best match of a search."""
+    async def resolve(self, query: str, *, requested_by: int) -> Page:
+        """The track behind a link, the first page of a playlist, or the best match of a search."""
         found = await self._resolver.find(query)
-        tracks = [Track(requested_by=requested_by, **item) for item in found]
+        tracks = tuple(Track(requested_by=requested_by, **item) for item in found["tracks"])
         self._refuse_long(tracks)
-        return tracks
+        return Page(tracks, self._listing(found["listing"], requested_by))
 
-    def _refuse_long(self, tracks: list[Track]) -> None:
+    async def more(self, rest: Rest) -> Page:
+        """The next page of a playlist; one without a track need not be the last. Raises MediaError."""
+        found = await self._resolver.more(rest.url, rest.first, rest.last)
+        tracks = tuple(Track(requested_by=rest.requested_by, **item) for item in found["tracks"])
+        if found["listing"] is None:
+            raise MediaError(ErrorKind.NOT_FOUND, "This link is no playlist any more.")
+        return Page(tracks, Listing(rest, tuple(found["listing"]["numbers"]), found["listing"]["then"]))
+
+    def _listing(self, stated: dict[str, Any] | None, requested_by: int) -> Listing | None:
+        if stated is None:
+            return None
+        total = stated["total"]
+        last = self._playlist if total is None else min(total, self._playlist)
+        whole = Rest(stated["url"], stated["title"], requested_by, 1, last, total)
+        return Listing(whole, tuple(stated["numbers"]), stated["then"])
+
+    def _refuse_long(self, tracks: Sequence[Track]) -> None:
         if len(tracks) == 1 and not tracks[0].is_live and (tracks[0].duration_s or 0) > self.limits.track_s:
             raise too_long(self.limits)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .access import Access
     from .limits import Limits
 
-    Found = list[dict[str, Any]]
+    Found = dict[str, Any]
     Stream = dict[str, Any]
 
 MODULE = "actors.media.resolver_worker"
@@ -42,10 +42,10 @@ class Resolver:
         settings = {
             **common,
             "cache_dir": str(folder / "yt-dlp"),
-            "playlist": limits.playlist,
             "cookies": None if access.cookies is None else str(access.cookies),
         }
         self._limits = limits
+        self._playlist = access.playlist
         self._pool = Pool(
             ["-m", module, json.dumps(settings)],
             processes=limits.resolvers,
@@ -78,20 +78,31 @@ class Resolver:
             tasks.start_soon(self._pool.run)
 
     async def find(self, query: str) -> Found:
-        """Tracks (fields of Track without the asker) behind a link or a search. Raises MediaError."""
+        """What is behind a link or a search: `tracks` (fields of Track without the asker) and `listing`.
+
+        Of a list it is the first page. Raises MediaError.
+        """
         await self._file.read_in.wait()
         known = self._known.found(query)
         self._count("miss" if known is None else "hit")
         return await self._finding.of(query, lambda: self._find(query)) if known is None else known
 
+    async def more(self, url: str, first: int, bound: int) -> Found:
+        """The page of a list that begins with entry `first`, up to `bound` at most. Raises MediaError."""
+        return await self._finding.of((url, first, bound), lambda: self._page(url, first, bound, due=True))
+
     async def _find(self, query: str) -> Found:
-        request = {"query": query, "clients": self._clients}
-        found: Found = (await self._extract(request, due=False))["found"]
-        for item in found:
+        found = await self._page(query, 1, self._playlist, due=False)
+        for item in found["tracks"]:
             if (stream := item.pop("stream", None)) is not None:
                 self._known.keep_stream(item["url"], stream | {"formats": 0, "client": 0})
         self._known.keep_found(query, found)
         return found
+
+    async def _page(self, query: str, first: int, bound: int, *, due: bool) -> Found:
+        last = min(first + self._limits.page - 1, bound)
+        request = {"query": query, "clients": self._clients, "first": first, "last": last}
+        return await self._extract(request, due=due)
 
     async def stream(
         self, url: str, *, formats: int = 0, client: int = 0, refused: str | None = None
@@ -178,7 +189,9 @@ def _asked_no_site(answer: dict[str, Any]) -> bool:
     """A plain file behind a link, or a question that turned out to change nothing."""
     if "stream" in answer:
         return answer["stream"] is None or bool(answer["stream"]["direct"])
-    return all((item.get("stream") or {}).get("direct") for item in answer["found"])
+    return (
+        all((item.get("stream") or {}).get("direct") for item in answer["tracks"]) and not answer["listing"]
+    )
 
 
 def _ignore(_outcome: str, _took_s: float) -> None:

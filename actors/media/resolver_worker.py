@@ -31,7 +31,6 @@ def main(sites: Sequence[type[InfoExtractor]] = ()) -> None:
         guard.install()
     extractor = Extractor(
         cache_dir=settings["cache_dir"],
-        playlist=settings["playlist"],
         cookies=_read(settings["cookies"]),
         sites=sites,
     )

@@ -33,18 +33,22 @@ def retry_sleep(n: int) -> float:
     return min(1 + 1.5 * n, 6.0)
 
 
+def items(first: int, last: int) -> str:
+    """Entries of a playlist by their numbers, from 1; what lies behind them is not asked for."""
+    return f"{first}:{last}"
+
+
 def parameters(
     formats: int,
     *,
     cache_dir: str | None,
-    playlist: int,
     logger: object,
     cookies: io.StringIO | None = None,
 ) -> dict[str, Any]:
     """For one `YoutubeDL` that extracts single media, and lists playlists without opening their entries.
 
-    `formats` is an index of `FORMATS`; `playlist` bounds the entries taken; `cookies` is a text stream, for
-    yt-dlp rewrites what it was given.
+    `formats` is an index of `FORMATS`; `cookies` is a text stream, for yt-dlp rewrites what it was given.
+    Which entries of a playlist are taken each extraction says for itself, by `items`.
     """
     known = {
         "quiet": True,
@@ -56,7 +60,7 @@ def parameters(
         "cachedir": cache_dir or False,
         "noplaylist": True,
         "extract_flat": "in_playlist",
-        "playlist_items": f":{playlist}",
+        "playlist_items": items(1, 1),
         "format": FORMATS[formats],
         "check_formats": False,  # a check downloads to a file, some by another program
         "enable_file_urls": False,

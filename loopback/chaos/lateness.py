@@ -9,17 +9,21 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import anyio
 
 from loopback.processes import waited_ns
 
-if TYPE_CHECKING:
-    from loopback.chaos.scene import Mortal
-
 LOOK_S: Final = 0.02
 WORTH_NS: Final = 1_000_000
+
+
+class Player(Protocol):
+    """Whose processor time is looked at; its process may be another one after a restart."""
+
+    @property
+    def pid(self) -> int: ...
 
 
 @dataclass(eq=False)
@@ -31,7 +35,7 @@ class Lateness:
     late_ns: list[int] = field(default_factory=list)
     most_ns: int = 0
 
-    async def watch(self, player: Mortal) -> None:
+    async def watch(self, player: Player) -> None:
         """For ever."""
         pid, waited, last_ns = 0, 0, time.time_ns()
         while True:

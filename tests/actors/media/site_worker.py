@@ -39,6 +39,9 @@ class StubListIE(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no types
         def page(number: int) -> Any:
             where = urljoin(url, f"/api/{name}")
             for entry in self._download_json(where, name, query={"page": number}):
+                if not entry:  # one without an address
+                    yield {"_type": "url", "url": "", "title": "gone"}
+                    continue
                 yield self.url_result(urljoin(url, f"/watch/{entry}"), StubSiteIE, entry, entry)
 
         return self.playlist_result(OnDemandPagedList(page, PAGE), name, name)

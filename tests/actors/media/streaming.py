@@ -1,4 +1,7 @@
-"""A live stream for tests: HLS on 127.0.0.1, whose segments appear in real time, and that can stall."""
+"""A live stream for tests: HLS on 127.0.0.1, whose segments appear in real time, and that can stall.
+
+Each segment has a tone of its own, so that what is heard tells how far it lies behind the live edge.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
 RATE = 48_000
@@ -49,6 +52,27 @@ def _blocks(count: int, seconds: float) -> Any:
         yield np.stack([0.3 * np.sin(2 * np.pi * hertz * at)] * 2).astype(np.float32)
 
 
+def tones(frames: Iterable[tuple[float, bytes | None]]) -> list[tuple[float, int]]:
+    """Which tone was heard when, ten times a second, of frames (None: a hole) and their times."""
+    found, decoded = [], []
+    decoder: Any = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout = RATE, "stereo"
+    for at, each in frames:
+        made = decoder.decode(av.Packet(each)) if each is not None else ()
+        decoded += [(at, frame.to_ndarray().reshape(-1, 2)[:, 0]) for frame in made]
+    for begin in range(0, len(decoded) - 5, 5):
+        sound = np.concatenate([block for _, block in decoded[begin : begin + 5]])
+        spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+        hertz = float(np.argmax(spectrum)) * RATE / len(sound)
+        found.append((decoded[begin][0], round((hertz - LOWEST_HZ) / STEP_HZ)))
+    return found
+
+
+def segments_behind(newest: int, tone: int) -> int:
+    """By how many segments a tone lies behind the newest one."""
+    return (newest - tone) % TONES
+
+
 class LiveServer:
     """Hands out the latest `window` segments; `stall` makes it silent for a while, whatever is under way."""
 
@@ -68,7 +92,11 @@ class LiveServer:
     @property
     def newest(self) -> int:
         """The segment that is complete now."""
-        return min(len(self.segments), self.window + int((time.monotonic() - self._began) / self.seconds)) - 1
+        return self.newest_at(time.monotonic())
+
+    def newest_at(self, monotonic_s: float) -> int:
+        """The segment that was complete, or will be, at that time."""
+        return min(len(self.segments), self.window + int((monotonic_s - self._began) / self.seconds)) - 1
 
     def pass_over(self, seconds: float) -> None:
         """As if so much more time had gone by."""

@@ -147,7 +147,7 @@ async def test_a_site_that_refuses_is_asked_otherwise_at_once(
         return info("shy", *([site.format("shy", Served(files["webm"]))] if query == "client=other" else []))
 
     track = site.page("shy", answer)
-    (found,) = await media.resolve(track.url, requested_by=1)
+    (found,) = (await media.resolve(track.url, requested_by=1)).tracks
     assert found.title == "shy"
     assert site.asked["shy"] == ["client=usual", "client=other"]
 
@@ -185,18 +185,44 @@ async def test_all_who_ask_at_once_and_after_that_share_one_extraction(
     assert now == {"extraction": 1, "joined": 4, "hit": 2}
 
 
-async def test_a_long_playlist_is_read_as_far_as_it_is_taken_and_no_track_of_it_opened(
-    media: Media, site: Site
+@pytest.mark.parametrize(("length", "pages"), [(120, [50, 50, 20]), (100, [50, 50, 0]), (999, [50, 50, 30])])
+async def test_a_long_playlist_is_read_page_by_page_and_no_track_of_it_opened(
+    site: Site, media: Media, monkeypatch: pytest.MonkeyPatch, length: int, pages: list[int]
 ) -> None:
+    monkeypatch.setattr(media, "_playlist", 130)
+    monkeypatch.setattr(media._resolver, "_playlist", 130)
+
     def page(query: str, count: int) -> list[str]:
         first = int(query.removeprefix("page=")) * PAGE
-        return [f"track{number}" for number in range(first, first + PAGE)]
+        return [f"track{number}" for number in range(first, min(first + PAGE, length))]
 
-    site.page("long", page)
-    found = await media.resolve(f"http://127.0.0.1:{site.server.port}/list/long", requested_by=1)
-    assert [track.title for track in found] == [f"track{number}" for number in range(media.limits.playlist)]
-    assert len(site.asked["long"]) == media.limits.playlist // PAGE
-    assert {seen.name for seen in site.server.seen} == {"api/long"}
+    site.page(f"long{length}", page)
+    found = await media.resolve(f"http://127.0.0.1:{site.server.port}/list/long{length}", requested_by=1)
+    assert len(site.asked[f"long{length}"]) == media.limits.page // PAGE, (
+        "nothing beyond the page is asked for"
+    )
+    read, sizes = list(found.tracks), [len(found.tracks)]
+    while found.listing is not None and (rest := found.listing.left(len(found.tracks))) is not None:
+        found = await media.more(rest)
+        read += found.tracks
+        sizes.append(len(found.tracks))
+    assert [track.title for track in read] == [f"track{number}" for number in range(min(length, 130))]
+    assert sizes == pages
+    assert {track.requested_by for track in read} == {1}
+    assert {seen.name for seen in site.server.seen} == {f"api/long{length}"}
+
+
+async def test_what_cannot_be_played_is_left_out_and_the_numbers_stay_right(media: Media, site: Site) -> None:
+    """As when only a part of a page has room: what is left begins with the first one that was not taken."""
+    site.page("odd", lambda query, count: ["a", "", "c", "d"] if query == "page=0" else [])
+    found = await media.resolve(f"http://127.0.0.1:{site.server.port}/list/odd", requested_by=1)
+    assert [track.title for track in found.tracks] == ["a", "c", "d"]
+    assert found.listing is not None
+    assert (found.listing.numbers, found.listing.left(3)) == ((1, 3, 4), None)
+    rest = found.listing.left(1)
+    assert rest is not None
+    assert (rest.first, rest.total, rest.count) == (3, 4, 2)
+    assert [track.title for track in (await media.more(rest)).tracks] == ["c", "d"]
 
 
 async def test_the_budget_is_for_sites_and_a_restart_keeps_it_and_what_was_found(

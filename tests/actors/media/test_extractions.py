@@ -25,20 +25,27 @@ def track(url: str, *, is_live: bool = False) -> dict[str, Any]:
     return {"url": url, "title": url, "is_live": is_live}
 
 
+def found(*urls: str) -> dict[str, Any]:
+    return {"tracks": [track(url) for url in urls], "listing": None}
+
+
+LISTING = {"url": "https://a.invalid/list", "title": "A list", "total": 90, "numbers": [1], "then": 51}
+
+
 def test_a_query_is_remembered_for_some_minutes() -> None:
     time = Moment()
     extractions = Extractions(time)
     assert extractions.found("song") is None
-    extractions.keep_found("song", [track("a")])
+    extractions.keep_found("song", found("a"))
     time.seconds += FOUND_S - 1
-    assert extractions.found("song") == [track("a")]
+    assert extractions.found("song") == found("a")
     time.seconds += 1
     assert extractions.found("song") is None
 
 
 def test_what_is_live_is_asked_for_anew() -> None:
     extractions = Extractions(Moment())
-    extractions.keep_found("radio", [track("a"), track("b", is_live=True)])
+    extractions.keep_found("radio", {"tracks": [track("a"), track("b", is_live=True)], "listing": None})
     assert extractions.found("radio") is None
 
 
@@ -57,7 +64,7 @@ def test_memory_is_bounded_and_the_oldest_give_way() -> None:
     time = Moment()
     extractions = Extractions(time)
     for number in range(KEPT + 2):
-        extractions.keep_found(str(number), [track(str(number))])
+        extractions.keep_found(str(number), found(str(number)))
         extractions.keep_stream(str(number), {"expires_at": time.seconds + 10})
     assert extractions.found("1") is None
     assert extractions.found("2") is not None
@@ -76,7 +83,7 @@ class Shop:
         """One track and its stream, as an extraction finds them."""
         info = {"url": "https://a.invalid/x", "title": "A song", "duration": 5}
         stream = stream_of(info) | {"formats": 0, "client": 0, "expires_at": expires_at} | more
-        self.known.keep_found("song", [track_of(info)])
+        self.known.keep_found("song", {"tracks": [track_of(info)], "listing": LISTING})
         self.known.keep_stream("https://a.invalid/x", stream)
         self.budget.take(due=True)
         return stream
@@ -105,7 +112,9 @@ async def test_a_restart_forgets_nothing_that_lasts(shop: Shop, tmp_path: Path) 
     await shop.close()
     after = await shop.reopened()
     assert after.known.stream("https://a.invalid/x") == stream
-    assert [track["title"] for track in after.known.found("song") or ()] == ["A song"]
+    assert (again := after.known.found("song")) is not None
+    assert [track["title"] for track in again["tracks"]] == ["A song"]
+    assert again["listing"] == LISTING
     assert after.budget.spent == shop.budget.spent
     assert os.listdir(tmp_path) == ["extractions"]  # noqa: PTH208 - names
     assert stat.S_IMODE((tmp_path / "extractions").stat().st_mode) == 0o600
@@ -137,6 +146,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "another version": lambda content: msgpack.packb(msgpack.unpackb(content) | {"version": 99}),
     "no address": lambda content: content.replace(b"https://a.invalid/x", b"file:///etc/passwd!"),
     "another type": lambda content: content.replace(b"\xa6direct\xc2", b"\xa6direct\x07"),
+    "another listing": lambda content: content.replace(b"\xa5total\x5a", b"\xa5total\xa0"),
     "another name": lambda content: content.replace(b"\xa6direct", b"\xa6dierct"),
 }
 
@@ -150,7 +160,7 @@ async def test_what_is_damaged_is_forgotten_and_harms_nothing(shop: Shop, damage
     assert DAMAGES[damage](whole) != whole
     shop.file._path.write_bytes(DAMAGES[damage](whole))
     after = await shop.reopened()
-    assert after.known.lasting()[1] == {}
+    assert {} in after.known.lasting()
     after.fill(shop.known._now() + 400)
     await after.close()
     assert (await after.reopened()).known.stream("https://a.invalid/x") is not None, "it can be written anew"

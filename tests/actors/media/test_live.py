@@ -5,28 +5,25 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import av
-import numpy as np
 import pytest
 
 from actors.media import Media, Track, opus
 from actors.media.live_spool import RING_BYTES, LiveSpool
 from actors.media.sink import Sink
+from tests.actors.media.moment import Moment
 from tests.actors.media.streaming import (
-    LOWEST_HZ,
-    RATE,
-    STEP_HZ,
     TONES,
     live_server,
     make_segments,
+    segments_behind,
+    tones,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from actors.media import Cursor
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +100,24 @@ def test_who_was_without_a_frame_and_is_far_behind_goes_to_the_edge_and_who_paus
     spool.close()
 
 
+@pytest.mark.parametrize("slow_s", [0.0, 2.4])
+def test_the_window_is_as_long_on_a_slow_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow_s: float
+) -> None:
+    """Three segments of 6 s, at once or one by one; who joins later is as far behind as the first one."""
+    spool = LiveSpool(radio(), tmp_path)
+    sink, now, began = filler(spool), Moment(), Moment().seconds
+    monkeypatch.setattr("actors.media.live_spool.time.monotonic", now)
+    for second in range(18):
+        now.seconds = began + slow_s * (second // 6) / 2
+        for number in range(50):
+            sink.append(numbered(second * 50 + number))
+        sink.flush()
+    behind_of_first = 18 * 50 - slow_s * 50
+    assert spool.frames - spool.edge == pytest.approx(behind_of_first, abs=1)
+    spool.close()
+
+
 # --- with a server ---
 
 
@@ -116,19 +131,8 @@ class Heard:
         return [at for at, frame in self.frames if frame is None]
 
     def segments(self) -> list[tuple[float, int]]:
-        """Which tone was heard when, four times a second."""
-        found, decoded = [], []
-        decoder: Any = av.CodecContext.create("libopus", "r")
-        decoder.sample_rate, decoder.layout = RATE, "stereo"
-        for at, each in self.frames:
-            made = decoder.decode(av.Packet(each)) if each is not None else ()
-            decoded += [(at, frame.to_ndarray().reshape(-1, 2)[:, 0]) for frame in made]
-        for begin in range(0, len(decoded) - 5, 5):
-            sound = np.concatenate([block for _, block in decoded[begin : begin + 5]])
-            spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
-            hertz = float(np.argmax(spectrum)) * RATE / len(sound)
-            found.append((decoded[begin][0], round((hertz - LOWEST_HZ) / STEP_HZ)))
-        return found
+        """Which tone was heard when."""
+        return tones(self.frames)
 
 
 async def listen(cursor: Cursor, heard: Heard) -> None:
@@ -139,15 +143,30 @@ async def listen(cursor: Cursor, heard: Heard) -> None:
         await anyio.sleep(max(0.0, begin + len(heard.frames) * 0.02 - time.monotonic()))
 
 
-def lag_segments(server_newest: int, tone: int) -> int:
-    """By how many segments what is heard lies behind the newest one."""
-    return (server_newest - tone) % TONES
-
-
 async def test_stalls_are_bridged_while_the_window_lasts_and_then_the_edge_is_heard(
     media: Media, tmp_path: Path
 ) -> None:
-    await try_stalls(media, tmp_path, segment_s=0.5, short_s=0.35, long_s=2.6, calm_s=0.8)
+    """The machine may keep the worker from its work for longer than the window lasts: then once more."""
+    for last in (False, False, True):
+        before = waited_s(media)
+        try:
+            await try_stalls(media, tmp_path, segment_s=0.5, short_s=0.35, long_s=2.6, calm_s=0.8)
+        except AssertionError:
+            if last or waited_s(media) - before < EXCUSE_S:
+                raise
+        else:
+            return
+
+
+EXCUSE_S = 0.3
+"""Of waiting for a processor: half of what the window of the test has left over."""
+
+
+def waited_s(media: Media) -> float:
+    """For how long all threads of this process and the workers were ready to run and did not."""
+    pids = (os.getpid(), *media.worker_pids)
+    counts = [path.read_text() for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(count.split()[1]) for count in counts) / 1e9
 
 
 async def try_stalls(
@@ -169,7 +188,7 @@ async def try_stalls(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listen, spool.cursor(spool.place(0)), first)
             await anyio.sleep(calm_s)
-            usual = lag_segments(server.newest, first.segments()[-1][1])
+            usual = segments_behind(server.newest, first.segments()[-1][1])
             for _ in range(shorts):
                 server.stall(short_s)
                 await anyio.sleep(short_s + calm_s)
@@ -186,7 +205,7 @@ async def try_stalls(
             newest = server.newest
             back = [tone for at, tone in first.segments() if at > over]
             assert max(first.holes()) < over + 2.0
-            assert lag_segments(newest, back[-1]) <= usual + 1
+            assert segments_behind(newest, back[-1]) <= usual + 1
             tasks.cancel_scope.cancel()
         await spool.aclose()
 
@@ -194,10 +213,10 @@ async def try_stalls(
 async def test_who_comes_back_after_a_restart_hears_the_edge(media: Media, tmp_path: Path) -> None:
     async with live_server(make_segments(tmp_path, 60, 0.5), 0.5) as server:
         before = await first_tone(media, server.url)
-        usual = lag_segments(server.newest, before)
+        usual = segments_behind(server.newest, before)
         server.pass_over(5.0)  # nobody listened: ten segments, and the window has six
         after = await first_tone(media, server.url)
-        assert lag_segments(server.newest, after) <= usual + 1
+        assert segments_behind(server.newest, after) <= usual + 1
         assert after != before
 
 

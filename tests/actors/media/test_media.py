@@ -116,7 +116,7 @@ async def test_resolving_states_title_and_the_spool_states_the_files_own(
     media: Media, server: FaultServer, files: dict[str, bytes], kind: str
 ) -> None:
     url = server.add(file_name(kind), Served(files[kind], "audio/webm"))
-    (found,) = await media.resolve(url, requested_by=7)
+    (found,) = (await media.resolve(url, requested_by=7)).tracks
     assert (found.url, found.title, found.requested_by, found.is_live) == (url, "some song", 7, False)
     spool = media.spool(found)
     await spool.wait_ready()
@@ -326,7 +326,7 @@ async def test_nothing_is_left_after_the_end(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(media.run)
         url = server.add("a.webm", Served(files["webm"], "audio/webm", rate=20_000))
-        (found,) = await media.resolve(url, requested_by=1)
+        (found,) = (await media.resolve(url, requested_by=1)).tracks
         spool = media.spool(found)
         await spool.wait_ready(10)
         pids = media.worker_pids
@@ -393,7 +393,7 @@ async def test_a_playlist_of_segments_is_heard_whole(
         "#EXT-X-ENDLIST",
     ]
     url = server.add("song.m3u8", Served("\n".join(lines).encode(), "application/vnd.apple.mpegurl"))
-    (found,) = await media.resolve(url, requested_by=1)
+    (found,) = (await media.resolve(url, requested_by=1)).tracks
     assert found.is_live is False
     frames = await whole(media.spool(found))
     assert frames == await whole(media.spool(track(server.add("a.ts", Served(data, "video/mp2t")))))

@@ -25,7 +25,7 @@ async def test_a_radio_is_found_as_live_by_its_name_and_plays_beyond_its_end(
     media: Media, server: FaultServer, files: dict[str, bytes]
 ) -> None:
     url = server.add("stream.mp3", Served(files["mp3"], "audio/mpeg", **RADIO))
-    (station,) = await media.resolve(url, requested_by=1)
+    (station,) = (await media.resolve(url, requested_by=1)).tracks
     assert (station.is_live, station.title, station.duration_s) == (True, "Rádio Um", None)
     spool = media.spool(station)
     assert isinstance(spool, LiveSpool)
@@ -33,7 +33,7 @@ async def test_a_radio_is_found_as_live_by_its_name_and_plays_beyond_its_end(
         await spool.wait_ready(600)  # the file has five seconds of 50 frames
     assert not spool.finished
     await spool.aclose()
-    (again,) = await media.resolve(url, requested_by=1)
+    (again,) = (await media.resolve(url, requested_by=1)).tracks
     assert again.is_live, "it is remembered"
 
 

@@ -32,14 +32,14 @@ KNOWN = set(yt_dlp.parse_options([]).ydl_opts) | set(
 
 @pytest.mark.parametrize("variant", range(len(FORMATS)))
 def test_every_option_name_is_one_of_yt_dlp(variant: int) -> None:
-    names = set(parameters(variant, cache_dir=None, playlist=50, logger=Quiet()))
+    names = set(parameters(variant, cache_dir=None, logger=Quiet()))
     assert len(KNOWN) > 150
     assert names <= KNOWN, names - KNOWN
     assert "concurrent_fragments" not in KNOWN, "the check can tell a wrong name"
 
 
 def choose(variant: int, formats: list[dict[str, str]]) -> str | None:
-    options = parameters(variant, cache_dir=None, playlist=50, logger=Quiet())
+    options = parameters(variant, cache_dir=None, logger=Quiet())
     with yt_dlp.YoutubeDL(options) as ydl:
         info = {"id": "x", "title": "x", "extractor": "x", "extractor_key": "X", "formats": formats}
         try:
@@ -194,13 +194,13 @@ def test_the_readme_states_the_defaults() -> None:
 
 def test_cookies_are_sent_where_they_belong() -> None:
     line = ".a.invalid\tTRUE\t/\tFALSE\t0\tname\tvalue\n"
-    extractor = Extractor(cache_dir=None, playlist=1, cookies=f"# Netscape HTTP Cookie File\n{line}")
+    extractor = Extractor(cache_dir=None, cookies=f"# Netscape HTTP Cookie File\n{line}")
     for url, sent in (("http://x.a.invalid/m.mp3", "name=value"), ("http://b.invalid/m.mp3", None)):
         assert extractor._stream({"url": url})["headers"].get("Cookie") == sent
 
 
 def test_nothing_is_executed_written_or_read_beside_the_cache() -> None:
-    options = parameters(0, cache_dir=None, playlist=50, logger=Quiet())
+    options = parameters(0, cache_dir=None, logger=Quiet())
     dangerous = {"postprocessors", "exec_cmd", "netrc_cmd", "cookiefile", "cookiesfrombrowser", "outtmpl"}
     assert not dangerous & set(options)
     assert (options["check_formats"], options["enable_file_urls"], options["usenetrc"]) == (False,) * 3
@@ -209,7 +209,7 @@ def test_nothing_is_executed_written_or_read_beside_the_cache() -> None:
 def test_a_file_url_is_not_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret.mp3"
     secret.write_bytes(b"ID3")
-    options = parameters(0, cache_dir=None, playlist=50, logger=Quiet())
+    options = parameters(0, cache_dir=None, logger=Quiet())
     with yt_dlp.YoutubeDL(options) as ydl, pytest.raises(YoutubeDLError, match="file:"):
         ydl.extract_info(secret.as_uri(), download=False)
 
@@ -237,7 +237,7 @@ guard.install()
 import yt_dlp
 from actors.media.extraction import Quiet
 from actors.media.ytdlp_params import parameters
-ydl = yt_dlp.YoutubeDL(parameters(0, cache_dir=None, playlist=1, logger=Quiet()))
+ydl = yt_dlp.YoutubeDL(parameters(0, cache_dir=None, logger=Quiet()))
 deno = ydl._js_runtimes["deno"].info
 assert deno is not None and deno.supported, deno
 program = "console.log(new Array(2_000_000).fill(1).reduce((a, b) => a + b))"
