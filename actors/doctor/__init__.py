@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from actors.doctor.arguments import check_arguments
 from actors.doctor.machine import check_machine
 from actors.doctor.parts import check_parts
 from actors.doctor.remote import check_discord
@@ -20,7 +21,8 @@ __all__ = ["Finding", "Level", "examine", "run_doctor"]
 
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, those of the machine first. Needs no network: without one, that is a finding."""
-    return [*check_machine(settings), *check_parts(), *await check_discord(settings)]
+    here = (*check_machine(settings), *check_parts(), *check_arguments(settings))
+    return [*here, *await check_discord(settings)]
 
 
 async def _examine(settings: Settings, live: tuple[int, int] | None) -> list[Finding]:

@@ -16,13 +16,15 @@ from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, UnsupportedError, YoutubeDLError
 
 from actors import settings_values
+from actors.doctor import Finding, Level
+from actors.doctor.arguments import check_arguments
 from actors.media import ErrorKind
 from actors.media.access import FALLBACK, PER_HOUR
 from actors.media.extraction import Extractor, Quiet
 from actors.media.extraction_errors import explain
 from actors.media.infos import name_of, stream_of, track_of
 from actors.media.ytdlp_params import ALWAYS, FORMATS, merged, parameters
-from actors.settings import SETTINGS
+from actors.settings import SETTINGS, Settings
 
 # Those of the command line, and those that the class documents.
 KNOWN = set(yt_dlp.parse_options([]).ydl_opts) | set(
@@ -184,6 +186,22 @@ def test_every_argument_for_an_extractor_is_one_that_it_reads() -> None:
     assert {"player_client", "skip"} <= read
     assert set(merged(ALWAYS, FALLBACK)) == {"youtube"}
     assert set(merged(ALWAYS, FALLBACK)["youtube"]) <= read
+
+
+def test_the_doctor_names_arguments_that_yt_dlp_would_ignore(tmp_path: Path) -> None:
+    def found(text: str) -> list[Finding]:
+        arguments = settings_values.extractor_args(text, tmp_path)
+        return list(
+            check_arguments(
+                Settings(data_dir=tmp_path, admin_socket=tmp_path / "x", ytdlp_extractor_args=arguments)
+            )
+        )
+
+    (well,) = found("youtube:player_client=tv;player_skip=js youtubetab:skip=webpage")
+    assert well.level is Level.OK
+    (bad,) = found("youtube:player_clients=tv youtub:player_client=tv")
+    assert (bad.level, bad.what) == (Level.FAIL, "unknown to yt-dlp: youtub, youtube:player_clients")
+    assert list(check_arguments(Settings(data_dir=tmp_path, admin_socket=tmp_path / "x"))) == []
 
 
 def test_the_readme_states_the_defaults() -> None:
