@@ -44,7 +44,7 @@ from .shelf import Shelf
 from .startup import Startup
 from .steward import Steward
 from .store import Store
-from .sweeping import come_up, sweep_in_silence
+from .sweeping import collect_in_steps, come_up, sweep_in_silence
 from .telemetry import AlertLimits, Alerts, Observer, Spans, Telemetry
 from .tls import slim_tls
 from .verdict import Verdict
@@ -285,6 +285,7 @@ async def _watch(bot: OpenBot, verdict: Verdict, collector: Collector) -> None:
     async with anyio.create_task_group() as watchers:
         watchers.start_soon(log_events, bot.system)
         watchers.start_soon(sweep_in_silence, collector, lambda: bot.house.rooms.clock.playing)
+        watchers.start_soon(collect_in_steps, lambda: bot.house.rooms.clock.playing)
         watchers.start_soon(keep_in_large_pages)
         watchers.start_soon(_end_on_escalation, bot.system, verdict)
         await verdict.wait()

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -23,7 +23,7 @@ from .envelope import NewerStateError
 from .schema import bring_up_to_date, refuse_newer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 T = TypeVar("T")
@@ -123,11 +123,11 @@ class Store:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", (guild_id, part, blob))
             if position is not None:
-                _put_positions(connection, [(guild_id, position)])
+                _put_positions(connection, {guild_id: position})
 
         await self._do(work, writes=True)
 
-    async def put_positions(self, positions: Sequence[tuple[int, Position]]) -> None:
+    async def put_positions(self, positions: Mapping[int, Position]) -> None:
         """Positions of many guilds, in one transaction.
 
         :raises StoreError: if they are not committed.
@@ -353,10 +353,10 @@ def _ignore(_problem: str | None) -> None:
     """Nobody wants to know."""
 
 
-def _put_positions(connection: sqlite3.Connection, positions: Sequence[tuple[int, Position]]) -> None:
+def _put_positions(connection: sqlite3.Connection, positions: Mapping[int, Position]) -> None:
     """A few statements for all: each one that the thread begins takes the interpreter from the clock."""
-    for first in range(0, len(positions), _ROWS):
-        rows = positions[first : first + _ROWS]
+    left = iter(positions.items())
+    while rows := tuple(islice(left, _ROWS)):
         places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
         statement = f"INSERT OR REPLACE INTO position VALUES {places}"  # noqa: S608 - nothing but places
         values = [each for guild, at in rows for each in (guild, at.entry, at.position_ms, at.seeking)]

@@ -1,4 +1,6 @@
-"""When the garbage collector may look at the whole heap: while nobody listens, not while the bot starts."""
+"""When the garbage collector works: in steps while music plays, on the whole heap while nobody listens, and
+not while the bot starts.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,20 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY_S: Final = 3600.0
 
-#: A collection may take half of a frame's 20 ms. What lives for minutes in a bot of many guilds takes less,
-#: so that hardly anything is set aside that would have to wait for a sweep.
-COLLECTOR: Final = CollectorSettings(longest_ms=10.0)
+#: A collection that takes longer than a quarter of a frame's 20 ms sets aside what it leaves. What lives for
+#: minutes in a bot of a hundred guilds takes less.
+COLLECTOR: Final = CollectorSettings(longest_ms=5.0)
+
+STEP_EVERY_S: Final = 0.25
+STEP_AFTER: Final = 250.0
+"""Stream-seconds until the youngest generation is collected. Python counts what is made less what is freed:
+where new tasks and timers take the place of those that were set aside, that count stands still while the
+generation grows. With 1,000 streams it had 6,000 objects when it was collected, which took 3 to 5 ms, the
+middle one 13 ms and a full collection 37 ms."""
+
+MIDDLE: Final = 8
+FULL: Final = 32
+"""Each so manieth step is of an older generation: some 5,000 objects at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,3 +68,17 @@ async def sweep_in_silence(collector: Collector, playing: Callable[[], int]) -> 
         await anyio.sleep(SWEEP_EVERY_S)
         if not playing():
             log.debug("heap_swept", took_ms=round(collector.sweep(), 1), set_aside=collector.set_aside)
+
+
+async def collect_in_steps(playing: Callable[[], int]) -> None:
+    """Collect so often that no step is long, however many streams play. Runs until cancelled.
+
+    :param playing: how many streams play
+    """
+    played, steps = 0.0, 0
+    while True:
+        await anyio.sleep(STEP_EVERY_S)
+        played += playing() * STEP_EVERY_S
+        if played >= STEP_AFTER:
+            played, steps = 0.0, steps + 1
+            gc.collect(2 if steps % FULL == 0 else 1 if steps % MIDDLE == 0 else 0)

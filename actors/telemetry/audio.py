@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 LOOK_EVERY_S: Final = 1.0
 UNHEARD_AFTER_S: Final = 3.0
@@ -13,22 +13,27 @@ UNHEARD_AFTER_S: Final = 3.0
 
 
 class AudioWatch:
-    """Looked at every LOOK_EVERY_S: which guilds want music and get none. Pure; times in seconds."""
+    """Looked at every LOOK_EVERY_S: which guilds want music and get none. Pure; times in seconds.
+
+    Its tables hold nothing but numbers: a thousand tuples, made each second, would set off the garbage
+    collector, which frames then wait for.
+    """
 
     def __init__(self) -> None:
-        self._left: dict[int, tuple[int, float]] = {}  # guild -> frames sent by then, and when one last left
+        self._sent: Mapping[int, int] = {}  # guild -> frames sent at the last look
+        self._left: dict[int, float] = {}  # guild -> when a frame is known to have left last
 
-    def look(self, now: float, wanting: Iterable[tuple[int, int]]) -> None:
+    def look(self, now: float, wanting: Mapping[int, int]) -> None:
         """
         :param wanting: the guilds that should hear music now, each with the frames that it was sent so far
         """
-        before = self._left
+        before, left = self._sent, self._left
         self._left = {
-            guild_id: (sent, before[guild_id][1] if before.get(guild_id, (-1, now))[0] == sent else now)
-            for guild_id, sent in wanting
+            guild_id: left[guild_id] if before.get(guild_id) == sent else now
+            for guild_id, sent in wanting.items()
         }
+        self._sent = wanting
 
     def unheard(self, now: float) -> dict[int, float]:
         """For how long (s) each of these guilds has heard nothing."""
-        ages = {guild_id: now - at for guild_id, (_, at) in self._left.items()}
-        return {guild_id: age for guild_id, age in ages.items() if age >= UNHEARD_AFTER_S}
+        return {guild_id: now - at for guild_id, at in self._left.items() if now - at >= UNHEARD_AFTER_S}

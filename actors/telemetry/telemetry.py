@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SESSION_LOST: Final = "4006"
 LAG_EVERY_S: Final = 0.5
-AT_ONCE: Final = 100
+AT_ONCE: Final = 50
 """Streams that are looked at without a pause, in which frames can leave."""
 
 
@@ -163,16 +163,16 @@ class Telemetry:
         levels.away_s = 0.0 if self._away_since is None else now - self._away_since
         return self.book.look(now)
 
-    async def _wanting(self) -> list[tuple[int, int]]:
+    async def _wanting(self) -> dict[int, int]:
         """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel; and
         the frames that each was sent so far.
         """
-        wanting: list[tuple[int, int]] = []
+        wanting: dict[int, int] = {}
         for number, stream in enumerate(tuple(self._clock.all()), 1):
             if number % AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
             if stream.doing == "playing" and self._expected(stream.guild_id):
-                wanting.append((stream.guild_id, stream.sent))
+                wanting[stream.guild_id] = stream.sent
         return wanting
 
     def _expected(self, guild_id: int) -> bool:

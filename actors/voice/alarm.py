@@ -43,6 +43,7 @@ class Alarm:
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._setting = _Setting()
+        self._when = self._setting.value  # each look at the field would make another object
         self._due: int | None = None
         self._descriptor = _create() if exact else None
         if self._descriptor is not None:
@@ -76,7 +77,7 @@ class Alarm:
             self._descriptor = None
 
     def _arm(self, descriptor: int, when: int) -> None:
-        self._setting.value.seconds, self._setting.value.nanoseconds = divmod(when, _NS)
+        self._when.seconds, self._when.nanoseconds = divmod(when, _NS)
         if _libc.timerfd_settime(descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(self._setting), None) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))

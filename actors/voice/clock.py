@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -48,13 +49,16 @@ class _Slot:
     streams: dict[Stream, None] = field(default_factory=dict)
 
 
+_next_look = attrgetter("visit")
+
+
 class Grid:
     """Which stream is due when: pure, in integer ns of a clock that the caller reads."""
 
     def __init__(self, origin: int = 0) -> None:
         self._origin = origin
         self._slots = [_Slot(0, 0) for _ in range(SLOTS)]
-        self._active: list[_Slot] = []
+        self._active: list[_Slot] = []  # those with streams, the one to be looked at first in front
 
     def occupancy(self) -> tuple[int, ...]:
         """How many streams sit in each slot."""
@@ -68,6 +72,7 @@ class Grid:
             if not slot.streams:
                 slot.due = slot.visit = self._next_due(index, now)
                 self._active.append(slot)
+                self._active.sort(key=_next_look)
             slot.streams[stream] = None
             stream.slot = index
         return self._slots[stream.slot].visit
@@ -95,11 +100,15 @@ class Grid:
             self._active.remove(slot)
 
     def advance(self, now: int) -> int | None:
-        """Tick every stream that is due by `now`; returns when to look again, None without streams."""
-        for slot in tuple(self._active):
-            if slot.visit <= now:
-                self._visit(slot, now)
-        return min((slot.visit for slot in self._active), default=None)
+        """Tick every stream that is due by `now`; returns when to look again, None without streams.
+
+        After a delay several slots are due: in another order than theirs, their frames would be less even.
+        """
+        active = self._active
+        while active and (slot := active[0]).visit <= now:
+            self._visit(slot, now)
+            active.sort(key=_next_look)
+        return active[0].visit if active else None
 
     def _next_due(self, index: int, now: int) -> int:
         slot = self._slots[index]

@@ -72,6 +72,7 @@ class Dave:
         self._recoveries = 0
         self._in_vain = 0  # of these, since something could be applied
         self.on_keys: Callable[[], None] = _ignore  # called when frames that waited may leave
+        self.on_version: Callable[[], None] = _ignore  # called when `version` has changed, before `on_keys`
 
     def status(self) -> DaveStatus:
         """How the encryption stands, as plain data."""
@@ -79,6 +80,15 @@ class Dave:
         if sealing is None:
             return DaveStatus(version=self._version, recoveries=self._recoveries)
         return DaveStatus(self._version, sealing.epoch, sealing.voice_privacy_code, self._recoveries)
+
+    @property
+    def version(self) -> int:
+        """Of the protocol, as it is in force or negotiated; 0: frames need no protection."""
+        return self._version
+
+    def _agree_on(self, version: int) -> None:
+        self._version = version
+        self.on_version()
 
     @property
     def settled(self) -> bool:
@@ -129,7 +139,7 @@ class Dave:
         version = int(data.get("dave_protocol_version") or 0)
         if not 0 < version <= MAX_PROTOCOL_VERSION:
             return []
-        self._version = version
+        self._agree_on(version)
         self._hold()
         return self._renew(version)
 
@@ -175,7 +185,7 @@ class Dave:
             self._sealing = self._group = None
         elif group is not self._sealing:
             self._sealing = group if group is not None and group.ready else None
-        self._version = version
+        self._agree_on(version)
         self.on_keys()
         return answers
 

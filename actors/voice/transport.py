@@ -59,6 +59,8 @@ class Transport:
     It belongs to the link and is driven by the clock, so it outlives the actors that command both:
     sequence, timestamp and nonce go on when those are restarted. `send` never blocks and never raises.
 
+    :ivar protect: end-to-end encryption of a frame (DAVE), None while the session has none; None from it says
+        that the frame has to wait
     :ivar refused: frames that it did not take: its buffer full, an ICMP error of an earlier packet, closed
     """
 
@@ -66,10 +68,10 @@ class Transport:
         "_on_hole",
         "_on_speaking",
         "_packetizer",
-        "_protect",
         "_pulse",
         "_write",
         "closed",
+        "protect",
         "refused",
     )
 
@@ -81,22 +83,19 @@ class Transport:
         pulse: Pulse,
         on_speaking: Callable[[bool], None],
         on_hole: Callable[[], None],
-        protect: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         """
         :param write: a socket's `send`: bytes written, or OSError
         :param pulse: of the socket
         :param on_speaking: called in the clock's task
         :param on_hole: the way is closed; called in the clock's task
-        :param protect: end-to-end encryption of a frame (DAVE), if the session has it; None from it
-            says that the frame has to wait
         """
         self._packetizer = packetizer
         self._write = write
         self._pulse = pulse
         self._on_speaking = on_speaking
         self._on_hole = on_hole
-        self._protect = protect
+        self.protect: Callable[[bytes], bytes | None] | None = None
         self.closed = False
         self.refused = 0
 
@@ -125,7 +124,7 @@ class Transport:
 
     def send(self, opus: bytes) -> bool:
         """Send one 20 ms frame; False if it did not leave (it may be given again, under a new nonce)."""
-        protect, write = self._protect, self._write
+        protect, write = self.protect, self._write
         frame = opus if protect is None else protect(opus)
         if frame is None:
             return False

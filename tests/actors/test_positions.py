@@ -17,7 +17,7 @@ from actors.testing import tracks
 from actors.voice import Reached
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from actors.testing import Guild
@@ -55,7 +55,7 @@ class House:
     def stream(self, guild_id: int) -> Stream:
         return self.streams.setdefault(guild_id, Stream(guild_id))
 
-    async def put_positions(self, positions: Sequence[tuple[int, Position]]) -> None:
+    async def put_positions(self, positions: Mapping[int, Position]) -> None:
         if self.trouble:
             raise StoreError("database or disk is full")
         self.written.append(dict(positions))
@@ -176,7 +176,7 @@ async def test_the_music_that_went_on_after_the_last_save_is_what_a_successor_fi
     await guild.ask(Enqueue((first, second)))
     await guild.until(lambda: guild.stream.next is not None)
     await guild.ask(Pause())
-    await guild.store.put_positions([(42, Position(second.id, 700))])
+    await guild.store.put_positions({42: Position(second.id, 700)})
     guild.rooms.positions.forget(42)
     guild.stream.stop()
     await guild.system.kill("guilds/42/player")

@@ -306,9 +306,9 @@ def test_a_later_version_is_refused_by_name() -> None:
 
 
 async def test_positions_of_many_guilds_are_written_at_once(store: Store) -> None:
-    written = [(guild_id, Position(f"e{guild_id}", guild_id * 20)) for guild_id in range(1, 451)]
+    written = {guild_id: Position(f"e{guild_id}", guild_id * 20) for guild_id in range(1, 451)}
     await store.put_positions(written)
-    assert [await store.position(guild_id) for guild_id, _ in written] == [at for _, at in written]
-    await store.put_positions([(450, Position("f", 0, seeking=True))])
+    assert {guild_id: await store.position(guild_id) for guild_id in written} == written
+    await store.put_positions({450: Position("f", 0, seeking=True)})
     assert await store.position(450) == Position("f", 0, seeking=True)
     assert await store.position(449) == Position("e449", 449 * 20)

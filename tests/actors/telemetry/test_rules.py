@@ -99,12 +99,12 @@ def test_music_that_nobody_hears_is_noticed_and_put_right() -> None:
     watch = AudioWatch()
     for half in range(8):
         now = half / 2
-        watch.look(now, [(1, 100), (2, 100 + half)])
+        watch.look(now, {1: 100, 2: 100 + half})
     assert watch.unheard(UNHEARD_AFTER_S - 0.1) == {}
     assert watch.unheard(3.5) == {1: 3.5}
-    watch.look(4.0, [(1, 101), (2, 108)])
+    watch.look(4.0, {1: 101, 2: 108})
     assert watch.unheard(4.0) == {}
-    watch.look(9.0, [])
+    watch.look(9.0, {})
     assert watch.unheard(20.0) == {}
 
 

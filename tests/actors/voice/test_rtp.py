@@ -34,9 +34,9 @@ def make_transport(
     write: Callable[[bytes], int], protect: Callable[[bytes], bytes] | None = None
 ) -> Transport:
     packetizer = Packetizer(AES_GCM, KEY, 7)
-    return Transport(
-        packetizer, write, pulse=Pulse(write), on_speaking=ignore, on_hole=ignore, protect=protect
-    )
+    transport = Transport(packetizer, write, pulse=Pulse(write), on_speaking=ignore, on_hole=ignore)
+    transport.protect = protect
+    return transport
 
 
 def ignore(*_news: bool) -> None:
