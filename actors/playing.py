@@ -63,8 +63,9 @@ if TYPE_CHECKING:
     from .startup import Startup
     from .voice import Stream, StreamEvent
 
-TICK_S = 5.0
-"""How often it is looked whether something has ended without a word."""
+TICK_S = 20.0
+"""How often it is looked whether something has ended without a word. A stream tells its end, and whoever
+takes over from a killed player looks at once."""
 
 AGAIN_S = 0.1
 """When a spool that must get ahead of the listener is looked at again."""
