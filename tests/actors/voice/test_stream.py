@@ -391,6 +391,27 @@ def test_many_streams_are_spread_evenly_over_the_slots() -> None:
     assert starts == {MS * number for number in range(1, SLOTS + 1)}
 
 
+def test_after_a_delay_what_is_due_first_leaves_first() -> None:
+    drawn: list[str] = []
+
+    class Noted(Source):
+        def next_frame(self) -> bytes | None:
+            drawn.append(self.name)
+            return super().next_frame()
+
+    world = World(2 * COMPANY + 1)
+    for number in range(2 * COMPANY + 1):
+        world.play(Noted(str(number), 10), stream=number)
+    first, last = world.streams[0], world.streams[-1]
+    assert world.due(first) == 1 * MS
+    assert world.due(last) == 3 * MS
+    world.at(2 * MS)
+    drawn.clear()
+    world.at(21 * MS)
+    assert drawn[0] == str(last.guild_id), "due for 18 ms; the others are only now"
+    assert len(drawn) == 1 + COMPANY
+
+
 def test_a_slot_that_was_left_is_filled_again() -> None:
     world = World(2 * COMPANY)
     for number in range(2 * COMPANY):
