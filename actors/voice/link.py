@@ -156,7 +156,9 @@ class Link(Rounds):
         session = self._session
         same = session is not None and session.credentials.channel_id == self.channel_id
         flows = same and self.state is LinkState.READY
-        if not flows:
+        if session is not None and flows:
+            self._ask(session)
+        else:
             self._detach(self._first_lost())
         self._step = Step.IDENTIFY
         self._failures, self._word_s, self._unexplained = 0, 0.0, False

@@ -79,6 +79,7 @@ class Rounds:
         self._word_s = 0.0  # how long to wait for the main gateway's word before the next step
         self._unexplained = False  # the next step is tried although the main gateway's word is awaited
         self._doubtful = 0  # number of the first frame that is lost if a resume fails
+        self._asked = 0  # frames before this number arrived if the keep-alive has come back that left with it
         self._closing: Closed | None = None
         self._leaving = False
         self._scope = anyio.CancelScope()
@@ -292,6 +293,12 @@ class Rounds:
         """`frame`, or an earlier one that should be known to have arrived by now, and is not."""
         return frame if self._session is None else self._session.udp.pulse.first_lost(frame, told=told)
 
+    def _ask(self, session: Session) -> None:
+        """Whether the session lives: its answer is here before another websocket can be."""
+        last = self._stream.mark()
+        session.udp.pulse.beat(last)
+        self._asked = last + 1
+
     def _doubt_s(self) -> float:
         """What left within this time may have met a session that was dead already, when its end is known."""
         measured_ms = self._session.udp.pulse.round_trip_ms if self._session is not None else None
@@ -306,9 +313,8 @@ class Rounds:
             self._stream.detach(self._session.transport, since)
 
     def _drop_session(self) -> None:
-        sure = self._stream.mark(self._doubt_s())
-        first_lost = self._unproven(sure)
-        self._detach(first_lost if first_lost < sure else self._stream.mark())
+        first_lost = self._unproven(self._asked)
+        self._detach(first_lost if first_lost < self._asked else self._stream.mark())
         if self._session is not None:
             self._session.close()
             self._session = None

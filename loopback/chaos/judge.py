@@ -109,9 +109,9 @@ class Judge:
     def _gap(self, guild: str, raw: RawGap, mine: Sequence[Entry]) -> Gap:
         causes = self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine, raw.length_ms)
         holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in causes if one.cost.forced]
-        retries_ms = _retries_ms(raw, causes)
+        waits_ms = _retries_ms(raw, causes) + _words_ms(causes)
         forced_ms = covered_ns(raw.start_ns, raw.end_ns, holes) / 1e6
-        allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + retries_ms)
+        allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + waits_ms)
         late_ms = self.lateness.within_ms(raw.start_ns, raw.end_ns)
         gap = Gap(
             start_s=round((raw.start_ns - self.span_ns[0]) / 1e9, 4),
@@ -208,7 +208,8 @@ class Judge:
                     slips[by_number[slip.faults[0]].kind].append(slip)
         for kind, cost in {one.kind: one.cost for one in self.entries}.items():
             alone_gaps = [gap for gap, alone in gaps[kind] if alone]
-            beyond = [gap.length_ms - gap.allowed_ms + max(CALM_MS, cost.bound_ms) for gap in alone_gaps]
+            most_ms = max(CALM_MS, cost.bound_ms)
+            beyond = [gap.length_ms - gap.late_ms - gap.allowed_ms + most_ms for gap in alone_gaps]
             yield KindFigures(
                 kind=kind,
                 group=cost.group,
@@ -235,6 +236,12 @@ def _retries_ms(raw: RawGap, causes: Iterable[Entry]) -> float:
     ]
     failed = min(len(done) - 1, MOST_RETRIES)
     return sum(RETRY_MS * 2**turn for turn in range(failed)) + HANDSHAKE_MS if failed > 0 else 0.0
+
+
+def _words_ms(causes: Iterable[Entry]) -> float:
+    """What comes later because the words of the main gateway do for which the music waits."""
+    costs = [one.cost for one in causes]
+    return sum(cost.words for cost in costs) * max((cost.word_ms for cost in costs), default=0.0)
 
 
 def _spend(count: int, what: str, causes: Sequence[Entry], used: Counter[int]) -> int:

@@ -48,6 +48,13 @@ class Kind:
 # --- of the voice link and the main gateway ---
 
 _SETTLE_S: Final = {"half-open websocket": 30.0, "4014 bare": 5.0, "4006, two identifies refused": 8.0}
+_WORDS: Final = {
+    "4014 with a new server": 1,
+    "4022 with a new server": 1,
+    "4014 bare": 1,
+    "4006, two identifies refused": 2,
+}
+"""Where the bot has to be told a server before it can go on; to leave and to join again are two words."""
 _HOLES: Final = ("UDP hole 5 s, outbound", "UDP hole 5 s, both ways", "UDP hole 5 s, inbound")
 _FORCED: Final = _HOLES[:2]
 _ELSEWHERE: Final = (
@@ -70,6 +77,7 @@ def _row(row: Row, *, everywhere: bool = False) -> Kind:
         lost=row.lost,
         repeated=row.repeated,
         retries=True,
+        words=_WORDS.get(row.name, 0),
     )
 
     async def strike(scene: Scene, seat: Seat, _dice: Random, _entry: Entry) -> None:
@@ -87,10 +95,15 @@ async def _no_kill(_part: str) -> None:
 
 _VOICE: Final = (
     *(_row(row) for row in GUILD_ROWS if row.name not in _ELSEWHERE),
-    Kind("moved to another channel", Cost("voice", 150, repeated=50, retries=True), strikes.move, rival=True),
+    Kind(
+        "moved to another channel",
+        Cost("voice", 150, repeated=50, retries=True, words=1),
+        strikes.move,
+        rival=True,
+    ),
     Kind(
         "UDP hole for ever",
-        Cost("voice", 6000, settle_s=4.0, repeated=50, retries=True),
+        Cost("voice", 6000, settle_s=4.0, repeated=50, retries=True, words=2),
         strikes.lose_server,
         weight=1,
         rival=True,
@@ -99,14 +112,21 @@ _VOICE: Final = (
     Kind("UDP delay 60 ± 20 ms", Cost("voice", 150), strikes.delay_packets, rival=True),
     Kind(
         "kicked, and asked back",
-        Cost("place", 1500, forced=True, settle_s=5.0, lost=25, repeated=50, retries=True),
+        Cost("place", 1500, forced=True, settle_s=5.0, lost=25, repeated=50, retries=True, words=1),
         strikes.kick,
         weight=1,
     ),
 )
 _GATEWAY: Final = (
     *(_row(row, everywhere=True) for row in GATEWAY_ROWS),
-    Kind("main gateway late", Cost("gateway", 60), strikes.gateway_late, all=True, rival=True, weight=1),
+    Kind(
+        "main gateway late",
+        Cost("gateway", 60, word_ms=sum(strikes.WORD_MS)),
+        strikes.gateway_late,
+        all=True,
+        rival=True,
+        weight=1,
+    ),
     Kind("REST 429 everywhere", Cost("rest", 60), strikes.rest_limited, all=True, rival=True, weight=1),
     Kind("REST 502", Cost("rest", 60), strikes.rest_failed, all=True, rival=True, weight=1),
     Kind("REST late", Cost("rest", 60), strikes.rest_late, all=True, rival=True, weight=1),

@@ -22,6 +22,8 @@ class Cost:
     :ivar settle_s: after its end something may still come of it for so long
     :ivar lost: frames that may never come; `repeated`: that may come twice
     :ivar retries: whether it can make an attempt to come back fail, so that the policy's wait follows
+    :ivar words: of the main gateway that have to come before the music can go on
+    :ivar word_ms: by how much later each of them comes meanwhile
     """
 
     group: str
@@ -31,6 +33,8 @@ class Cost:
     lost: int = 0
     repeated: int = 0
     retries: bool = False
+    words: int = 0
+    word_ms: float = 0.0
 
 
 WISHES: Final[Mapping[str, Cost]] = {

@@ -28,8 +28,6 @@ QUIET_S: Final = 2.0
 SETTLE_S: Final = 25.0
 STRIKE_S: Final = 60.0
 """Whatever is done is over by then."""
-STAY_OUT_NS: Final = 500_000_000
-"""What the bot had asked for before it was kicked may still take it back for so long."""
 
 
 @dataclass(eq=False)
@@ -135,5 +133,4 @@ class Performance:
 
 
 def _intrudes(seat: Seat) -> bool:
-    banned = seat.banned_ns is not None and time.time_ns() > seat.banned_ns + STAY_OUT_NS
-    return banned and seat.guild.voice_of(seat.discord.bot) is not None
+    return seat.banned_ns is not None and seat.guild.voice_of(seat.discord.bot) is not None

@@ -135,7 +135,7 @@ class KindFigures:
 
     :ivar count: how often it was done (refused ones are not counted)
     :ivar longest_ms: the longest silence of which no other fault is a part; 0: nobody noticed
-    :ivar longest_beyond_ms: the same without the forced hole
+    :ivar longest_beyond_ms: the same without the forced hole, and without what the machine was late
     :ivar bound_ms: what is allowed beyond the forced hole
     :ivar gaps_ms: all silences that are counted for it, alone or not
     """

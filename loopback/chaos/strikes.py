@@ -27,9 +27,14 @@ LASTS_S: Final = 3.0
 """A disturbance that neither ends by itself nor has a length of its own."""
 LOST_SERVER_S: Final = 10.0
 KICKED_S: Final = (1.5, 4.0)
+TOLD_S: Final = 0.5
+"""The bot has heard of it by then, and remembers it if it is killed."""
+WORD_MS: Final = (300.0, 100.0)
+"""By how much a late main gateway is late, give or take."""
 STEPS_S: Final = (3600.0, -3600.0, 86400.0 * 40, -30.0, 45.0)
 FULL_S: Final = 4.0
 DOWN_S: Final = 0.8
+NOBODY: Final = "the bot is in no channel, or not there to be told"
 
 # --- voice ---
 
@@ -37,8 +42,8 @@ DOWN_S: Final = 0.8
 async def move(_scene: Scene, seat: Seat, _dice: Random, entry: Entry) -> None:
     """An administrator moves the bot into the other channel, and whoever listens follows."""
     place = seat.guild.voice_of(seat.discord.bot)
-    if place is None:
-        entry.refused = "the bot is in no channel"
+    if place is None or not seat.discord.sessions:
+        entry.refused = NOBODY
         return
     to = next(one for one in seat.voices if one.id != place.channel_id)
     seat.faults.place.move(to)
@@ -67,16 +72,23 @@ async def delay_packets(_scene: Scene, seat: Seat, dice: Random, _entry: Entry) 
         await anyio.sleep(LASTS_S)
 
 
-async def kick(_scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
-    """Put out of the channel: the bot stays away until somebody asks it to come back."""
+async def kick(scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
+    """Put out of the channel: the bot stays away until somebody asks it to come back.
+
+    A process that ends before it was told cannot know: to its successor it is as if its place had expired.
+    """
     if seat.guest is None:
         entry.refused = "nobody is there to ask for it"
         return
     async with seat.guest.turn:
-        entry.start_ns = time.time_ns()
+        if seat.guild.voice_of(seat.discord.bot) is None or not seat.discord.sessions:
+            entry.refused = NOBODY
+            return
+        entry.start_ns, pid = time.time_ns(), scene.player.pid
         seat.faults.place.kick()
-        seat.banned_ns = entry.start_ns
-        await anyio.sleep(dice.uniform(*KICKED_S))
+        await anyio.sleep(TOLD_S)
+        seat.banned_ns = entry.start_ns if scene.player.pid == pid else None
+        await anyio.sleep(dice.uniform(*KICKED_S) - TOLD_S)
         seat.banned_ns = None
         await seat.guest.come_back()
 
@@ -86,7 +98,7 @@ async def kick(_scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
 
 async def gateway_late(scene: Scene, _seat: Seat, dice: Random, _entry: Entry) -> None:
     """Everything that the main gateway says comes late."""
-    with scene.discord.faults.gateway.latency(300, 100, seed=dice.randrange(10**6)):
+    with scene.discord.faults.gateway.latency(*WORD_MS, seed=dice.randrange(10**6)):
         await anyio.sleep(LASTS_S)
 
 

@@ -149,7 +149,8 @@ async def _members(victim: Victim) -> None:
     first, second = others = [victim.discord.add_user(name) for name in ("first", "second")]
     for other in others:
         guild.add_member(other)
-    for other, comes in ((first, True), (second, True), (first, False), (first, True), (second, False)):
+    steps = ((first, True), (second, True), (first, False), (first, True), (second, False), (first, False))
+    for other, comes in steps:
         await (other.join(channel) if comes else other.leave(guild))
         await anyio.sleep(MEMBERS_APART_S)
 

@@ -163,3 +163,21 @@ async def test_what_left_for_a_dead_server_is_sent_again_by_its_successor(house:
     house.voice.conditions.network.rules.remove(rule)
     await check_heard(house, repeated=40)
     assert not any(isinstance(event, Lost) and event.fault is Fault.UDP_HOLE for event in house.events)
+
+
+async def test_a_move_to_another_server_after_the_present_one_has_ended_the_session_unheard(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chaos, seed 5: the close with 4022 was lost in a half-open websocket, the new server was told later.
+
+    Only the keep-alive that leaves with that word, the second of this session, can tell.
+    """
+    monkeypatch.setattr("actors.voice.pulse.BEAT_S", 60.0)
+    link = await playing(house)
+    house.voice.silence({GUILD})
+    house.voice.close(GUILD, BOT, 4022)
+    strays = house.voice.strays
+    await house.until(lambda: house.voice.strays > strays + 6)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2)
+    await check_heard(house, repeated=75)

@@ -85,6 +85,25 @@ def test_what_the_machine_was_late_is_allowed() -> None:
     assert found.violations == []
 
 
+@pytest.mark.parametrize(("words", "kept"), [(1, True), (0, False)])
+def test_a_word_that_the_music_waits_for_may_come_late(words: int, *, kept: bool) -> None:
+    """Chaos, seed 11: the name of a new voice server, said by a main gateway that was late."""
+    ledger = Ledger()
+    done(ledger, Cost("gateway", 60, word_ms=400), 4 * S, 7 * S, None)
+    done(ledger, Cost("voice", 150, words=words), 5 * S, 5 * S)
+    found = judge(ledger)
+    found.player("bot", 1, {"g": hearing((5 * S, 5 * S + 540 * MS))})
+    assert (found.violations == []) == kept
+
+
+def test_a_fault_is_not_said_to_have_cost_what_the_machine_was_late() -> None:
+    ledger = Ledger()
+    done(ledger, KILLED, 5 * S, 5 * S)
+    found = judge(ledger, Lateness([5 * S + 30 * MS], [5 * S], [25 * MS]))
+    (kind,) = found.player("bot", 1, {"g": hearing((5 * S, 5 * S + 60 * MS))}).kinds
+    assert (kind.longest_ms, kind.longest_beyond_ms) == (60, 35)
+
+
 def test_what_a_fault_allows_it_allows_once() -> None:
     ledger = Ledger()
     done(ledger, CLOSED, 5 * S, 5 * S)

@@ -1,4 +1,4 @@
-"""What chaos does to a process from outside: its wall clock, and the room on its disk."""
+"""What chaos does to a process from outside, what it sees of it, and when it leaves a bot alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -14,10 +16,14 @@ import pytest
 from loopback.chaos import stepped_clock
 from loopback.chaos.bot import BotProcess
 from loopback.chaos.lateness import Lateness
-from loopback.processes import descendants
+from loopback.chaos.ledger import Cost, Ledger
+from loopback.chaos.strikes import NOBODY, kick, move
+from loopback.processes import descendants, waits_for_child
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from loopback.chaos.kinds import Strike
 
 pytestmark = pytest.mark.anyio
 
@@ -111,3 +117,33 @@ async def test_a_machine_that_keeps_waiting_is_noticed() -> None:
     assert late.within_ms(0, 2**63) > 30
     assert late.within_ms(0, 1) == 0
     assert late.take_most_ms() == 0
+
+
+async def test_a_process_that_waits_for_its_child_is_told_from_one_that_sleeps(tmp_path: Path) -> None:
+    """The child opens a pipe before it becomes another program, and nobody writes into that yet."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    action = "(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)"
+    start = f"import os, sys; os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=[{action}])"
+    with subprocess.Popen([sys.executable, "-c", start, str(pipe)]) as process:  # noqa: ASYNC220, S603 - not waited for; our own words
+        try:
+            with anyio.fail_after(10):
+                while not waits_for_child(process.pid):  # noqa: ASYNC110 - the kernel does not tell
+                    await anyio.sleep(0.005)
+            assert not waits_for_child(os.getpid())
+        finally:
+            writer = os.open(pipe, os.O_RDWR)
+            assert process.wait(10) == 0
+            os.close(writer)
+
+
+@pytest.mark.parametrize("strike", [move, kick])
+async def test_nobody_is_moved_or_kicked_while_the_bot_is_not_there_to_be_told(strike: Strike) -> None:
+    """Chaos, seed 11: a process that was killed left its place, and its successor knew nothing of a kick."""
+    guild = SimpleNamespace(voice_of=lambda _user: SimpleNamespace(channel_id=1))
+    guest = SimpleNamespace(turn=anyio.Lock())
+    seat: Any = SimpleNamespace(guild=guild, guest=guest, discord=SimpleNamespace(sessions=[], bot=None))
+    entry = Ledger().begin("fault", Cost("place"), "g")
+    scene: Any = SimpleNamespace()
+    await strike(scene, seat, Random(0), entry)  # noqa: S311 - nothing secret
+    assert entry.refused == NOBODY
