@@ -66,9 +66,10 @@ class Skipped(Done):
 
 @dataclass(frozen=True, slots=True)
 class Shuffled(Done):
-    """`count` waiting tracks have a new order."""
+    """`count` waiting tracks have a new order, and `lists` playlists go on behind them in their own."""
 
     count: int = 0
+    lists: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ class Player(Playing):
         if waiting < 2:
             raise No("There are fewer than two tracks waiting.")
         self._session = replace(self._session, queue=self._session.queue.shuffled(SystemRandom()))
-        return Shuffled(await self._changed(), waiting)
+        return Shuffled(await self._changed(), waiting, len(self._session.rests))
 
     @handles(GetQueue)
     async def get_queue(self, message: GetQueue) -> QueueView:

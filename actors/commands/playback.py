@@ -152,7 +152,8 @@ class Playback(commands.Cog):
     async def shuffle(self, ctx: Context) -> None:
         check_control(ctx)
         result = await self.desk.ask(ctx, "player", Shuffle())
-        await answer(ctx, done(f"{result.count} tracks wait in a new order.", result))
+        later = " What is still to come of a playlist follows in its own order." if result.lists else ""
+        await answer(ctx, done(f"{result.count} tracks wait in a new order.{later}", result))
 
     @command("remove")
     async def remove(self, ctx: Context, entry: str) -> None:

@@ -19,6 +19,8 @@ from actors.messages import (
     Phase,
     Remove,
     SetLoop,
+    Shuffle,
+    Shuffled,
     Skip,
     Stop,
 )
@@ -70,6 +72,11 @@ async def skip_to_the_end(guild: Guild) -> None:
         await guild.ask(Skip())
         if (await guild.ask(GetQueue())).rests:
             await guild.until(lambda: guild.stream.current is not None)
+
+
+async def test_a_shuffle_says_that_what_is_to_come_keeps_its_order(guild: Guild) -> None:
+    await play(guild, 51, site(51))
+    assert await guild.ask(Shuffle()) == Shuffled(saved=True, count=49, lists=1)
 
 
 @pytest.mark.parametrize("states", [True, False])
