@@ -26,7 +26,7 @@ EARLY: Final = 0.55
 SPARE_S: Final = 0.5
 #: ... so many at once, half a millisecond of work, and ...
 TURN: Final = 4
-#: ... after this the next ones: 2,000 in the time to spare.
+#: ... after this the next ones: more than 1,000 in the time to spare.
 PACE_S: Final = 0.001
 #: A server that wants heartbeats more often than this gets each when it is due.
 OFTEN_S: Final = 5.0
