@@ -204,13 +204,13 @@ def _head(file: Served, status: int, first: int, last: int, *, faulty: bool) -> 
     lines = [f"HTTP/1.1 {status} X", f"Content-Type: {file.content_type}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in file.headers.items() if faulty]
     lines += [] if file.etag is None else [f"ETag: {file.etag}"]
-    if status == 206:
+    part = status == 206
+    if part:
         lines.append(f"Content-Range: bytes {first}-{last}/{len(file.data) + file.more}")
-        lines.append(f"Content-Length: {last + 1 - first}")
-    elif file.framing == "length":
-        lines.append(f"Content-Length: {last + 1 - first + file.more}")
-    elif file.framing == "chunked":
+    if file.framing == "chunked":
         lines.append("Transfer-Encoding: chunked")
+    elif part or file.framing == "length":
+        lines.append(f"Content-Length: {last + 1 - first + (0 if part else file.more)}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 

@@ -4,6 +4,9 @@ Within an attempt the byte source repeats ranges by itself, and asks for a new a
 refused. An attempt goes on at the frame where the one before ended, and one that got on is repeated as it
 was: a connection that breaks again and again is no reason to give up a format. Each step that is taken is
 logged, counted, and named in the message that people see if the track is skipped after all.
+
+A full disk is no fault of the track, and skipping it would only bring the same to the next one, until the
+queue is empty. So room is waited for, and what was made plays on meanwhile.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ GOT_ON: Final = FRAMES_PER_S
 ATTEMPTS: Final = 16
 #: s before the next attempt, by how many in a row made no progress.
 PAUSES_S: Final = (0.0, 0.0, 0.25, 0.5, 1.0)
+#: s between two looks whether the disk has room again, and for how long altogether.
+NO_ROOM_PAUSE_S: Final = 1.0
+NO_ROOM_S: Final = 60.0
 _WORTH_REPEATING: Final = {ErrorKind.CHANGED, ErrorKind.TIMEOUT, ErrorKind.WORKER_DIED, ErrorKind.UNAVAILABLE}
 
 
@@ -83,7 +89,7 @@ class Escalation:
         for _ in range(ATTEMPTS):
             before = self._spool.frames
             try:
-                if await self._attempt(STEPS[index]):
+                if await self._attempt_with_room(STEPS[index]):
                     return
                 index += 1
             except MediaError as error:
@@ -108,6 +114,18 @@ class Escalation:
             return len(STEPS)
         # A site that refuses, or offers nothing that can be played, may tell another client more.
         return max(index + 1, _FIRST_FORMAT if self._extracted else _FIRST_CLIENT)
+
+    async def _attempt_with_room(self, step: Step) -> bool:
+        """An attempt, again and again while the disk is full: each goes on at the frame where that ended."""
+        until = time.monotonic() + NO_ROOM_S
+        while True:
+            try:
+                return await self._attempt(step)
+            except MediaError as error:
+                if error.kind is not ErrorKind.DISK or time.monotonic() > until:
+                    raise
+                log.warning("media_waits_for_room", track=self._spool.title, frames=self._spool.frames)
+            await anyio.sleep(NO_ROOM_PAUSE_S)
 
     async def _attempt(self, step: Step) -> bool:
         """False if the step changes nothing for this track. Raises MediaError."""
@@ -220,7 +238,7 @@ class Escalation:
 
     def _in_vain(self, error: MediaError) -> MediaError:
         """The error, with what was tried against it."""
-        others = list(dict.fromkeys(self._tried[1:]))
+        others = list(dict.fromkeys(self._tried))[1:]
         if not others or error.kind is ErrorKind.CANCELLED:
             return error
         text = f"{error.message} Also tried: {', '.join(others)}."

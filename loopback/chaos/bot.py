@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STOP_S: Final = 10.0
 """After SIGTERM; a bot that still runs then has broken a promise."""
 GONE_S: Final = 60.0
+_FULL: Final = ("sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh")
+"""Before a command: no file of it grows, until somebody raises the limit."""
 IN_FLIGHT_S: Final = 0.05
 """After a kill: what had left the process reaches the embedded Discord."""
 
@@ -66,13 +68,16 @@ class BotProcess:
         """Of the process; 0 if there is none."""
         return 0 if self.process is None else self.process.pid
 
-    async def start(self) -> None:
-        """Begin a life."""
+    async def start(self, *, full_s: float = 0.0) -> None:
+        """Begin a life.
+
+        :param full_s: the disk is full then, from before the first line of the program, for so long
+        """
         self.metrics_port = self.metrics_port or _free_port()
         self.step_clock(0.0)
         clock = Path(stepped_clock.__file__)
         process = await anyio.open_process(
-            [sys.executable, str(clock), str(self._clock), "bot_main", "run"],
+            [*(_FULL if full_s else ()), sys.executable, str(clock), str(self._clock), "bot_main", "run"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -82,6 +87,13 @@ class BotProcess:
         self.life += 1
         self.process = process
         self.group.start_soon(self._follow, process)
+        if full_s:
+            self.group.start_soon(self._empty_later, full_s, self.life)
+
+    async def _empty_later(self, after_s: float, life: int) -> None:
+        await anyio.sleep(after_s)
+        if self.process is not None and self.life == life:
+            self.empty_disk()
 
     async def kill(self) -> None:
         """SIGKILL; when this returns, Discord has noticed."""
@@ -115,7 +127,8 @@ class BotProcess:
     def fill_disk(self) -> None:
         """From now on no file of the bot or of its workers grows: the disk is full."""
         for pid in (self.pid, *descendants(self.pid)):
-            self._limits[pid] = _limit_files(pid, 0) or self._limits.get(pid, 0)
+            if before := _limit_files(pid, 0):
+                self._limits[pid] = before
 
     def empty_disk(self) -> None:
         """They may write again, as much as before."""

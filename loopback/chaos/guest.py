@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 
+from loopback.chaos.expecting import JUMP_NS, Expecting, Jump
+from loopback.chaos.line import OFF, QUEUE, TRACK, Line
 from loopback.errors import NotAnswered, UserMistake
 from loopback.waiting import NotSeen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from loopback import Guild, ScriptedUser, TextChannel
@@ -27,18 +29,18 @@ WAITING: Final = 3
 """Tracks that shall wait, so that the music does not end."""
 MOST: Final = 7
 """Tracks that may wait: all stand on one page of the queue."""
-NEAR: Final = 100
-"""Frames by which a place may be another than the one that was asked for."""
-JUMP_NS: Final = 3_000_000_000
-"""After its answer a command may take so long to be heard."""
-REMEMBERED_NS: Final = 60_000_000_000
 LOOKS: Final = 4
 """How often the queue is looked at before it is taken for wrong: tracks end, and answers overtake frames."""
 LOOKS_APART_S: Final = 0.7
 PAUSE_S: Final = (2.0, 6.0)
+SOUND_S: Final = (1.5, 4.0)
+"""How long the music is left as it does not sound in its file."""
+NEVER_NS: Final = 10**18
+HEARD_S: Final = 15.0
+"""A command about the sound is heard after so long, whatever fails meanwhile."""
+CALM: Final = 400
+"""Frames that the current track has left where nothing about the queue shall change by itself."""
 TRIES: Final = 10
-MOST_LINES: Final = 16
-"""Queues that are thought possible."""
 
 DONE: Final = {
     "play": ("Playing", "Queued"),
@@ -50,9 +52,22 @@ DONE: Final = {
     "move": ("**",),
     "join": ("Here I am",),
     "queue": ("Queue",),
+    "volume": ("The volume is",),
+    "filter": ("The filter", "The music is as it was recorded"),
+    "loop": ("Nothing is repeated", "The current track is repeated", "The whole queue is repeated"),
 }
 """How the answer to a command that was carried out begins."""
 NOT_SAVED: Final = "not saved"
+LOOPS: Final = {TRACK: "repeats the track", QUEUE: "repeats the queue"}
+"""What the queue says below."""
+Sound: TypeAlias = tuple[str, dict[str, Any], dict[str, Any]]
+"""A command, its options after which the music sounds otherwise, and those after which it is as it was."""
+SOUNDS: Final[tuple[Sound, ...]] = (
+    ("volume", {"level": 40}, {"level": 100}),
+    ("volume", {"level": 160}, {"level": 100}),
+    ("filter", {"name": "bass"}, {"name": "off"}),
+    ("filter", {"name": "soft"}, {"name": "off"}),
+)
 _TRACK: Final = re.compile(r"track-(\d+)")
 
 
@@ -70,22 +85,10 @@ class Tally:
     """Promises that were broken: when (ns), in which guild, and how."""
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """A command after which the music goes on at that frame, of the same track or of another one."""
-
-    from_ns: int
-    until_ns: int
-    frame: int
-
-
-@dataclass(eq=False)
-class Guest:
+@dataclass(eq=False, kw_only=True)
+class Guest(Expecting):
     """One guild's.
 
-    :ivar line: tracks as they shall be played, the current one first
-    :ivar lines: what else they may be, because a command was not answered
-    :ivar maybe: tracks whose `play` was not answered: they may come at any time
     :ivar turn: held by whoever is asking for something
     """
 
@@ -96,38 +99,9 @@ class Guest:
     random: Random
     tally: Tally
     ledger: Ledger
-    line: list[int] = field(default_factory=list)
-    lines: list[list[int]] = field(default_factory=list)
-    maybe: set[int] = field(default_factory=set)
     over: bool = False
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
-    _past: deque[tuple[int, tuple[int, ...]]] = field(default_factory=deque)
-    _jumps: deque[Jump] = field(default_factory=lambda: deque(maxlen=20))
-
-    # --- for the one who listens ---
-
-    def follows(self, before: int, after: int, since_ns: int) -> bool:
-        """Whether the track comes next, as the queue was then, a little before, or later."""
-        if after in self.maybe:
-            return True
-        past = (line for until_ns, line in self._past if until_ns > since_ns - JUMP_NS)
-        lines = (*past, self.line, *self.lines)
-        return any((before, after) in itertools.pairwise(line) for line in lines)
-
-    def jumped(self, frame: int, since_ns: int, at_ns: int) -> bool:
-        """Whether a command may have led there. In a silence none is heard, so it may have been long ago."""
-        return any(
-            jump.from_ns <= at_ns and since_ns <= jump.until_ns and abs(frame - jump.frame) < NEAR
-            for jump in self._jumps
-        )
-
-    def entered(self, track: int) -> None:
-        """A track has begun: those before it are over."""
-        for line in (self.line, *self.lines):
-            if track in line:
-                self._remember()
-                del line[: line.index(track)]
 
     # --- asking ---
 
@@ -144,14 +118,14 @@ class Guest:
         """Ask for the next track; whether that was acknowledged."""
         number = next(self._numbers) % self.music.count
         query = self.music.url(number, self.guild.id, trouble)
-        return await self._change("play", lambda line, _: [*line, number], new=number, query=query)
+        return await self._change("play", lambda line, _: line.played(number), new=number, query=query)
 
     async def _choose(self) -> None:
-        waiting, random = len(self.line) - 1, self.random
+        waiting, random = len(self.line.tracks) - 1, self.random
         if waiting < WAITING:
             await self.play()
             return
-        calm = self.music.left_frames(self.guild.id) > 400
+        calm = self.music.left_frames(self.guild.id) > CALM
         choices: list[tuple[int, Callable[[], Any]]] = [
             (4, self.look),
             (2 if waiting < MOST else 0, self.play),
@@ -160,6 +134,9 @@ class Guest:
             (1, self.pause),
             (1 if calm else 0, lambda: self.remove(random.randint(1, waiting))),
             (1 if calm else 0, lambda: self.move(random.randint(1, waiting), random.randint(1, waiting))),
+            (1 if calm else 0, self.change_sound),
+            (1, self.repeat_track),
+            (1, self.repeat_queue),
         ]
         weights = [weight for weight, _ in choices]
         await random.choices([make for _, make in choices], weights)[0]()
@@ -167,11 +144,11 @@ class Guest:
     async def skip(self) -> None:
         """Go on with the next track."""
         with self.ledger.wish("skipped", self.guild.name):
-            await self._change("skip", lambda line, named: line[_place(line, named, 0) + 1 :], jump=0)
+            await self._change("skip", lambda line, named: line.skipped(named), jump=0)
 
-    async def seek(self) -> None:
-        """Go to another place in the track, not too near to its end."""
-        second = self.random.randrange(1, int(self.music.seconds) - 8)
+    async def seek(self, second: int | None = None) -> None:
+        """Go to another place in the track, not too near to its end unless that is asked for."""
+        second = self.random.randrange(1, int(self.music.seconds) - 8) if second is None else second
         with self.ledger.wish("sought", self.guild.name):
             await self._change("seek", lambda line, _: line, jump=second * 50, position=f"0:{second:02}")
 
@@ -186,24 +163,63 @@ class Guest:
 
     async def remove(self, number: int) -> None:
         """Take the track with that number in the queue out of it."""
-
-        def removed(line: list[int], named: int | None) -> list[int]:
-            place = _place(line, named, number)
-            return line[:place] + line[place + 1 :]
-
-        await self._change("remove", removed, entry=str(number))
+        await self._change("remove", lambda line, named: line.removed(named, number), entry=str(number))
 
     async def move(self, number: int, to: int) -> None:
         """Put it at another number."""
+        await self._change(
+            "move", lambda line, named: line.moved(named, number, to), entry=str(number), number=to
+        )
 
-        def moved(line: list[int], named: int | None) -> list[int]:
-            current, *waiting = line
-            place = _place(line, named, number)
-            if 0 < place <= len(waiting):
-                waiting.insert(to - 1, waiting.pop(place - 1))
-            return [current, *waiting]
+    async def loop(self, mode: str) -> bool:
+        """Repeat the track, the queue or nothing; whether that was acknowledged."""
+        return await self._change("loop", lambda line, _: line.looped(mode), mode=mode)
 
-        await self._change("move", moved, entry=str(number), number=to)
+    async def repeat_track(self) -> None:
+        """Hear the end of the current track, and its beginning after that."""
+        if await self.loop(TRACK):
+            await self.seek(int(self.music.seconds) - 3)
+            await anyio.sleep(5.0)
+        await self._stop_repeating()
+
+    async def repeat_queue(self) -> None:
+        """What is skipped then is the last one of the queue."""
+        if await self.loop(QUEUE):
+            await self.skip()
+            await self.look()
+        await self._stop_repeating()
+
+    async def _stop_repeating(self) -> None:
+        for _ in range(TRIES):
+            if await self.loop(OFF):
+                return
+            await anyio.sleep(0.5)
+
+    async def change_sound(self, sound: Sound | None = None) -> None:
+        """Louder, softer or filtered for a while, which is soon heard, and then as it was."""
+        name, other, usual = self.random.choice(SOUNDS) if sound is None else sound
+        with self.ledger.wish("sounded otherwise", self.guild.name):
+            asked_ns = time.time_ns()
+            self.other_sound_ns = asked_ns, asked_ns + NEVER_NS
+            done, text = await self.ask(name, **other)
+            if done and NOT_SAVED not in text:
+                await self._hear_other_sound(name, asked_ns)
+            await anyio.sleep(self.random.uniform(*SOUND_S))
+            for _ in range(TRIES):
+                if (await self.ask(name, **usual))[0]:
+                    self.other_sound_ns = asked_ns, time.time_ns() + int(HEARD_S * 1e9)
+                    return
+                await anyio.sleep(0.5)
+
+    async def _hear_other_sound(self, name: str, asked_ns: int) -> None:
+        """It was acknowledged; in a silence there is nothing to hear of it."""
+        before = self.music.heard(self.guild.id)
+        with anyio.move_on_after(HEARD_S):
+            while self.music.other_sound_ns(self.guild.id) < asked_ns:  # noqa: ASYNC110 - what was heard
+                await anyio.sleep(0.1)
+            return
+        if self.music.heard(self.guild.id) - before > HEARD_S * 50 * 0.9:
+            self._missed(f"the {name} was changed, and nobody heard it")
 
     async def come_back(self) -> None:
         """Ask until the bot is in the voice channel again."""
@@ -212,15 +228,18 @@ class Guest:
                 return
             await anyio.sleep(0.5)
 
-    async def ask(self, name: str, **options: Any) -> tuple[bool | None, str]:
+    async def ask(self, name: str, /, **options: Any) -> tuple[bool | None, str]:
         """A slash command: whether it was carried out (None: nobody knows), and the words of its answer."""
         self.tally.given += 1
+        self.diary.note(self.guild.name, "asked", command=name, options=options)
         try:
             asked = await self.user.slash(self.text, name, **options)
             text = (await asked.wait_answer(ANSWER_S)).text
-        except (NotAnswered, NotSeen, UserMistake):
+        except (NotAnswered, NotSeen, UserMistake) as error:
             self.tally.unanswered += 1
+            self.diary.note(self.guild.name, "unanswered", command=name, why=repr(error))
             return None, ""
+        self.diary.note(self.guild.name, "answered", command=name, text=text)
         if not text.startswith(DONE[name]):
             self.tally.refused += 1
             return False, text
@@ -231,7 +250,7 @@ class Guest:
     async def _change(
         self,
         name: str,
-        change: Callable[[list[int], int | None], list[int]],
+        change: Callable[[Line, int | None], Line],
         *,
         jump: int | None = None,
         new: int | None = None,
@@ -240,23 +259,22 @@ class Guest:
         """Give a command that changes the queue, or the place in the music."""
         if jump is not None:
             asked_ns = time.time_ns()
-            self._jumps.append(Jump(asked_ns, asked_ns + int(ANSWER_S * 1e9) + JUMP_NS, jump))
-        before = [list(line) for line in (self.line, *self.lines)]
+            self._jump(Jump(asked_ns, asked_ns + int(ANSWER_S * 1e9) + JUMP_NS, jump))
+        before = self.all_lines
         done, text = await self.ask(name, **options)
         if jump is not None and done:
             self._jumps[-1] = Jump(asked_ns, time.time_ns() + JUMP_NS, jump)
         self._remember()
         found = _TRACK.search(text) if done else None
         named = int(found[1]) if found else None
-
-        def changed(line: list[int], then: Sequence[int]) -> list[int]:
-            return _without_past(change(line if name == "play" else list(then), named), line, then)
-
-        lines = [changed(line, then) for line, then in zip((self.line, *self.lines), before, strict=False)]
+        lines = [
+            _meanwhile(change(then, named), then, now)
+            for now, then in zip(self.all_lines, before, strict=False)
+        ]
         if done and NOT_SAVED not in text:
             self.line, *self.lines = lines
         else:  # refused because of a restart, not saved or never answered: it may have been done, or not
-            self.lines = [*self.lines, *lines][-MOST_LINES:]
+            self._may_be(lines)
             self.maybe |= {new} if new is not None else set()
         return bool(done)
 
@@ -264,45 +282,32 @@ class Guest:
 
     async def look(self) -> None:
         """Whether the queue is what it must be after all that was acknowledged."""
-        found: list[int] | None = None
+        found: Line | None = None
         for _ in range(LOOKS):
             done, text = await self.ask("queue")
             if done:
-                found = [int(named[1]) for row in text.splitlines() if (named := _TRACK.search(row))]
-                if any(self._fits(line, found) for line in (self.line, *self.lines)):
+                found = _shown(text)
+                if any(self._fits(line, found) for line in self.all_lines):
                     self._settle(found)
                     return
             await anyio.sleep(LOOKS_APART_S)
         if found is not None:
-            expected = " or ".join(str(line) for line in (self.line, *self.lines))
-            words = f"the queue is {found}, and should be {expected}"
-            self.tally.lost += 1
-            self.tally.losses.append((time.time_ns(), self.guild.name, words))
+            expected = " or ".join(str(line) for line in self.all_lines)
+            self._missed(f"the queue is {found}, and should be {expected}")
             self._settle(found)
 
-    def _fits(self, line: list[int], found: list[int]) -> bool:
-        """As it is, or as it is when the current track has ended meanwhile."""
-        known = [number for number in found if number in line or number not in self.maybe]
-        return known in (line, line[1:])
-
-    def _settle(self, found: list[int]) -> None:
-        self._remember()
-        self.line, self.lines = list(found), []
-        self.maybe -= set(found)
-
-    def _remember(self) -> None:
-        now_ns = time.time_ns()
-        self._past.append((now_ns, tuple(self.line)))
-        while self._past[0][0] < now_ns - REMEMBERED_NS:
-            self._past.popleft()
+    def _missed(self, words: str) -> None:
+        """A promise was broken."""
+        self.tally.lost += 1
+        self.tally.losses.append((time.time_ns(), self.guild.name, words))
 
 
-def _without_past(after: list[int], now: Sequence[int], before: Sequence[int]) -> list[int]:
-    """What a command has made of the queue, without tracks that have ended while it was answered."""
-    ended = set(before[: len(before) - len(now)]) if len(now) < len(before) else set()
-    return [number for number in after if number not in ended]
+def _meanwhile(after: Line, then: Line, now: Line) -> Line:
+    """What a command has made of the queue as it was then; tracks may have ended while it was answered."""
+    return after.entered(now.tracks[0]) if now.tracks[:1] != then.tracks[:1] and now.tracks else after
 
 
-def _place(line: Sequence[int], named: int | None, number: int) -> int:
-    """Where the track stands that an answer named, or where it was asked for."""
-    return line.index(named) if named is not None and named in line else number
+def _shown(text: str) -> Line:
+    """The queue in an answer."""
+    numbers = [int(named[1]) for row in text.splitlines() if (named := _TRACK.search(row))]
+    return Line(tuple(numbers), next((mode for mode, words in LOOPS.items() if words in text), OFF))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from loopback.listening.places import NOWHERE, by_number
 
 if TYPE_CHECKING:
-    from loopback.listening.listener import Frame, Listener
+    from loopback.listening.listener import Listener
 
 FRAME_MS: Final = 20.0
 GAP_MS: Final = 35.0
@@ -24,6 +24,12 @@ KEPT: Final = 4000
 """Frames that a listener remembers: more than can come between two looks."""
 REWIND: Final = 200
 """A playing that has ended may be gone back to for so many of its last frames."""
+BEGIN: Final = 10
+"""A track that is heard anew is heard from one of so many first frames on."""
+JOINT: Final = 2
+"""Frames by which two sounds of a track may be apart where one takes over from the other: an encoder has a
+delay, which is no multiple of 20 ms.
+"""
 
 
 class Wishes(Protocol):
@@ -32,11 +38,17 @@ class Wishes(Protocol):
     def follows(self, before: int, after: int, since_ns: int) -> bool:
         """Whether the track `after` comes next in the queue, as it was then or later."""
 
-    def jumped(self, frame: int, since_ns: int, at_ns: int) -> bool:
-        """Whether a command may have led to that place, after the frame before it and until it came."""
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+        """Whether a command may have led to that place, after the frame before it and until it came.
 
-    def entered(self, track: int) -> None:
-        """A track has begun."""
+        :param unheard: frames without a place that may have come after the command
+        """
+
+    def sounds_otherwise(self, at_ns: int) -> bool:
+        """Whether the music may be heard otherwise than it is in its file."""
+
+    def entered(self, track: int, frame: int) -> None:
+        """A track has begun there."""
 
 
 @dataclass(slots=True)
@@ -72,6 +84,8 @@ class RawSlip:
     repeated: int = 0
     unasked: str = ""
     """What nobody asked for, in words."""
+    since_ns: int = 0
+    """Where it cannot be told when it was: not before that. 0: it was then."""
 
 
 @dataclass(eq=False)
@@ -92,10 +106,14 @@ class Hearing:
     out_of_order: int = 0
     tracks: int = 0
     last_ns: int = 0
+    other_sound_ns: int = 0
+    """When a frame without a place came last: music, but not as it is in its file."""
     _taken: int = 0
     _before_ns: int = 0
     _playings: deque[Playing] = field(default_factory=lambda: deque(maxlen=3))
     _repeating: RawSlip | None = None
+    _others: int = 0
+    _others_ns: int = 0
 
     def __post_init__(self) -> None:
         self.listener.limit = KEPT
@@ -112,8 +130,11 @@ class Hearing:
         self._taken = self.listener.forgotten + len(self.listener.frames)
         music = [one for one in frames if one.opus is not None and not one.silence]
         for frame, place in zip(music, by_number(music), strict=True):
-            if place != NOWHERE:
-                self._take(frame, *place)
+            self._arrived(frame.arrival_ns)
+            if place == NOWHERE:
+                self._take_other(frame.arrival_ns)
+            else:
+                self._take(frame.arrival_ns, *place)
 
     def began(self, at_ns: int) -> None:
         """From here on it counts: what came before is forgotten, but for what is heard now."""
@@ -126,12 +147,50 @@ class Hearing:
         """Frames that arrived then."""
         return bisect_right(self.arrivals, end_ns) - bisect_left(self.arrivals, start_ns)
 
-    def _take(self, frame: Frame, track: int, number: int) -> None:
-        at_ns = frame.arrival_ns
+    def _arrived(self, at_ns: int) -> None:
         if self.last_ns and at_ns - self.last_ns > GAP_MS * 1e6:
             self.gaps.append(RawGap(self.last_ns, at_ns))
         self._before_ns, self.last_ns = self.last_ns, max(self.last_ns, at_ns)
         self.arrivals.append(self.last_ns)
+
+    # --- music that does not sound as in its file ---
+
+    def _take_other(self, at_ns: int) -> None:
+        """Louder, softer or filtered: it was encoded anew, and its frames say no numbers. They count."""
+        if not self._others:
+            self._others_ns = at_ns
+            if self.wishes is not None and not self.wishes.sounds_otherwise(at_ns):
+                track = -1 if self.now is None else self.now.track
+                self.slips.append(RawSlip(at_ns, track, 0, unasked=f"track {track} as it is not in its file"))
+        self._others += 1
+        self.other_sound_ns = at_ns
+
+    def _rejoin(self, track: int, number: int, at_ns: int) -> None:
+        """The file's own frames again: as many further on as others have come meanwhile."""
+        others, self._others = self._others, 0
+        now, wishes = self.now, self.wishes
+        if now is None or wishes is None:
+            return
+        if wishes.jumped(number, self._others_ns, at_ns, unheard=others):
+            self._begin(track, number)
+            return
+        due = now.last + 1 + others
+        if now.track != track or (due - number > self.length // 2 and self._is_next(now, track)):
+            self._check_turn(now, track, number, at_ns)
+            due -= self.length
+            now = self._begin(track, number)
+        away = number - due
+        if abs(away) > JOINT:
+            slip = RawSlip(at_ns, track, due, max(away, 0), max(-away, 0), since_ns=self._others_ns)
+            self.slips.append(slip)
+        now.seen[number:] = bytes(len(now.seen) - number)
+        now.last = number - 1
+
+    # --- music as it is in its file ---
+
+    def _take(self, at_ns: int, track: int, number: int) -> None:
+        if self._others:
+            self._rejoin(track, number, at_ns)
         playing = self._playing(track, number, at_ns)
         if number >= len(playing.seen):
             playing.seen.extend(bytes(number + 1 - len(playing.seen)))
@@ -149,29 +208,43 @@ class Hearing:
     def _playing(self, track: int, number: int, at_ns: int) -> Playing:
         """The playing to which the frame belongs, a new one if need be."""
         now = self.now
-        if now is not None and now.track == track:
-            away = number > now.last + 1 or number < now.last - 1
-            if away and self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns):
-                return self._begin(track, number)
-            return now
-        for earlier in reversed(self._playings):
-            if earlier.track == track and number >= earlier.last - REWIND:
-                return earlier
-        return self._change(now, track, number, at_ns)
-
-    def _change(self, before: Playing | None, track: int, number: int, at_ns: int) -> Playing:
-        """Another track: because the one before has ended, because it was asked for, or by mistake."""
-        if before is None or self.wishes is None:
+        if now is None:
             return self._begin(track, number)
-        if self.wishes.jumped(number, self._before_ns, at_ns):
+        same = now.track == track
+        away = not same or number > now.last + 1 or number < now.last - 1
+        if away and same and self._has_jumped(number, at_ns):
+            return self._begin(track, number)
+        if away and number < BEGIN and (not same or now.last > REWIND) and self._is_next(now, track):
+            return self._change(now, track, number, at_ns)
+        gone_back = not same or (number > REWIND > now.last and self._is_next(now, track))
+        earlier = self._earlier(track, number) if away and gone_back else None
+        return earlier or (now if same else self._change(now, track, number, at_ns))
+
+    def _earlier(self, track: int, number: int) -> Playing | None:
+        """One that has ended, and whose end is heard again."""
+        ended = list(self._playings)[-2::-1]
+        return next((one for one in ended if one.track == track and number >= one.last - REWIND), None)
+
+    def _has_jumped(self, number: int, at_ns: int) -> bool:
+        return self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns)
+
+    def _is_next(self, now: Playing, track: int) -> bool:
+        return self.wishes is not None and self.wishes.follows(now.track, track, self._before_ns)
+
+    def _change(self, before: Playing, track: int, number: int, at_ns: int) -> Playing:
+        """Another track: because the one before has ended, because it was asked for, or by mistake."""
+        if self.wishes is None or self._has_jumped(number, at_ns):
             return self._begin(track, number)
         rest = self.length - 1 - before.last
         if rest > 0:
             self._lost(before, before.last + 1, self.length, at_ns)
-        if not self.wishes.follows(before.track, track, self._before_ns):
+        self._check_turn(before, track, number, at_ns)
+        return self._begin(track, 0)
+
+    def _check_turn(self, before: Playing, track: int, number: int, at_ns: int) -> None:
+        if not self._is_next(before, track):
             words = f"track {track} after track {before.track}"
             self.slips.append(RawSlip(at_ns, track, number, unasked=words))
-        return self._begin(track, 0)
 
     def _begin(self, track: int, number: int) -> Playing:
         playing = Playing(track, bytearray(self.length), last=number - 1)
@@ -179,7 +252,7 @@ class Hearing:
         self._repeating = None
         self.tracks += 1
         if self.wishes is not None:
-            self.wishes.entered(track)
+            self.wishes.entered(track, number)
         return playing
 
     def _again(self, playing: Playing, number: int, at_ns: int) -> None:

@@ -130,7 +130,7 @@ class Judge:
         """What a fault allows, it allows once."""
         used: dict[str, Counter[int]] = {"lost": Counter(), "repeated": Counter()}
         for raw in raws:
-            causes = self._causes(raw.at_ns - BEFORE_NS, raw.at_ns, mine)
+            causes = self._causes((raw.since_ns or raw.at_ns) - BEFORE_NS, raw.at_ns, mine)
             if raw.unasked:
                 self.broken("order", raw.at_ns, guild, raw.unasked)
             for what, count in (("lost", raw.lost), ("repeated", raw.repeated)):

@@ -7,16 +7,17 @@ Costs of the voice link and the main gateway are those of the table of single fa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
-from loopback.chaos import strikes
+from loopback.chaos import shut_out, strikes
 from loopback.chaos.ledger import Cost
 from loopback.chaos.music import TROUBLES
 from loopback.faults.rows import GATEWAY_ROWS, GUILD_ROWS, HOLE_S, Row, Victim
+from loopback.music.numbered import FRAMES_PER_S
 
 if TYPE_CHECKING:
     from random import Random
@@ -93,6 +94,13 @@ async def _no_kill(_part: str) -> None:
     raise NotImplementedError("no row that chaos takes over kills anybody")
 
 
+_SHUT_OUT: Final = Cost(
+    "place", 1500, forced=True, settle_s=5.0, lost=25, repeated=50, retries=True, words=1
+)
+"""Nothing is heard until somebody calls the bot back; then it needs the time of a join."""
+_MUTED: Final = round(shut_out.MUTED_S * FRAMES_PER_S) + 25
+"""Music goes on leaving for nobody, and so do the first frames after the right is back."""
+
 _VOICE: Final = (
     *(_row(row) for row in GUILD_ROWS if row.name not in _ELSEWHERE),
     Kind(
@@ -110,12 +118,10 @@ _VOICE: Final = (
     ),
     Kind("UDP loss 5 %", Cost("voice", 200, lost=40), strikes.lose_packets, rival=True),
     Kind("UDP delay 60 ± 20 ms", Cost("voice", 150), strikes.delay_packets, rival=True),
-    Kind(
-        "kicked, and asked back",
-        Cost("place", 1500, forced=True, settle_s=5.0, lost=25, repeated=50, retries=True, words=1),
-        strikes.kick,
-        weight=1,
-    ),
+    Kind("kicked, and asked back", _SHUT_OUT, strikes.kick, weight=1),
+    Kind("channel deleted", _SHUT_OUT, shut_out.delete_channel, weight=1),
+    Kind("permission to connect lost", replace(_SHUT_OUT, bound_ms=2500), shut_out.lose_connect, weight=1),
+    Kind("permission to speak lost", replace(_SHUT_OUT, lost=_MUTED), shut_out.lose_speak, weight=1),
 )
 _GATEWAY: Final = (
     *(_row(row, everywhere=True) for row in GATEWAY_ROWS),
@@ -151,20 +157,15 @@ _MEDIA: Final = tuple(
     Kind(f"media: {name}", Cost("media", 60, settle_s=5.0), partial(strikes.ask_for_trouble, name), weight=1)
     for name in TROUBLES
 )
+_KILLED: Final = Cost("process", 5000, forced=True, settle_s=12.0, lost=10, repeated=50, retries=True)
 _PROCESS: Final = (
     Kind("room killed", Cost("actors", 150, repeated=50), strikes.kill_room, weight=4, all=True),
     Kind("media server busy", Cost("media", 60), strikes.media_busy, weight=1, all=True),
     Kind("media workers killed", Cost("process", 60), strikes.kill_workers, weight=2, all=True),
     Kind("disk full", Cost("machine", 60), strikes.disk_full, all=True),
     Kind("wall clock stepped", Cost("machine", 60), strikes.step_clock, weight=2, all=True),
-    Kind(
-        "SIGKILL and restart",
-        Cost("process", 5000, forced=True, settle_s=12.0, lost=10, repeated=50, retries=True),
-        strikes.sigkill,
-        weight=3,
-        all=True,
-        rival=True,
-    ),
+    Kind("SIGKILL and restart", _KILLED, strikes.sigkill, weight=3, all=True, rival=True),
+    Kind("SIGKILL and start on a full disk", _KILLED, strikes.sigkill_on_full_disk, all=True),
 )
 
 KINDS: Final = (*_VOICE, *_ACTORS, *_MEDIA, *_GATEWAY, *_PROCESS)

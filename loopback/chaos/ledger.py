@@ -40,6 +40,7 @@ class Cost:
 WISHES: Final[Mapping[str, Cost]] = {
     "skipped": Cost("command", 1500, settle_s=3.0),
     "sought": Cost("command", 500, settle_s=3.0),
+    "sounded otherwise": Cost("command", 60, settle_s=3.0),
     "paused": Cost("command", 500, forced=True, settle_s=3.0),
 }
 """What people do to their own music: no faults, but they are seen in it."""

@@ -41,7 +41,7 @@ TROUBLES: Final[Mapping[str, Mapping[str, object]]] = {
     "refused midway": {"refuse_from": Share(0.5)},
     "busy": {"cuts": (Share(0.3),), "after_cut": (503, 429)},
     "no ranges": {"ranges": False, "cuts": (Share(0.6),)},
-    "chunked": {"framing": "chunked"},
+    "chunked": {"ranges": False, "framing": "chunked"},
 }
 """What may go wrong with a medium, as the fields of what is served."""
 
@@ -85,6 +85,16 @@ class Music:
         """Frames of the current track that have not been heard yet."""
         hearing = self.hearings.get(guild_id)
         return 0 if hearing is None or hearing.now is None else self.frames - hearing.now.last
+
+    def heard(self, guild_id: int) -> int:
+        """Frames of music that have been heard so far, however they sound."""
+        hearing = self.hearings.get(guild_id)
+        return 0 if hearing is None else len(hearing.arrivals)
+
+    def other_sound_ns(self, guild_id: int) -> int:
+        """When music was heard last that sounds otherwise than in its file."""
+        hearing = self.hearings.get(guild_id)
+        return 0 if hearing is None else hearing.other_sound_ns
 
     def _find(self, number: int, query: str) -> Served:
         data = self.files[number]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from loopback.chaos.bot import BotProcess
+from loopback.chaos.diary import Diary
 from loopback.chaos.guest import Guest, Tally
 from loopback.chaos.hearing import Hearing
 from loopback.chaos.holdings import Holdings
@@ -61,7 +62,7 @@ async def run_bot(
     view: View,
     tracks: int = TRACKS,
 ) -> Report:
-    """This project's bot under the plan; `bot.log` is left in the folder.
+    """This project's bot under the plan; `bot.log` and `guests.jsonl` are left in the folder.
 
     :param tracks: of music that there are: fewer are made sooner
     """
@@ -71,11 +72,12 @@ async def run_bot(
         open_music(tracks) as music,
         _open_bot(discord, folder / "bot.log") as (bot, witnesses),
     ):
-        tally, ledger = Tally(), Ledger()
+        tally, ledger, diary = Tally(), Ledger(), Diary(folder / "guests.jsonl")
+        diary.begin()
         seats = [await _seat(discord, number) for number in range(guilds)]
         for number, seat in enumerate(seats):
             dice = Random(f"{seed}/guest/{number}")  # noqa: S311 - to be done again, not to be secret
-            _give_wishes(seat, music, dice, tally, ledger)
+            _give_wishes(seat, music, dice, tally, ledger, diary)
         scene = Scene(discord, bot, bot, music, seats, ledger)
         performance = Performance(scene)
         await bot.start()
@@ -83,6 +85,7 @@ async def run_bot(
         await performance.all_heard()
         holdings = Holdings(bot, performance.lateness, time.time_ns(), seconds)
         view.say("the bot plays everywhere; the chaos begins")
+        diary.note(None, "began")
         watchers: list[Callable[[], Coroutine[None, None, None]]] = [
             witnesses.follow,
             holdings.watch,
@@ -158,9 +161,19 @@ async def _seat(discord: Loopback, number: int) -> Seat:
     return Seat(discord, guild, text, voices, user, Hearing(guild.listener))
 
 
-def _give_wishes(seat: Seat, music: Music, dice: Random, tally: Tally, ledger: Ledger) -> None:
+def _give_wishes(seat: Seat, music: Music, dice: Random, tally: Tally, ledger: Ledger, diary: Diary) -> None:
     """Whoever listens there asks for music, too."""
-    seat.guest = Guest(seat.guild, seat.text, seat.user, music, dice, tally, ledger)
+    seat.guest = Guest(
+        place=seat.guild.name,
+        diary=diary,
+        guild=seat.guild,
+        text=seat.text,
+        user=seat.user,
+        music=music,
+        random=dice,
+        tally=tally,
+        ledger=ledger,
+    )
     seat.hearing = Hearing(seat.guild.listener, seat.guest, music.frames)
     music.hearings[seat.guild.id] = seat.hearing
 

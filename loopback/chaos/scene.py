@@ -36,7 +36,7 @@ class Seat:
     discord: Loopback
     guild: Guild
     text: TextChannel
-    voices: tuple[VoiceChannel, VoiceChannel]
+    voices: tuple[VoiceChannel, ...]
     user: ScriptedUser
     hearing: Hearing
     guest: Guest | None = None

@@ -208,6 +208,15 @@ async def sigkill(scene: Scene, _seat: Seat, dice: Random, entry: Entry) -> None
     entry.path = f"life {scene.player.life}"
 
 
+async def sigkill_on_full_disk(scene: Scene, _seat: Seat, dice: Random, entry: Entry) -> None:
+    """The process is killed, and comes to a disk that takes nothing for a while."""
+    bot = _bot(scene)
+    await bot.kill()
+    await anyio.sleep(dice.uniform(0.0, DOWN_S))
+    await bot.start(full_s=FULL_S)
+    entry.path = f"life {bot.life}"
+
+
 def _bot(scene: Scene) -> BotProcess:
     if scene.bot is None:
         raise TypeError("that can be done to this project's bot only")

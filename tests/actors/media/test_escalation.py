@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,29 @@ async def test_each_step_helps_where_the_one_before_does_not(
     failed = [(each["track"], each["next_step"]) for each in logs if each["event"] == "media_attempt_failed"]
     assert ("format", "other_format") in failed
     assert ("client", "other_format") in failed
+
+
+async def test_a_full_disk_costs_a_waiting_track_nothing(
+    media: Media, site: Site, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chaos, seed 5: what could not be prepared for some seconds was skipped when its turn came, later."""
+    monkeypatch.setattr("actors.media.escalation.NO_ROOM_PAUSE_S", 0.05)
+    half = Served(files["webm"], stalls=[len(files["webm"]) // 2], stall_s=0.3)
+    begun = site.page("begun", lambda query, count: info("begun", site.format("half", half)))
+    late = site.page("late", lambda query, count: info("late", site.format("all", Served(files["webm"]))))
+    first = media.spool(begun)
+    await first.wait_ready(1)
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in media.worker_pids}
+    with structlog.testing.capture_logs() as logs:
+        for pid, (_, hard) in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+        second = media.spool(late)
+        with anyio.fail_after(10):
+            while sum(each["event"] == "media_waits_for_room" for each in logs) < 3:  # noqa: ASYNC110 - a log
+                await anyio.sleep(0.01)
+        for pid, limit in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+        assert await frames_of(first) == await frames_of(second) == packets(files["webm"])
 
 
 async def test_what_nothing_helped_says_what_was_tried(media: Media, site: Site) -> None:

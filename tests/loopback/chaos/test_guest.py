@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from loopback.chaos.guest import Guest, Tally
+from loopback.chaos.guest import SOUNDS, Guest, Tally
 from loopback.chaos.ledger import Ledger
+from loopback.chaos.line import OFF, QUEUE, TRACK, Line
 from loopback.errors import NotAnswered
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class User:
     answers: list[str | None]
     given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    async def slash(self, _channel: object, name: str, **options: Any) -> Asked:
+    async def slash(self, _channel: object, name: str, /, **options: Any) -> Asked:
         self.given.append((name, options))
         return Asked(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
@@ -55,39 +57,51 @@ class Place:
     count: int = 48
     seconds: float = 30.0
 
+    deaf: bool = False
+    """Whether nothing changes for those who listen."""
+    frames: int = 0
+
+    def heard(self, _guild_id: int) -> int:
+        self.frames += 1000
+        return self.frames
+
+    def other_sound_ns(self, _guild_id: int) -> int:
+        return 0 if self.deaf else time.time_ns()
+
     def url(self, number: int, _guild_id: int, _trouble: str) -> str:
         return f"track-{number}"
 
 
-def guest(*answers: str | None, line: tuple[int, ...] = ()) -> Guest:
+def guest(*answers: str | None, line: tuple[int, ...] = (), loop: str = OFF) -> Guest:
     place = Place()
-    made = Guest(
-        cast("Guild", place),
-        cast("TextChannel", None),
-        cast("ScriptedUser", User(list(answers))),
-        cast("Music", place),
-        Random(1),  # noqa: S311 - no secret
-        Tally(),
-        Ledger(),
+    return Guest(
+        place=place.name,
+        line=Line(line, loop),
+        guild=cast("Guild", place),
+        text=cast("TextChannel", None),
+        user=cast("ScriptedUser", User(list(answers))),
+        music=cast("Music", place),
+        random=Random(1),  # noqa: S311 - no secret
+        tally=Tally(),
+        ledger=Ledger(),
     )
-    made.line = list(line)
-    return made
 
 
-def shown(*numbers: int) -> str:
-    """A queue, as the bot shows it: with the link of the current track."""
+def shown(*numbers: int, repeats: str = "") -> str:
+    """A queue, as the bot shows it: with the link of the current track, and what is repeated below."""
     rows = [f"**Now playing:** [track-{numbers[0]}](http://127.0.0.1/track-{numbers[0]}.webm)"]
-    return "\n".join(["Queue", *rows, *(f"`{n}.` track-{n} · 0:30" for n in numbers[1:])])
+    waiting = (f"`{n}.` track-{n} · 0:30" for n in numbers[1:])
+    return "\n".join(["Queue", *rows, *waiting, f"Page 1 of 1 · {len(numbers) - 1} waiting{repeats}"])
 
 
 async def test_what_was_acknowledged_is_expected() -> None:
     one = guest("Queued **track-0** at 3.", "Skipped **track-1**.", "Removed **track-0**.", line=(1, 2, 3))
     await one.play()
-    assert one.line == [1, 2, 3, 0]
+    assert one.line.tracks == (1, 2, 3, 0)
     await one.skip()
-    assert one.line == [2, 3, 0]
+    assert one.line.tracks == (2, 3, 0)
     await one.remove(1)
-    assert one.line == [2, 3], "the answer names another one than was asked for"
+    assert one.line.tracks == (2, 3), "the answer names another one than was asked for"
     assert (one.tally.done.total(), one.tally.unanswered) == (3, 0)
 
 
@@ -97,7 +111,7 @@ async def test_a_queue_that_lacks_what_was_acknowledged_is_a_loss(monkeypatch: p
     await one.look()
     assert one.tally.lost == 1
     assert one.tally.losses[0][2] == "the queue is [1, 3], and should be [1, 2, 3]"
-    assert one.line == [1, 3]
+    assert one.line.tracks == (1, 3)
 
 
 @pytest.mark.parametrize("found", [(1, 2, 3), (2, 3)])
@@ -105,7 +119,7 @@ async def test_a_track_may_have_ended_meanwhile(found: tuple[int, ...]) -> None:
     one = guest(shown(*found), line=(1, 2, 3))
     await one.look()
     assert one.tally.losses == []
-    assert one.line == list(found)
+    assert one.line.tracks == found
 
 
 @pytest.mark.parametrize("found", [(1, 2), (1, 2, 0)])
@@ -115,7 +129,7 @@ async def test_what_was_not_answered_may_have_been_done_or_not(found: tuple[int,
     await one.look()
     assert one.tally.losses == []
     assert one.tally.unanswered == 1
-    assert one.line == list(found)
+    assert one.line.tracks == found
 
 
 @pytest.mark.parametrize("found", [(1, 2, 3, 0), (1, 3, 0)])
@@ -127,7 +141,7 @@ async def test_what_is_acknowledged_after_a_command_without_an_answer_is_expecte
     await one.play()
     await one.look()
     assert one.tally.losses == []
-    assert one.line == list(found)
+    assert one.line.tracks == found
 
 
 async def test_what_was_done_but_not_saved_may_be_lost_with_the_process() -> None:
@@ -162,5 +176,63 @@ def test_which_track_follows() -> None:
     assert not one.follows(1, 3, 0)
     one.maybe.add(9)
     assert one.follows(1, 9, 0)
-    one.entered(2)
-    assert one.line == [2, 3]
+    one.entered(2, 0)
+    assert one.line.tracks == (2, 3)
+
+
+async def test_a_queue_that_is_repeated_keeps_what_was_skipped() -> None:
+    answers = (
+        "The whole queue is repeated.",
+        "Skipped **track-1**.",
+        shown(2, 3, 1, repeats=" · repeats the queue"),
+    )
+    one = guest(*answers, "Nothing is repeated.", line=(1, 2, 3))
+    await one.repeat_queue()
+    assert one.line == Line((2, 3, 1))
+    assert one.tally.losses == []
+
+
+async def test_a_mode_that_was_acknowledged_and_is_not_shown_is_a_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.LOOKS_APART_S", 0.0)
+    one = guest("The current track is repeated.", shown(1, 2), line=(1, 2))
+    await one.loop(TRACK)
+    await one.look()
+    assert [words for _, _, words in one.tally.losses] == [
+        "the queue is [1, 2], and should be [1, 2], the track repeated"
+    ]
+
+
+async def test_a_track_that_ends_while_a_skip_is_answered_is_not_skipped_twice() -> None:
+    one = guest("Skipped **track-2**.", line=(1, 2, 3, 4), loop=QUEUE)
+    ask = one.ask
+
+    async def slowly(name: str, /, **options: Any) -> tuple[bool | None, str]:
+        one.entered(2, 0)
+        one.entered(3, 0)
+        return await ask(name, **options)
+
+    one.ask = slowly  # type: ignore[method-assign]
+    await one.skip()
+    assert one.line == Line((3, 4, 1, 2), QUEUE)
+
+
+async def test_another_sound_is_expected_from_its_command_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.SOUND_S", (0.0, 0.0))
+    one = guest("The filter “bass” is on.", "The music is as it was recorded.")
+    at_ns = time.time_ns()
+    assert not one.sounds_otherwise(at_ns)
+    await one.change_sound(SOUNDS[2])
+    assert one.sounds_otherwise(time.time_ns())
+    assert not one.sounds_otherwise(time.time_ns() + 60 * 10**9)
+    assert one.tally.losses == []
+
+
+async def test_another_sound_that_nobody_hears_is_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.SOUND_S", (0.0, 0.0))
+    monkeypatch.setattr("loopback.chaos.guest.HEARD_S", 0.01)
+    one = guest("The volume is 40 %.", "The volume is 100 %.")
+    cast("Place", one.music).deaf = True
+    await one.change_sound(SOUNDS[0])
+    assert [words for _, _, words in one.tally.losses] == ["the volume was changed, and nobody heard it"]

@@ -23,22 +23,32 @@ class Asker:
     jumps: set[int] = field(default_factory=set)
     begun: list[int] = field(default_factory=list)
 
+    loops: bool = False
+    otherwise: bool = True
+
     def follows(self, before: int, after: int, _since_ns: int) -> bool:
-        return after == before + 1
+        return after == before + (0 if self.loops else 1)
 
-    def jumped(self, frame: int, since_ns: int, at_ns: int) -> bool:
-        return frame in self.jumps and since_ns < at_ns
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+        return since_ns < at_ns and any(jump <= frame <= jump + unheard for jump in self.jumps)
 
-    def entered(self, track: int) -> None:
+    def sounds_otherwise(self, _at_ns: int) -> bool:
+        return self.otherwise
+
+    def entered(self, track: int, _frame: int) -> None:
         self.begun.append(track)
 
 
-def hear(places: Iterable[tuple[int, int]], *jumps: int) -> Hearing:
+OTHER = (-1, -1)
+"""A frame of music that says no number."""
+
+
+def hear(places: Iterable[tuple[int, int]], *jumps: int, length: int = LENGTH, **how: bool) -> Hearing:
     """What is made of frames that come 20 ms apart."""
     listener = Listener(1)
-    hearing = Hearing(listener, Asker(set(jumps)), LENGTH)
+    hearing = Hearing(listener, Asker(set(jumps), **how), length)  # type: ignore[arg-type]  # flags only
     for index, (track, number) in enumerate(places):
-        opus = numbered(number, track=track)
+        opus = b"\xfcother" if (track, number) == OTHER else numbered(number, track=track)
         at_ns = (index + 1) * FRAME_NS
         listener.record(Frame(at_ns, index, index * 960, 1, index, opus, silence=False))
     hearing.take()
@@ -100,6 +110,47 @@ def test_a_track_out_of_turn() -> None:
 def test_what_was_asked_for_is_no_slip() -> None:
     hearing = hear([*run(1, 0, 20), *run(1, 5, 30), *run(3, 0, 9)], 5, 0)
     assert hearing.slips == []
+
+
+def test_a_track_that_is_repeated_begins_anew() -> None:
+    hearing = hear([*run(1, 0, 300), *run(1, 0, 300)], length=300, loops=True)
+    assert (hearing.slips, hearing.heard) == ([], 600)
+
+
+def test_a_rewind_over_the_end_of_a_track_that_is_repeated() -> None:
+    places = [*run(1, 0, 300), *run(1, 0, 9), *run(1, 290, 300), *run(1, 0, 300)]
+    hearing = hear(places, length=300, loops=True)
+    assert not any(one.lost or one.unasked for one in hearing.slips)
+    assert sum(one.repeated for one in hearing.slips) == 19
+
+
+def test_a_track_that_is_repeated_uncalled_is_heard_twice() -> None:
+    assert slips(hear([*run(1, 0, 300), *run(1, 0, 300)], length=300)) == [(1, 0, 0, 300)]
+
+
+def test_frames_without_a_place_count_as_much_as_others() -> None:
+    hearing = hear([*run(1, 0, 10), *[OTHER] * 20, *run(1, 30)])
+    assert (hearing.slips, hearing.gaps, len(hearing.arrivals)) == ([], [], LENGTH)
+
+
+def test_frames_lost_or_repeated_where_none_had_a_place() -> None:
+    assert slips(hear([*run(1, 0, 10), *[OTHER] * 20, *run(1, 34)])) == [(1, 30, 4, 0)]
+    assert slips(hear([*run(1, 0, 10), *[OTHER] * 20, *run(1, 25)])) == [(1, 30, 0, 5)]
+
+
+def test_frames_without_a_place_over_the_end_of_a_track() -> None:
+    assert slips(hear([*run(1, 0, 40), *[OTHER] * 20, *run(2, 10)])) == []
+    hearing = hear([*run(1, 0, 40), *[OTHER] * 20, *run(3, 10)])
+    assert [one.unasked for one in hearing.slips] == ["track 3 after track 1"]
+
+
+def test_a_seek_among_frames_without_a_place() -> None:
+    assert slips(hear([*run(1, 0, 10), *[OTHER] * 9, *run(1, 5, 9), *run(1, 9)], 0)) == []
+
+
+def test_frames_without_a_place_that_nobody_asked_for() -> None:
+    hearing = hear([*run(1, 0, 10), *[OTHER] * 5, *run(1, 15)], otherwise=False)
+    assert [one.unasked for one in hearing.slips] == ["track 1 as it is not in its file"]
 
 
 def test_silences_are_noted_by_their_length() -> None:

@@ -1,0 +1,117 @@
+"""What somebody who asks for music may expect to hear: the queue, places in the music, how it sounds.
+
+A command that was not answered may have been carried out or not, so that more than one queue is possible.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from loopback.chaos.diary import Diary
+from loopback.chaos.line import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEAR: Final = 100
+"""Frames by which a place may be another than the one that was asked for."""
+JUMP_NS: Final = 3_000_000_000
+"""After its answer a command may take so long to be heard."""
+REMEMBERED_NS: Final = 60_000_000_000
+MOST_LINES: Final = 16
+"""Queues that are thought possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A command after which the music goes on at that frame, of the same track or of another one."""
+
+    from_ns: int
+    until_ns: int
+    frame: int
+
+
+@dataclass(eq=False, kw_only=True)
+class Expecting:
+    """Of one guild.
+
+    :ivar line: the queue as it should be
+    :ivar lines: what else it may be, because a command was not answered
+    :ivar maybe: tracks whose `play` was not answered: they may come at any time
+    :ivar other_sound_ns: when the music may sound otherwise than its file, from and until
+    """
+
+    place: str
+    diary: Diary = field(default_factory=Diary)
+    line: Line = field(default_factory=Line)
+    lines: list[Line] = field(default_factory=list)
+    maybe: set[int] = field(default_factory=set)
+    other_sound_ns: tuple[int, int] = (0, 0)
+    _past: deque[tuple[int, Line]] = field(default_factory=deque)
+    _jumps: deque[Jump] = field(default_factory=lambda: deque(maxlen=20))
+
+    @property
+    def all_lines(self) -> list[Line]:
+        """Every queue that is possible."""
+        return [self.line, *self.lines]
+
+    # --- for the one who listens ---
+
+    def follows(self, before: int, after: int, since_ns: int) -> bool:
+        """Whether the track comes next, as the queue was then, a little before, or later."""
+        if after in self.maybe:
+            return True
+        past = (line for until_ns, line in self._past if until_ns > since_ns - JUMP_NS)
+        return any(line.follows(before, after) for line in (*past, *self.all_lines))
+
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+        """Whether a command may have led there. In a silence none is heard, so it may have been long ago.
+
+        :param unheard: frames that may have come since it led somewhere, of which nobody knows the place
+        """
+        return any(
+            jump.from_ns <= at_ns
+            and since_ns <= jump.until_ns
+            and jump.frame - NEAR < frame < jump.frame + NEAR + unheard
+            for jump in self._jumps
+        )
+
+    def sounds_otherwise(self, at_ns: int) -> bool:
+        """Whether the music may be heard otherwise than it is in its file."""
+        begin_ns, end_ns = self.other_sound_ns
+        return begin_ns <= at_ns <= end_ns
+
+    def entered(self, track: int, frame: int) -> None:
+        """A track has begun there: those before it are over."""
+        self.diary.note(self.place, "heard", track=track, frame=frame)
+        if any(track in line.tracks for line in self.all_lines):
+            self._remember()
+            self.line, *self.lines = [line.entered(track) for line in self.all_lines]
+
+    # --- for the one who asks ---
+
+    def _jump(self, jump: Jump) -> None:
+        self._jumps.append(jump)
+
+    def _may_be(self, lines: Iterable[Line]) -> None:
+        """It may have been done, or not."""
+        self.lines = list(dict.fromkeys([*self.lines, *lines]))[-MOST_LINES:]
+
+    def _fits(self, line: Line, found: Line) -> bool:
+        """As it is, or as it is when the current track has ended meanwhile; unanswered tracks aside."""
+        known = tuple(one for one in found.tracks if one in line.tracks or one not in self.maybe)
+        return line.shows(Line(known, found.loop))
+
+    def _settle(self, found: Line) -> None:
+        self._remember()
+        self.line, self.lines = found, []
+        self.maybe -= set(found.tracks)
+
+    def _remember(self) -> None:
+        now_ns = time.time_ns()
+        self._past.append((now_ns, self.line))
+        while self._past[0][0] < now_ns - REMEMBERED_NS:
+            self._past.popleft()
