@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STOP_S: Final = 10.0
 """After SIGTERM; a bot that still runs then has broken a promise."""
 GONE_S: Final = 60.0
-_FULL: Final = ("sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh")
+ON_FULL_DISK: Final = ("sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh")
 """Before a command: no file of it grows, until somebody raises the limit."""
 IN_FLIGHT_S: Final = 0.05
 """After a kill: what had left the process reaches the embedded Discord."""
@@ -77,7 +77,14 @@ class BotProcess:
         self.step_clock(0.0)
         clock = Path(stepped_clock.__file__)
         process = await anyio.open_process(
-            [*(_FULL if full_s else ()), sys.executable, str(clock), str(self._clock), "bot_main", "run"],
+            [
+                *(ON_FULL_DISK if full_s else ()),
+                sys.executable,
+                str(clock),
+                str(self._clock),
+                "bot_main",
+                "run",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

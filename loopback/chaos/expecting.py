@@ -51,6 +51,9 @@ class Expecting:
     maybe: set[int] = field(default_factory=set)
     other_sound_ns: tuple[int, int] = (0, 0)
     _past: deque[tuple[int, Line]] = field(default_factory=deque)
+    _unheard: Line | None = None
+    """The queue before it was seen to have gone on, until that is heard: a hole of UDP is noticed late, and
+    what left into it is sent again."""
     _jumps: deque[Jump] = field(default_factory=lambda: deque(maxlen=20))
 
     @property
@@ -65,7 +68,8 @@ class Expecting:
         if after in self.maybe:
             return True
         past = (line for until_ns, line in self._past if until_ns > since_ns - JUMP_NS)
-        return any(line.follows(before, after) for line in (*past, *self.all_lines))
+        unheard = () if self._unheard is None else (self._unheard,)
+        return any(line.follows(before, after) for line in (*past, *self.all_lines, *unheard))
 
     def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
         """Whether a command may have led there. In a silence none is heard, so it may have been long ago.
@@ -87,6 +91,7 @@ class Expecting:
     def entered(self, track: int, frame: int) -> None:
         """A track has begun there: those before it are over."""
         self.diary.note(self.place, "heard", track=track, frame=frame)
+        self._unheard = None
         if any(track in line.tracks for line in self.all_lines):
             self._remember()
             self.line, *self.lines = [line.entered(track) for line in self.all_lines]
@@ -107,6 +112,8 @@ class Expecting:
 
     def _settle(self, found: Line) -> None:
         self._remember()
+        if found.tracks[:1] != self.line.tracks[:1]:
+            self._unheard = self._unheard or self.line
         self.line, self.lines = found, []
         self.maybe -= set(found.tracks)
 

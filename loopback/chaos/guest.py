@@ -15,6 +15,7 @@ from loopback.chaos.expecting import JUMP_NS, Expecting, Jump
 from loopback.chaos.line import OFF, QUEUE, TRACK, Line
 from loopback.errors import NotAnswered, UserMistake
 from loopback.waiting import NotSeen
+from loopback.world.channels import VoiceChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,8 @@ HEARD_S: Final = 15.0
 CALM: Final = 400
 """Frames that the current track has left where nothing about the queue shall change by itself."""
 TRIES: Final = 10
+CALL_S: Final = 45.0
+"""The bot is called for so long."""
 
 DONE: Final = {
     "play": ("Playing", "Queued"),
@@ -99,7 +102,7 @@ class Guest(Expecting):
     random: Random
     tally: Tally
     ledger: Ledger
-    over: bool = False
+    over: anyio.Event = field(default_factory=anyio.Event)
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -107,12 +110,18 @@ class Guest(Expecting):
 
     async def visit(self) -> None:
         """Until it is `over`: keep the queue filled, and play around."""
-        while not self.over:
-            await anyio.sleep(self.random.uniform(*PAUSE_S))
+        while not await self._waited(self.random.uniform(*PAUSE_S)):
             async with self.turn:
+                await self._follow()
                 if self.lines or self.maybe:
                     await self.look()
                 await self._choose()
+
+    async def _waited(self, seconds: float) -> bool:
+        """Do nothing for so long, or until it is over: whether it is."""
+        with anyio.move_on_after(seconds):
+            await self.over.wait()
+        return self.over.is_set()
 
     async def play(self, trouble: str = "") -> bool:
         """Ask for the next track; whether that was acknowledged."""
@@ -179,7 +188,7 @@ class Guest(Expecting):
         """Hear the end of the current track, and its beginning after that."""
         if await self.loop(TRACK):
             await self.seek(int(self.music.seconds) - 3)
-            await anyio.sleep(5.0)
+            await self._waited(5.0)
         await self._stop_repeating()
 
     async def repeat_queue(self) -> None:
@@ -204,7 +213,7 @@ class Guest(Expecting):
             done, text = await self.ask(name, **other)
             if done and NOT_SAVED not in text:
                 await self._hear_other_sound(name, asked_ns)
-            await anyio.sleep(self.random.uniform(*SOUND_S))
+            await self._waited(self.random.uniform(*SOUND_S))
             for _ in range(TRIES):
                 if (await self.ask(name, **usual))[0]:
                     self.other_sound_ns = asked_ns, time.time_ns() + int(HEARD_S * 1e9)
@@ -222,11 +231,18 @@ class Guest(Expecting):
             self._missed(f"the {name} was changed, and nobody heard it")
 
     async def come_back(self) -> None:
-        """Ask until the bot is in the voice channel again."""
-        for _ in range(TRIES):
-            if (await self.ask("join"))[0]:
-                return
-            await anyio.sleep(0.5)
+        """Ask until the bot is in the voice channel again, also if its process is killed meanwhile."""
+        with anyio.move_on_after(CALL_S):
+            while not (await self.ask("join"))[0]:
+                await anyio.sleep(0.5)
+                await self._follow()
+
+    async def _follow(self) -> None:
+        """Be where the bot is: who is not has no say while others listen."""
+        bot, me = (self.guild.voice_of(one) for one in (self.guild.world.bot, self.user))
+        channel = None if bot is None else self.guild.channels.get(bot.channel_id or 0)
+        if isinstance(channel, VoiceChannel) and (me is None or me.channel_id != channel.id):
+            await self.user.join(channel)
 
     async def ask(self, name: str, /, **options: Any) -> tuple[bool | None, str]:
         """A slash command: whether it was carried out (None: nobody knows), and the words of its answer."""

@@ -216,14 +216,17 @@ class Hearing:
             return self._begin(track, number)
         if away and number < BEGIN and (not same or now.last > REWIND) and self._is_next(now, track):
             return self._change(now, track, number, at_ns)
-        gone_back = not same or (number > REWIND > now.last and self._is_next(now, track))
-        earlier = self._earlier(track, number) if away and gone_back else None
+        earlier = self._earlier(now, track, number) if away else None
         return earlier or (now if same else self._change(now, track, number, at_ns))
 
-    def _earlier(self, track: int, number: int) -> Playing | None:
-        """One that has ended, and whose end is heard again."""
+    def _earlier(self, now: Playing, track: int, number: int) -> Playing | None:
+        """One that has ended, and whose end is heard again; of the same track only where that is repeated."""
+        if now.track == track and not (now.last < REWIND < number and self._is_next(now, track)):
+            return None
+        last = number if now.track == track else 0
         ended = list(self._playings)[-2::-1]
-        return next((one for one in ended if one.track == track and number >= one.last - REWIND), None)
+        found = (one for one in ended if one.track == track and last <= one.last <= number + REWIND)
+        return next(found, None)
 
     def _has_jumped(self, number: int, at_ns: int) -> bool:
         return self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns)

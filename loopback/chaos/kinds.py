@@ -100,6 +100,10 @@ _SHUT_OUT: Final = Cost(
 """Nothing is heard until somebody calls the bot back; then it needs the time of a join."""
 _MUTED: Final = round(shut_out.MUTED_S * FRAMES_PER_S) + 25
 """Music goes on leaving for nobody, and so do the first frames after the right is back."""
+_NO_CONNECT: Final = round(shut_out.AWAY_S[1] * FRAMES_PER_S) + 25
+"""The same, where the bot has another session before it learns that it may not: who may not connect may not
+speak either.
+"""
 
 _VOICE: Final = (
     *(_row(row) for row in GUILD_ROWS if row.name not in _ELSEWHERE),
@@ -120,7 +124,12 @@ _VOICE: Final = (
     Kind("UDP delay 60 ± 20 ms", Cost("voice", 150), strikes.delay_packets, rival=True),
     Kind("kicked, and asked back", _SHUT_OUT, strikes.kick, weight=1),
     Kind("channel deleted", _SHUT_OUT, shut_out.delete_channel, weight=1),
-    Kind("permission to connect lost", replace(_SHUT_OUT, bound_ms=2500), shut_out.lose_connect, weight=1),
+    Kind(
+        "permission to connect lost",
+        replace(_SHUT_OUT, bound_ms=2500, lost=_NO_CONNECT),
+        shut_out.lose_connect,
+        weight=1,
+    ),
     Kind("permission to speak lost", replace(_SHUT_OUT, lost=_MUTED), shut_out.lose_speak, weight=1),
 )
 _GATEWAY: Final = (

@@ -77,7 +77,7 @@ class Performance:
                 await anyio.sleep(seconds)
                 for seat in self.scene.seats:
                     if seat.guest is not None:
-                        seat.guest.over = True
+                        seat.guest.over.set()
             await self._settle()
             for last in at_end:
                 await last()

@@ -142,7 +142,7 @@ async def _kill_supervisor(victim: Victim) -> None:
 
 
 async def _members(victim: Victim) -> None:
-    """Two others come and go; each time the group has a new epoch, and the one who listens stays."""
+    """Two others come, go and are gone; each time the group has a new epoch. Who listens stays."""
     guild = victim.guild
     channel = guild.channels[guild.voice_states[victim.discord.bot.id].channel_id or 0]
     assert isinstance(channel, VoiceChannel)  # noqa: S101 - nobody is in voice elsewhere
@@ -153,6 +153,7 @@ async def _members(victim: Victim) -> None:
     for other, comes in steps:
         await (other.join(channel) if comes else other.leave(guild))
         await anyio.sleep(MEMBERS_APART_S)
+    await first.leave(guild)
 
 
 async def _nothing(_victim: Victim) -> None:

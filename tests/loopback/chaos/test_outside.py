@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from loopback.chaos import stepped_clock
-from loopback.chaos.bot import BotProcess
+from loopback.chaos.bot import ON_FULL_DISK, BotProcess
 from loopback.chaos.lateness import Lateness
 from loopback.chaos.ledger import Cost, Ledger
 from loopback.chaos.strikes import NOBODY, kick, move
@@ -44,9 +44,9 @@ for line in sys.stdin:
 """
 
 
-def talk(*command: str, folder: Path) -> subprocess.Popen[str]:
+def talk(*command: str, folder: Path, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - a program of this file
-        [sys.executable, *command],
+        [*before, sys.executable, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -79,13 +79,27 @@ def test_a_wall_clock_is_stepped_while_the_module_runs(tmp_path: Path) -> None:
     assert "word" in " ".join(argv)
 
 
+def bot_of(process: subprocess.Popen[str], folder: Path) -> BotProcess:
+    class Bot(BotProcess):
+        pid = process.pid
+
+    return Bot(discord=None, folder=folder, log=folder, group=None)  # type: ignore[arg-type]  # not needed
+
+
+async def test_a_disk_is_full_from_the_start(tmp_path: Path) -> None:
+    with talk("-c", WRITE, folder=tmp_path, before=ON_FULL_DISK) as process:
+        bot = bot_of(process, tmp_path)
+        assert say(process) == "File too large"
+        bot.fill_disk()
+        bot.empty_disk()
+        assert say(process) == "written"
+        assert process.stdin is not None
+        process.stdin.close()
+
+
 async def test_a_disk_is_full_and_empty_again(tmp_path: Path) -> None:
     with talk("-c", WRITE, folder=tmp_path) as process:
-
-        class Bot(BotProcess):
-            pid = process.pid
-
-        bot = Bot(discord=None, folder=tmp_path, log=tmp_path, group=None)  # type: ignore[arg-type]  # not needed
+        bot = bot_of(process, tmp_path)
         assert say(process) == "written"
         before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
         bot.fill_disk()
