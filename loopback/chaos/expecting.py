@@ -20,6 +20,7 @@ NEAR: Final = 100
 """Frames by which a place may be another than the one that was asked for."""
 JUMP_NS: Final = 3_000_000_000
 """After its answer a command may take so long to be heard."""
+NEVER_NS: Final = 10**18
 REMEMBERED_NS: Final = 60_000_000_000
 MOST_LINES: Final = 16
 """Queues that are thought possible."""
@@ -41,6 +42,7 @@ class Expecting:
     :ivar line: the queue as it should be
     :ivar lines: what else it may be, because a command was not answered
     :ivar maybe: tracks whose `play` was not answered: they may come at any time
+    :ivar undone: what it would be after a restart, while not all of it is saved
     :ivar other_sound_ns: when the music may sound otherwise than its file, from and until
     """
 
@@ -49,7 +51,9 @@ class Expecting:
     line: Line = field(default_factory=Line)
     lines: list[Line] = field(default_factory=list)
     maybe: set[int] = field(default_factory=set)
+    undone: list[Line] = field(default_factory=list)
     other_sound_ns: tuple[int, int] = (0, 0)
+    _unsaved_ns: tuple[int, int] = (0, 0)
     _past: deque[tuple[int, Line]] = field(default_factory=deque)
     _unheard: Line | None = None
     """The queue before it was seen to have gone on, until that is heard: a hole of UDP is noticed late, and
@@ -69,7 +73,7 @@ class Expecting:
             return True
         past = (line for until_ns, line in self._past if until_ns > since_ns - JUMP_NS)
         unheard = () if self._unheard is None else (self._unheard,)
-        return any(line.follows(before, after) for line in (*past, *self.all_lines, *unheard))
+        return any(line.follows(before, after) for line in (*past, *self.all_lines, *self.undone, *unheard))
 
     def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
         """Whether a command may have led there. In a silence none is heard, so it may have been long ago.
@@ -95,8 +99,25 @@ class Expecting:
         if any(track in line.tracks for line in self.all_lines):
             self._remember()
             self.line, *self.lines = [line.entered(track) for line in self.all_lines]
+            self.undone += [line.entered(track) for line in self.undone if track in line.tracks[1:]]
+            self.undone = list(dict.fromkeys(self.undone))[-MOST_LINES:]
+
+    def is_unsaved(self, at_ns: int) -> bool:
+        """Whether something had been done then that was not saved yet."""
+        begin_ns, end_ns = self._unsaved_ns
+        return begin_ns <= at_ns <= end_ns
 
     # --- for the one who asks ---
+
+    def _saved(self, saved: bool) -> None:
+        """A change was acknowledged, and the whole state was saved with it, or not."""
+        now_ns = time.time_ns()
+        if saved:
+            self._unsaved_ns = self._unsaved_ns[0], min(self._unsaved_ns[1], now_ns)
+            self.undone = []
+        elif not self.undone:
+            self._unsaved_ns = now_ns, now_ns + NEVER_NS
+            self.undone = self.all_lines
 
     def _jump(self, jump: Jump) -> None:
         self._jumps.append(jump)

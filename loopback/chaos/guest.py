@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 
-from loopback.chaos.expecting import JUMP_NS, Expecting, Jump
+from loopback.chaos.expecting import JUMP_NS, NEVER_NS, Expecting, Jump
 from loopback.chaos.line import OFF, QUEUE, TRACK, Line
 from loopback.errors import NotAnswered, UserMistake
 from loopback.waiting import NotSeen
@@ -36,12 +36,13 @@ LOOKS_APART_S: Final = 0.7
 PAUSE_S: Final = (2.0, 6.0)
 SOUND_S: Final = (1.5, 4.0)
 """How long the music is left as it does not sound in its file."""
-NEVER_NS: Final = 10**18
 HEARD_S: Final = 15.0
 """A command about the sound is heard after so long, whatever fails meanwhile."""
+KILLS_AMONG: Final = 400
+"""Latest faults among which the process was killed, if it was in the present silence."""
+BEFORE_KILL_NS: Final = 100_000_000
 CALM: Final = 400
 """Frames that the current track has left where nothing about the queue shall change by itself."""
-TRIES: Final = 10
 CALL_S: Final = 45.0
 """The bot is called for so long."""
 
@@ -60,6 +61,8 @@ DONE: Final = {
     "loop": ("Nothing is repeated", "The current track is repeated", "The whole queue is repeated"),
 }
 """How the answer to a command that was carried out begins."""
+READING: Final = ("queue", "join")
+"""Commands after which nothing of the music is saved."""
 NOT_SAVED: Final = "not saved"
 LOOPS: Final = {TRACK: "repeats the track", QUEUE: "repeats the queue"}
 """What the queue says below."""
@@ -106,6 +109,12 @@ class Guest(Expecting):
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+        """As it is said there; what was not saved is undone by a restart, wherever that was."""
+        killed = (one.start_ns for one in self.ledger.entries[-KILLS_AMONG:] if one.is_kill)
+        lost = any(since_ns <= at + BEFORE_KILL_NS and at <= at_ns and self.is_unsaved(at) for at in killed)
+        return lost or super().jumped(frame, since_ns, at_ns, unheard=unheard)
+
     # --- asking ---
 
     async def visit(self) -> None:
@@ -113,7 +122,7 @@ class Guest(Expecting):
         while not await self._waited(self.random.uniform(*PAUSE_S)):
             async with self.turn:
                 await self._follow()
-                if self.lines or self.maybe:
+                if self.lines or self.maybe or self.undone:
                     await self.look()
                 await self._choose()
 
@@ -166,9 +175,19 @@ class Guest(Expecting):
         with self.ledger.wish("paused", self.guild.name):
             done, _ = await self.ask("pause")
             await anyio.sleep(self.random.uniform(0.5, 2.0))
-            for _ in range(TRIES):
-                if done is False or (await self.ask("resume"))[0] is not None:
+            if done is not False:
+                await self._resume()
+
+    async def _resume(self) -> None:
+        """Until it is not paused any more, and would not be after a restart either."""
+        with anyio.move_on_after(CALL_S):
+            while True:
+                done, text = await self.ask("resume")
+                if done is False:  # it is not paused: is that saved? Every change saves the whole state
+                    done, text = await self.ask("volume", level=100)
+                if done and NOT_SAVED not in text:
                     return
+                await anyio.sleep(0.5)
 
     async def remove(self, number: int) -> None:
         """Take the track with that number in the queue out of it."""
@@ -199,10 +218,9 @@ class Guest(Expecting):
         await self._stop_repeating()
 
     async def _stop_repeating(self) -> None:
-        for _ in range(TRIES):
-            if await self.loop(OFF):
-                return
-            await anyio.sleep(0.5)
+        with anyio.move_on_after(CALL_S):
+            while not await self.loop(OFF) or self.line.loop != OFF:  # noqa: ASYNC110 - a fact of the bot
+                await anyio.sleep(0.5)
 
     async def change_sound(self, sound: Sound | None = None) -> None:
         """Louder, softer or filtered for a while, which is soon heard, and then as it was."""
@@ -214,11 +232,18 @@ class Guest(Expecting):
             if done and NOT_SAVED not in text:
                 await self._hear_other_sound(name, asked_ns)
             await self._waited(self.random.uniform(*SOUND_S))
-            for _ in range(TRIES):
-                if (await self.ask(name, **usual))[0]:
-                    self.other_sound_ns = asked_ns, time.time_ns() + int(HEARD_S * 1e9)
-                    return
+            if await self._until_saved(name, **usual):
+                self.other_sound_ns = asked_ns, time.time_ns() + int(HEARD_S * 1e9)
+
+    async def _until_saved(self, name: str, /, **options: Any) -> bool:
+        """Give a command until it was carried out for good: what is not saved is undone by a restart."""
+        with anyio.move_on_after(CALL_S):
+            while True:
+                done, text = await self.ask(name, **options)
+                if done and NOT_SAVED not in text:
+                    return True
                 await anyio.sleep(0.5)
+        return False
 
     async def _hear_other_sound(self, name: str, asked_ns: int) -> None:
         """It was acknowledged; in a silence there is nothing to hear of it."""
@@ -261,6 +286,8 @@ class Guest(Expecting):
             return False, text
         self.tally.done[name] += 1
         self.tally.not_saved += NOT_SAVED in text
+        if name not in READING:
+            self._saved(NOT_SAVED not in text)
         return True, text
 
     async def _change(
@@ -283,15 +310,15 @@ class Guest(Expecting):
         self._remember()
         found = _TRACK.search(text) if done else None
         named = int(found[1]) if found else None
-        lines = [
-            _meanwhile(change(then, named), then, now)
-            for now, then in zip(self.all_lines, before, strict=False)
-        ]
+        nows = self.all_lines
+        lines = [_meanwhile(change(then, named), then, now) for now, then in zip(nows, before, strict=False)]
         if done and NOT_SAVED not in text:
             self.line, *self.lines = lines
         else:  # refused because of a restart, not saved or never answered: it may have been done, or not
             self._may_be(lines)
             self.maybe |= {new} if new is not None else set()
+        if name == "loop" and nows != before:  # a track has ended meanwhile: before that, or after?
+            self._may_be(change(now, named) for now in nows)
         return bool(done)
 
     # --- looking ---
@@ -303,7 +330,7 @@ class Guest(Expecting):
             done, text = await self.ask("queue")
             if done:
                 found = _shown(text)
-                if any(self._fits(line, found) for line in self.all_lines):
+                if any(self._fits(line, found) for line in (*self.all_lines, *self.undone)):
                     self._settle(found)
                     return
             await anyio.sleep(LOOKS_APART_S)

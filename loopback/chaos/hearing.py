@@ -105,6 +105,8 @@ class Hearing:
     heard: int = 0
     out_of_order: int = 0
     tracks: int = 0
+    now: Playing | None = None
+    """What is heard: after a rewind over the end of a track not the latest that was begun."""
     last_ns: int = 0
     other_sound_ns: int = 0
     """When a frame without a place came last: music, but not as it is in its file."""
@@ -117,11 +119,6 @@ class Hearing:
 
     def __post_init__(self) -> None:
         self.listener.limit = KEPT
-
-    @property
-    def now(self) -> Playing | None:
-        """What is heard."""
-        return self._playings[-1] if self._playings else None
 
     def take(self) -> None:
         """Take in what has arrived since the last call."""
@@ -191,7 +188,7 @@ class Hearing:
     def _take(self, at_ns: int, track: int, number: int) -> None:
         if self._others:
             self._rejoin(track, number, at_ns)
-        playing = self._playing(track, number, at_ns)
+        playing = self.now = self._playing(track, number, at_ns)
         if number >= len(playing.seen):
             playing.seen.extend(bytes(number + 1 - len(playing.seen)))
         if playing.seen[number]:
@@ -210,6 +207,8 @@ class Hearing:
         now = self.now
         if now is None:
             return self._begin(track, number)
+        if (later := self._later(now, track, number)) is not None:
+            return later
         same = now.track == track
         away = not same or number > now.last + 1 or number < now.last - 1
         if away and same and self._has_jumped(number, at_ns):
@@ -224,9 +223,15 @@ class Hearing:
         if now.track == track and not (now.last < REWIND < number and self._is_next(now, track)):
             return None
         last = number if now.track == track else 0
-        ended = list(self._playings)[-2::-1]
+        ended = [one for one in reversed(self._playings) if one is not now]
         found = (one for one in ended if one.track == track and last <= one.last <= number + REWIND)
         return next(found, None)
+
+    def _later(self, now: Playing, track: int, number: int) -> Playing | None:
+        """After a rewind over the end of a track: the one that follows, as far as it had been heard."""
+        begun = list(self._playings)[::-1]
+        begun = begun[: next((at for at, one in enumerate(begun) if one is now), 0)]
+        return next((one for one in begun if one.track == track and number <= one.last + 1), None)
 
     def _has_jumped(self, number: int, at_ns: int) -> bool:
         return self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns)
@@ -252,6 +257,7 @@ class Hearing:
     def _begin(self, track: int, number: int) -> Playing:
         playing = Playing(track, bytearray(self.length), last=number - 1)
         self._playings.append(playing)
+        self.now = playing
         self._repeating = None
         self.tracks += 1
         if self.wishes is not None:

@@ -135,6 +135,8 @@ class Judge:
                 self.broken("order", raw.at_ns, guild, raw.unasked)
             for what, count in (("lost", raw.lost), ("repeated", raw.repeated)):
                 left = _spend(count, what, causes, used[what])
+                if what == "repeated" and left:
+                    left = max(0, left - _forgotten(causes, mine))
                 if (
                     what == "repeated"
                     and self.lateness.within_ms(raw.at_ns - REWIND_NS, raw.at_ns) > STALLED_MS
@@ -251,6 +253,18 @@ def _spend(count: int, what: str, causes: Sequence[Entry], used: Counter[int]) -
         used[one.number] += take
         count -= take
     return count
+
+
+def _forgotten(causes: Iterable[Entry], mine: Sequence[Entry]) -> int:
+    """Frames that were heard while the disk took no position, when the process was killed after that."""
+    kills = [one.start_ns for one in causes if one.is_kill]
+    unwritten_s = (
+        one.cost.unwritten_s
+        for one in mine
+        for at_ns in kills
+        if one.start_ns < at_ns <= (one.end_ns or at_ns) + int(one.cost.unwritten_s * 1e9)
+    )
+    return round(max(unwritten_s, default=0.0) * 1000 / FRAME_MS)
 
 
 def merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -94,9 +94,7 @@ async def _no_kill(_part: str) -> None:
     raise NotImplementedError("no row that chaos takes over kills anybody")
 
 
-_SHUT_OUT: Final = Cost(
-    "place", 1500, forced=True, settle_s=5.0, lost=25, repeated=50, retries=True, words=1
-)
+_SHUT_OUT: Final = Cost("place", 1500, forced=True, settle_s=5.0, lost=25, repeated=50, retries=True, words=1)
 """Nothing is heard until somebody calls the bot back; then it needs the time of a join."""
 _MUTED: Final = round(shut_out.MUTED_S * FRAMES_PER_S) + 25
 """Music goes on leaving for nobody, and so do the first frames after the right is back."""
@@ -166,15 +164,22 @@ _MEDIA: Final = tuple(
     Kind(f"media: {name}", Cost("media", 60, settle_s=5.0), partial(strikes.ask_for_trouble, name), weight=1)
     for name in TROUBLES
 )
-_KILLED: Final = Cost("process", 5000, forced=True, settle_s=12.0, lost=10, repeated=50, retries=True)
+_KILLED: Final = Cost(
+    "process", 5000, forced=True, settle_s=12.0, lost=10, repeated=50, retries=True, kills=True
+)
 _PROCESS: Final = (
     Kind("room killed", Cost("actors", 150, repeated=50), strikes.kill_room, weight=4, all=True),
     Kind("media server busy", Cost("media", 60), strikes.media_busy, weight=1, all=True),
     Kind("media workers killed", Cost("process", 60), strikes.kill_workers, weight=2, all=True),
-    Kind("disk full", Cost("machine", 60), strikes.disk_full, all=True),
+    Kind("disk full", Cost("machine", 60, unwritten_s=strikes.FULL_S), strikes.disk_full, all=True),
     Kind("wall clock stepped", Cost("machine", 60), strikes.step_clock, weight=2, all=True),
     Kind("SIGKILL and restart", _KILLED, strikes.sigkill, weight=3, all=True, rival=True),
-    Kind("SIGKILL and start on a full disk", _KILLED, strikes.sigkill_on_full_disk, all=True),
+    Kind(
+        "SIGKILL and start on a full disk",
+        replace(_KILLED, unwritten_s=strikes.FULL_S),
+        strikes.sigkill_on_full_disk,
+        all=True,
+    ),
 )
 
 KINDS: Final = (*_VOICE, *_ACTORS, *_MEDIA, *_GATEWAY, *_PROCESS)

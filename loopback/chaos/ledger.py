@@ -22,6 +22,8 @@ class Cost:
     :ivar settle_s: after its end something may still come of it for so long
     :ivar lost: frames that may never come; `repeated`: that may come twice
     :ivar retries: whether it can make an attempt to come back fail, so that the policy's wait follows
+    :ivar kills: whether the process is killed
+    :ivar unwritten_s: for how long nothing can be written, so that a process that is killed then forgets it
     :ivar words: of the main gateway that have to come before the music can go on
     :ivar word_ms: by how much later each of them comes meanwhile
     """
@@ -34,6 +36,8 @@ class Cost:
     repeated: int = 0
     retries: bool = False
     words: int = 0
+    kills: bool = False
+    unwritten_s: float = 0.0
     word_ms: float = 0.0
 
 
@@ -62,6 +66,11 @@ class Entry:
     def until_ns(self, now_ns: int) -> int:
         """Until when something may come of it."""
         return (now_ns if self.end_ns is None else self.end_ns) + int(self.cost.settle_s * 1e9)
+
+    @property
+    def is_kill(self) -> bool:
+        """Whether the process was killed."""
+        return self.cost.kills and self.refused is None
 
     def concerns(self, guild: str) -> bool:
         """Whether it was done to that guild."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from loopback.chaos.guest import SOUNDS, Guest, Tally
-from loopback.chaos.ledger import Ledger
+from loopback.chaos.ledger import Cost, Ledger
 from loopback.chaos.line import OFF, QUEUE, TRACK, Line
 from loopback.errors import NotAnswered
 
@@ -248,3 +248,59 @@ async def test_another_sound_that_nobody_hears_is_a_loss(monkeypatch: pytest.Mon
     cast("Place", one.music).deaf = True
     await one.change_sound(SOUNDS[0])
     assert [words for _, _, words in one.tally.losses] == ["the volume was changed, and nobody heard it"]
+
+
+async def test_a_restart_may_undo_what_was_not_saved() -> None:
+    """Chaos, seed 23: a queue that was seen meanwhile was taken for one that is kept."""
+    unsaved = " (Done, but not saved: the disk does not take it.)"
+    answers = f"Skipped **track-1**.{unsaved}", shown(2, 3), shown(1, 2, 3), "The volume is 100 %."
+    one = guest(*answers, line=(1, 2, 3))
+    await one.skip()
+    await one.look()
+    await one.look()
+    assert one.tally.losses == []
+    assert one.line == Line((1, 2, 3))
+    assert one.undone
+    assert await one.ask("volume", level=100)
+    assert not one.undone
+
+
+async def test_a_place_that_was_not_saved_is_left_by_a_restart_only() -> None:
+    one = guest("The track goes on at 0:09. (Done, but not saved)", line=(1, 2))
+    await one.seek(9)
+    at_ns = time.time_ns() + 20 * 10**9
+    assert not one.jumped(1234, at_ns, at_ns + 10**9)
+    one.ledger.begin("SIGKILL", Cost("process", kills=True), None).start_ns = at_ns
+    assert one.jumped(1234, at_ns, at_ns + 10**9)
+    assert not one.jumped(1234, at_ns + 10**9, at_ns + 2 * 10**9), "after that"
+
+
+async def test_a_pause_ends_for_good() -> None:
+    """Chaos, seed 23: a resume that was not saved was undone by a restart, and nobody resumed again."""
+    unsaved = (
+        "The music goes on. (Done, but not saved)",
+        "It is not paused.",
+        "The volume is 100 %. (not saved)",
+    )
+    one = guest("Paused.", *unsaved, "The music goes on.", line=(1, 2))
+    await one.pause()
+    given = [name for name, _ in cast("User", one.user).given]
+    assert given == ["pause", "resume", "resume", "volume", "resume"]
+
+
+@pytest.mark.parametrize("found", [(2, 3, 1), (2, 3)])
+async def test_a_track_may_end_before_the_queue_is_repeated_or_after(found: tuple[int, ...]) -> None:
+    """Chaos, seed 23."""
+    one = guest("The whole queue is repeated.", shown(*found, repeats=" · repeats the queue"), line=(1, 2, 3))
+    ask = one.ask
+
+    async def slowly(name: str, /, **options: Any) -> tuple[bool | None, str]:
+        if name == "loop":
+            one.entered(2, 0)
+        return await ask(name, **options)
+
+    one.ask = slowly  # type: ignore[method-assign]
+    await one.loop(QUEUE)
+    await one.look()
+    assert one.tally.losses == []
+    assert list(one.line.tracks) == list(found)

@@ -130,6 +130,14 @@ def test_a_hole_in_a_track_that_was_left_and_begun_anew_is_lost_once() -> None:
     assert slips(hear(places, 0, length=300, loops=True)) == [(1, 107, 154, 0)]
 
 
+def test_what_follows_after_a_rewind_follows_the_track_that_was_gone_back_to() -> None:
+    """Chaos, seed 23: a process that was killed had forgotten that the next track had begun."""
+    places = [*run(1, 0, 300), *run(2, 0, 5), *run(1, 250, 300), *run(1, 0, 300)]
+    hearing = hear(places, length=300, loops=True)
+    assert [one.unasked for one in hearing.slips if one.unasked] == ["track 2 after track 1"]
+    assert sum(one.lost for one in hearing.slips) == 0
+
+
 def test_a_track_that_is_repeated_uncalled_is_heard_twice() -> None:
     assert slips(hear([*run(1, 0, 300), *run(1, 0, 300)], length=300)) == [(1, 0, 0, 300)]
 

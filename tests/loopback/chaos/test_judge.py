@@ -170,3 +170,18 @@ def test_a_silence_counts_for_the_cheapest_fault_that_explains_it() -> None:
     gaps = (5 * S, 5 * S + 38 * MS), (6 * S, 6 * S + 120 * MS)
     player = found.player("bot", 1, {"g": hearing(*gaps)})
     assert [gap.faults[0] for gap in player.timelines[0].gaps] == [2, 1]
+
+
+@pytest.mark.parametrize(("killed_s", "kept"), [(None, False), (9, True), (20, False)])
+def test_what_a_full_disk_did_not_take_is_heard_again_after_a_kill(
+    killed_s: int | None, *, kept: bool
+) -> None:
+    """Chaos, seed 23: no position is written for as long as the disk is full."""
+    ledger = Ledger()
+    done(ledger, Cost("machine", unwritten_s=4.0), 6 * S, 10 * S)
+    at_s = killed_s or 9
+    if killed_s is not None:
+        done(ledger, Cost("process", 5000, settle_s=12.0, repeated=50, kills=True), at_s * S, at_s * S)
+    found = judge(ledger)
+    found.player("bot", 1, {"g": hearing(slips=(RawSlip((at_s + 2) * S, 1, 5, repeated=240),))})
+    assert (found.violations == []) == kept
