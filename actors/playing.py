@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
-from supervision import SupervisionError, handles
+from supervision import handles
 
 from .correlation import Follower
 from .deck import Deck, whole
@@ -50,18 +50,16 @@ from .preloading import FURTHEST
 from .queue import Queue
 from .session import Session, from_plain, joined, to_plain
 from .store import Position
-from .voice import Ended, Started
+from .stream_events import StreamEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from supervision import Ref
 
     from .media import MediaError, Spool, Track
     from .messages import Loaded, SpoolKey
     from .queue import QueueLimits
     from .startup import Startup
-    from .voice import Stream, StreamEvent
+    from .voice import Stream
 
 TICK_S = 20.0
 """How often it is looked whether something has ended without a word. A stream tells its end, and whoever
@@ -102,7 +100,7 @@ class Playing(Follower):
 
     async def on_start(self) -> None:
         """Load the session, take over what is heard, ask for the link's state."""
-        self._deck = Deck(self._stream(), on_event=_events_to(self.ctx.lookup(self.ctx.path)))
+        self._deck = Deck(self._stream(), on_event=StreamEvents(self.ctx.lookup(self.ctx.path)).tell)
         loaded = await load_whole(self.ctx, "player", position=True)
         if loaded.meanwhile is not None:
             self._session = self._session_of(loaded.meanwhile)
@@ -464,23 +462,3 @@ class Playing(Follower):
 
 def _name(track: Track) -> str:
     return f"“{track.title}”"
-
-
-def _events_to(player: Ref) -> Callable[[StreamEvent], None]:
-    """The clock's events as messages. Called by the clock: only tells, never fails."""
-
-    def on_event(event: StreamEvent) -> None:
-        try:
-            player.tell(_as_message(event))
-        except SupervisionError:
-            log.warning("stream_event_lost", path=player.path, stream_event=type(event).__name__)
-
-    return on_event
-
-
-def _as_message(event: StreamEvent) -> StreamStarted | StreamEnded | StreamRewound:
-    if isinstance(event, Started):
-        return StreamStarted(event.play_id)
-    if isinstance(event, Ended):
-        return StreamEnded(event.play_id, event.frames, event.error)
-    return StreamRewound(event.frames)

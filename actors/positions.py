@@ -26,6 +26,10 @@ EVERY_S: Final = 0.25
 """Between two looks. With the 0.8 s between two proofs of what arrived (`voice.pulse`), less `AHEAD_MS`, what
 is written is less than 1 s behind what was heard."""
 
+SELDOM: Final = 4
+"""While no frame leaves, only what comes to be known of earlier ones can change a position: of so many looks
+one is made."""
+
 AHEAD_MS: Final = 200
 """How far beyond what is proven a position may be: more would skip music that a broken network swallowed."""
 
@@ -55,6 +59,8 @@ class Positions:
         self._held: dict[int, str] = {}  # guild id -> the play that the sought position is to replace
         self._unread: set[int] = set()
         self._written = True
+        self._wakeups = -1  # of the clock, as of the last look
+        self._skipped = 0  # looks since
 
     def note(self, guild_id: int, position: Position) -> None:
         """A player has decided it, and has it written.
@@ -94,10 +100,18 @@ class Positions:
         try:
             while True:
                 await anyio.sleep(EVERY_S)
-                await self.collect()
+                if self._worth_a_look():
+                    await self.collect()
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(1.0):
                 await self.collect()
+
+    def _worth_a_look(self) -> bool:
+        wakeups, self._skipped = self._streams.wakeups, self._skipped + 1
+        if wakeups == self._wakeups and self._written and self._skipped < SELDOM:
+            return False
+        self._wakeups, self._skipped = wakeups, 0
+        return True
 
     async def collect(self) -> None:
         """Look at every stream, and write what has changed."""
@@ -146,6 +160,11 @@ class Positions:
 
 class Streams(Protocol):
     """The clock."""
+
+    @property
+    def wakeups(self) -> int:
+        """Unless this changes, no frame leaves."""
+        ...
 
     def all(self) -> Iterable[Source]:
         """Every stream that exists."""

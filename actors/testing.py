@@ -214,8 +214,15 @@ class FakeStream:
 @dataclass
 class FakeClock:
     made: FakeStream = field(default_factory=FakeStream)
+    looked: int = 0
 
     playing = 1
+
+    @property
+    def wakeups(self) -> int:
+        """It counts as one that plays, frames or none."""
+        self.looked += 1
+        return self.looked
 
     def stream(self, _guild_id: int) -> FakeStream:
         return self.made

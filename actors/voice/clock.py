@@ -189,6 +189,11 @@ class Clock:
         return sum(self._grid.occupancy())
 
     @property
+    def wakeups(self) -> int:
+        """How often it has looked for due frames."""
+        return self._wakeups
+
+    @property
     def running(self) -> bool:
         """Whether somebody runs it."""
         return self._alarm is not None

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 EARLY: Final = 0.55
 #: A group begins to leave so much before it has to: ...
 SPARE_S: Final = 0.5
-#: ... so many at once, half a millisecond of work, and ...
-TURN: Final = 4
+#: ... so many at once, a millisecond of work at most, and ...
+TURN: Final = 8
 #: ... after this the next ones: more than 1,000 in the time to spare.
-PACE_S: Final = 0.001
+PACE_S: Final = 0.002
 #: A server that wants heartbeats more often than this gets each when it is due.
 OFTEN_S: Final = 5.0
 #: Fractional parts of its multiples are spread evenly, however many there are.

@@ -11,10 +11,11 @@ import pytest
 
 from actors.messages import Enqueue, GetNowPlaying, GetVoice, Pause, Seek, SpoolKey
 from actors.plays import Play
-from actors.positions import EVERY_S, Positions
+from actors.positions import EVERY_S, SELDOM, Positions
 from actors.store import Position, Store, StoreError
 from actors.testing import tracks
 from actors.voice import Reached
+from supervision.testing import virtual_backend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,11 +46,14 @@ class House:
     streams: dict[int, Stream] = field(default_factory=dict)
     written: list[dict[int, Position]] = field(default_factory=list)
     trouble: bool = False
+    wakeups: int = 0
+    looks: int = 0
 
     def __post_init__(self) -> None:
         self.positions = Positions(self, cast("Any", self))
 
     def all(self) -> Sequence[Stream]:
+        self.looks += 1
         return list(self.streams.values())
 
     def stream(self, guild_id: int) -> Stream:
@@ -71,6 +75,29 @@ async def test_all_guilds_are_written_in_one_transaction_and_only_what_has_chang
     await house.positions.collect()
     assert [len(each) for each in house.written] == [250, 1]
     assert house.written[1] == {7: Position("a", 2200)}
+
+
+@pytest.mark.parametrize("anyio_backend", [virtual_backend("asyncio")])
+async def test_while_no_frame_leaves_positions_are_looked_at_once_a_second() -> None:
+    house = House()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(house.positions.run)
+        await anyio.sleep(EVERY_S / 2 + 10.0)
+        assert house.looks == pytest.approx(10.0 / (SELDOM * EVERY_S), abs=1)
+        house.stream(1).now = Reached(play("a"), 100, 0)  # what is proven late is written too
+        await anyio.sleep(SELDOM * EVERY_S)
+        assert house.written == [{1: Position("a", 2000)}]
+        for wakeups in range(1, 9):
+            house.wakeups, house.looks = wakeups, 0
+            await anyio.sleep(EVERY_S)
+            assert house.looks == 1
+        house.trouble = True
+        house.stream(1).now, house.wakeups = Reached(play("a"), 150, 0), 9
+        await anyio.sleep(EVERY_S)
+        house.trouble = False
+        await anyio.sleep(EVERY_S)
+        assert house.written[1:] == [{1: Position("a", 3000)}]
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
