@@ -115,9 +115,11 @@ class Expecting:
         if saved:
             self._unsaved_ns = self._unsaved_ns[0], min(self._unsaved_ns[1], now_ns)
             self.undone = []
-        elif not self.undone:
+            return
+        if not self.is_unsaved(now_ns):
             self._unsaved_ns = now_ns, now_ns + NEVER_NS
-            self.undone = self.all_lines
+        # What was not saved may be saved later, without a word: each state may be the one on disk.
+        self.undone = list(dict.fromkeys([*self.undone, *self.all_lines]))[-MOST_LINES:]
 
     def _jump(self, jump: Jump) -> None:
         self._jumps.append(jump)

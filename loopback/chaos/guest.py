@@ -200,7 +200,11 @@ class Guest(Expecting):
         )
 
     async def loop(self, mode: str) -> bool:
-        """Repeat the track, the queue or nothing; whether that was acknowledged."""
+        """Repeat the track, the queue or nothing; whether that was acknowledged.
+
+        It may be heard before it is answered.
+        """
+        self._may_be([line.looped(mode) for line in self.all_lines])
         return await self._change("loop", lambda line, _: line.looped(mode), mode=mode)
 
     async def repeat_track(self) -> None:
@@ -313,7 +317,7 @@ class Guest(Expecting):
         nows = self.all_lines
         lines = [_meanwhile(change(then, named), then, now) for now, then in zip(nows, before, strict=False)]
         if done and NOT_SAVED not in text:
-            self.line, *self.lines = lines
+            self.line, *self.lines = dict.fromkeys(lines)
         else:  # refused because of a restart, not saved or never answered: it may have been done, or not
             self._may_be(lines)
             self.maybe |= {new} if new is not None else set()

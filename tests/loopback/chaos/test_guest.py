@@ -265,6 +265,33 @@ async def test_a_restart_may_undo_what_was_not_saved() -> None:
     assert not one.undone
 
 
+async def test_what_was_not_saved_at_first_may_be_saved_without_a_word() -> None:
+    """Chaos, seed 23: of two changes that were not saved the first one was, later, and the second undone."""
+    answers = (f"Queued **track-{number}** at 3. (Done, but not saved)" for number in (0, 1))
+    one = guest(*answers, shown(8, 9, 0), line=(8, 9))
+    await one.play()
+    one._settle(Line((8, 9, 0)))
+    await one.play()
+    one._settle(Line((8, 9, 0, 1)))
+    await one.look()
+    assert one.tally.losses == []
+
+
+async def test_a_track_that_is_repeated_is_heard_before_it_is_answered() -> None:
+    """Chaos, seed 23."""
+    one = guest("The current track is repeated.", line=(1, 2))
+    ask = one.ask
+
+    async def slowly(name: str, /, **options: Any) -> tuple[bool | None, str]:
+        assert one.follows(1, 1, time.time_ns())
+        return await ask(name, **options)
+
+    one.ask = slowly  # type: ignore[method-assign]
+    assert not one.follows(1, 1, time.time_ns())
+    await one.loop(TRACK)
+    assert one.line.loop == TRACK
+
+
 async def test_a_place_that_was_not_saved_is_left_by_a_restart_only() -> None:
     one = guest("The track goes on at 0:09. (Done, but not saved)", line=(1, 2))
     await one.seek(9)
