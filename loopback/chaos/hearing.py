@@ -211,7 +211,8 @@ class Hearing:
             return later
         same = now.track == track
         away = not same or number > now.last + 1 or number < now.last - 1
-        if away and same and self._has_jumped(number, at_ns):
+        heard = same and number < len(now.seen) and bool(now.seen[number])
+        if same and (away or heard) and self._has_jumped(number, at_ns):
             return self._begin(track, number)
         if away and number < BEGIN and (not same or now.last > REWIND) and self._is_next(now, track):
             return self._change(now, track, number, at_ns)

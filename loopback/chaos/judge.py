@@ -108,7 +108,9 @@ class Judge:
 
     def _gap(self, guild: str, raw: RawGap, mine: Sequence[Entry]) -> Gap:
         causes = self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine, raw.length_ms)
-        holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in causes if one.cost.forced]
+        waits = any(one.cost.words for one in causes)
+        forced = [one for one in causes if one.cost.forced or (waits and one.cost.away)]
+        holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in forced]
         waits_ms = _retries_ms(raw, causes) + _words_ms(causes)
         forced_ms = covered_ns(raw.start_ns, raw.end_ns, holes) / 1e6
         allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + waits_ms)
@@ -217,7 +219,7 @@ class Judge:
                 group=cost.group,
                 count=done[kind],
                 longest_ms=max((gap.length_ms for gap in alone_gaps), default=0.0),
-                longest_beyond_ms=round(max(beyond, default=0.0), 1),
+                longest_beyond_ms=round(max(0.0, *beyond), 1) if beyond else 0.0,
                 bound_ms=cost.bound_ms,
                 lost=sum(slip.lost for slip in slips[kind]),
                 repeated=sum(slip.repeated for slip in slips[kind]),

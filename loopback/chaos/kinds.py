@@ -79,12 +79,15 @@ def _row(row: Row, *, everywhere: bool = False) -> Kind:
         repeated=row.repeated,
         retries=True,
         words=_WORDS.get(row.name, 0),
+        away=everywhere,
     )
 
     async def strike(scene: Scene, seat: Seat, _dice: Random, _entry: Entry) -> None:
         await row.inflict(Victim(scene.discord, seat.guild, _no_kill))
         if row.name in _HOLES:
             await anyio.sleep(HOLE_S)
+        if everywhere:
+            await strikes.gateway_back(scene)
 
     weight = 1 if everywhere or row.name in _HOLES else 2
     return Kind(row.name, cost, strike, weight, all=everywhere, rival=not row.ours)

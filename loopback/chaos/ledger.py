@@ -26,6 +26,7 @@ class Cost:
     :ivar unwritten_s: for how long nothing can be written, so that a process that is killed then forgets it
     :ivar words: of the main gateway that have to come before the music can go on
     :ivar word_ms: by how much later each of them comes meanwhile
+    :ivar away: whether none comes from its begin to its end
     """
 
     group: str
@@ -39,6 +40,7 @@ class Cost:
     kills: bool = False
     unwritten_s: float = 0.0
     word_ms: float = 0.0
+    away: bool = False
 
 
 WISHES: Final[Mapping[str, Cost]] = {

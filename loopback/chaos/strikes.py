@@ -33,6 +33,9 @@ WORD_MS: Final = (300.0, 100.0)
 """By how much a late main gateway is late, give or take."""
 STEPS_S: Final = (3600.0, -3600.0, 86400.0 * 40, -30.0, 45.0)
 FULL_S: Final = 4.0
+AWAY_S: Final = 1.0
+BACK_S: Final = 20.0
+LOOK_S: Final = 0.01
 DOWN_S: Final = 0.8
 NOBODY: Final = "the bot is in no channel, or not there to be told"
 
@@ -94,6 +97,16 @@ async def kick(scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
 
 
 # --- gateway and REST ---
+
+
+async def gateway_back(scene: Scene) -> None:
+    """Until the bot has its main gateway again; discord.py lets 5 s pass before it begins a new session."""
+    with anyio.move_on_after(AWAY_S):
+        while scene.discord.sessions:  # noqa: ASYNC110 - it may be gone and back between two waits for a fact
+            await anyio.sleep(LOOK_S)
+    with anyio.move_on_after(BACK_S):
+        while not scene.discord.sessions:  # noqa: ASYNC110 - the same
+            await anyio.sleep(LOOK_S)
 
 
 async def gateway_late(scene: Scene, _seat: Seat, dice: Random, _entry: Entry) -> None:

@@ -149,8 +149,7 @@ async def _members(victim: Victim) -> None:
     first, second = others = [victim.discord.add_user(name) for name in ("first", "second")]
     for other in others:
         guild.add_member(other)
-    steps = ((first, True), (second, True), (first, False), (first, True), (second, False), (first, False))
-    for other, comes in steps:
+    for other, comes in ((first, True), (second, True), (first, False), (first, True), (second, False)):
         await (other.join(channel) if comes else other.leave(guild))
         await anyio.sleep(MEMBERS_APART_S)
     await first.leave(guild)

@@ -112,6 +112,13 @@ def test_what_was_asked_for_is_no_slip() -> None:
     assert hearing.slips == []
 
 
+def test_a_seek_to_what_has_just_been_heard_repeats_nothing() -> None:
+    """Chaos, seed 5: to second 18 when the frame after it had come."""
+    hearing = hear([*run(1, 0, 31), *run(1, 29)], 29)
+    assert slips(hearing) == []
+    assert hearing.tracks == 2
+
+
 def test_a_track_that_is_repeated_begins_anew() -> None:
     hearing = hear([*run(1, 0, 300), *run(1, 0, 300)], length=300, loops=True)
     assert (hearing.slips, hearing.heard) == ([], 600)

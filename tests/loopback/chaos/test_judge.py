@@ -96,6 +96,17 @@ def test_a_word_that_the_music_waits_for_may_come_late(words: int, *, kept: bool
     assert (found.violations == []) == kept
 
 
+@pytest.mark.parametrize(("words", "kept"), [(1, True), (0, False)])
+def test_nobody_says_a_word_while_the_main_gateway_is_away(words: int, *, kept: bool) -> None:
+    """Chaos, seed 12: a new voice server, and a session of the main gateway that has to begin anew."""
+    ledger = Ledger()
+    done(ledger, Cost("gateway", 60, away=True), 5 * S, 10 * S, None)
+    done(ledger, Cost("voice", 150, words=words), 6 * S, 6 * S)
+    found = judge(ledger)
+    found.player("bot", 1, {"g": hearing((6 * S, 10 * S + 150 * MS))})
+    assert (found.violations == []) == kept
+
+
 def test_a_fault_is_not_said_to_have_cost_what_the_machine_was_late() -> None:
     ledger = Ledger()
     done(ledger, KILLED, 5 * S, 5 * S)
