@@ -22,6 +22,8 @@ GAP_MS: Final = 35.0
 """A longer time between two frames is noted; what a client hides is longer still."""
 KEPT: Final = 4000
 """Frames that a listener remembers: more than can come between two looks."""
+OVERTAKEN: Final = 5
+"""Frames that one may leave behind on its way; those of two tracks can be mixed, too."""
 REWIND: Final = 200
 """A playing that has ended may be gone back to for so many of its last frames."""
 BEGIN: Final = 10
@@ -232,7 +234,7 @@ class Hearing:
         """After a rewind over the end of a track: the one that follows, as far as it had been heard."""
         begun = list(self._playings)[::-1]
         begun = begun[: next((at for at, one in enumerate(begun) if one is now), 0)]
-        return next((one for one in begun if one.track == track and number <= one.last + 1), None)
+        return next((one for one in begun if one.track == track and number <= one.last + OVERTAKEN), None)
 
     def _has_jumped(self, number: int, at_ns: int) -> bool:
         return self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns)

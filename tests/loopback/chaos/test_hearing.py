@@ -119,6 +119,12 @@ def test_a_seek_to_what_has_just_been_heard_repeats_nothing() -> None:
     assert hearing.tracks == 2
 
 
+def test_frames_that_overtake_each_other_where_a_track_ends_are_not_lost() -> None:
+    """Chaos, seed 5: a path whose delay changes mixes the end of a track and the beginning of the next."""
+    mixed = [(2, 0), (1, LENGTH - 1), (2, 2), (2, 1)]
+    assert slips(hear([*run(1, end=LENGTH - 1), *mixed, *run(2, 3)])) == []
+
+
 def test_a_track_that_is_repeated_begins_anew() -> None:
     hearing = hear([*run(1, 0, 300), *run(1, 0, 300)], length=300, loops=True)
     assert (hearing.slips, hearing.heard) == ([], 600)
