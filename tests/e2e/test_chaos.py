@@ -23,6 +23,8 @@ SECONDS: Final = 3.0
 PAUSE_S: Final = (0.2, 0.6)
 """Between two commands of whoever listens: as many as in a longer run."""
 QUIET_S: Final = 1.0
+ANSWER_S: Final = 4.0
+"""A command that was taken on by the process that is killed is waited for no longer."""
 PLAN: Final = (
     (0.2, "actor killed", 0),
     (0.3, "4006", 1),
@@ -40,6 +42,7 @@ BY_TIME: Final = {"silence", "heard"}
 @pytest.mark.timeout(90)
 async def test_a_short_chaos_breaks_no_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loopback.chaos.guest.PAUSE_S", PAUSE_S)
+    monkeypatch.setattr("loopback.chaos.guest.ANSWER_S", ANSWER_S)
     monkeypatch.setattr("loopback.chaos.performance.QUIET_S", QUIET_S)
     plan = [Step(at_s, BY_NAME[name], guild, f"{SEED}/{at_s}") for at_s, name, guild in PLAN]
     report = await run_bot(SEED, SECONDS, 2, tmp_path, plan, View(Console(file=io.StringIO())), tracks=8)
