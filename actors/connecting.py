@@ -155,6 +155,8 @@ class Connecting(Returning):
         if before.resting and before.next_at is not None:
             self._phase = LinkPhase.RESTING
             self.ctx.start_timer(Timer.REST, self._rest_left_s(before.next_at), RestOver())
+        elif (end := self._links.end_of(self._guild_id)) is not None:
+            await self._closed(end.code, end.reason, end.fault)
         elif before.state is State.RETRYING and self._target is not None:
             self._set_patience()
             self._connect(self._target)

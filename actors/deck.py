@@ -115,12 +115,15 @@ class Deck:
             return True  # its SpoolReady will come
         over = self._takes_over()
         frame = _frame(self.position_ms() if over else key.start_ms)
+        if over and frame < _frame(key.start_ms):
+            return False  # a hole of UDP has taken the music back, and the spool has none of that
         at = spool.place(frame)
         if not spool.complete and spool.frames < at + LEAD_FRAMES:
             return False
         soft = self.play is not None and not over  # elsewhere in what is heard until now
         self.play, self.queued = Play(key, frame, next(self._nonces)), None
-        self.stream.play(spool.cursor(at, soft=soft), self.play.name, on_event=self.on_event)
+        cursor = spool.cursor(at, soft=soft)
+        self.stream.play(cursor, self.play.name, on_event=self.on_event, joins=over)
         if paused:
             self.stream.pause()
         return True

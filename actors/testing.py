@@ -143,14 +143,23 @@ class FakeStream:
     def __init__(self) -> None:
         self.heard: list[tuple[FakeSpool, int]] = []
         self.plays = 0
+        self.joined = False
         self.current: tuple[Any, str] | None = None
         self.next: tuple[Any, str] | None = None
         self.position = 0
         self.paused = False
         self.on_event: Callable[[StreamEvent], None] = lambda _event: None
 
-    def play(self, source: Any, play_id: str, *, on_event: Callable[[StreamEvent], None]) -> None:
+    def play(
+        self,
+        source: Any,
+        play_id: str,
+        *,
+        on_event: Callable[[StreamEvent], None],
+        joins: bool = False,
+    ) -> None:
         self.plays += 1
+        self.joined = joins
         self.on_event, self.next, self.paused = on_event, None, False
         self._begin((source, play_id))
 
@@ -271,6 +280,7 @@ class FakeLinks:
 
     def __init__(self) -> None:
         self.living: FakeLink | None = None
+        self.end: voice.Closed | None = None
         self.trouble: list[VoiceError] = []
         self.gate = anyio.Event()
         self.gate.set()
@@ -280,6 +290,9 @@ class FakeLinks:
 
     def link(self, _guild_id: int) -> FakeLink | None:
         return self.living
+
+    def end_of(self, _guild_id: int) -> voice.Closed | None:
+        return self.end
 
     def claim(self, _guild_id: int, *, on_event: Callable[[LinkEvent], None]) -> FakeLink | None:
         if self.living is not None:
@@ -295,6 +308,7 @@ class FakeLinks:
         urgent: bool = True,
     ) -> FakeLink:
         self.log.append(f"connect {channel}")
+        self.end = None
         await self.gate.wait()
         if self.trouble:
             raise self.trouble.pop(0)
@@ -321,7 +335,8 @@ class FakeLinks:
             raise RuntimeError("no link")
         link.state, link.close_code, link.close_reason = voice.LinkState.CLOSED, code, reason
         link.fault = fault
-        link.on_event(voice.Closed(code, reason, fault))
+        self.end = voice.Closed(code, reason, fault)
+        link.on_event(self.end)
 
 
 @dataclass

@@ -39,6 +39,9 @@ class Events(commands.Cog):
     ) -> None:
         """Somebody joined, left or moved, or the bot itself was silenced; other mutes are no news."""
         if before.channel != after.channel:
+            if member == member.guild.me:
+                place = None if after.channel is None else after.channel.id
+                self.desk.rooms.links.hear(member.guild.id, place)
             self._tell(member.guild.id, VoiceStates())
         elif member == member.guild.me and (silenced := silence(before, after)) is not None:
             self._tell(member.guild.id, silenced)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: The newest version that is announced (op 0, ``max_dave_protocol_version``).
 MAX_PROTOCOL_VERSION: Final = 1
 #: How long frames wait for a group. Beyond that they leave as they are: some clients can play them.
-HOLD_S: Final = 2.0
+HOLD_S: Final = 3.0
 
 _TRANSITION = struct.Struct(">H")
 _LAST_TRANSITION: Final = 0xFFFF
@@ -99,6 +99,12 @@ class Dave:
         """
         return self._version == 0 or self._sealing is not None
 
+    @property
+    def holding(self) -> bool:
+        """Frames wait for a group, which has to come because there is somebody to make it with."""
+        waits = self._version > 0 and self._sealing is None
+        return waits and bool(self._others) and self._now() < self._hold_until
+
     def prepare(self) -> None:
         """Make the key package that the session description will ask for, while that is waited for."""
         group = davey.DaveSession(MAX_PROTOCOL_VERSION, self._user_id, self._channel_id, self._keys)
@@ -108,7 +114,7 @@ class Dave:
         """The frame as it may leave now, None if it has to wait; never raises."""
         sealing = self._sealing
         if sealing is None:
-            return None if self._version and self._expecting() else opus
+            return None if self.holding else opus
         try:
             return sealing.encrypt_opus(opus)
         except ValueError:
@@ -128,10 +134,6 @@ class Dave:
             return handler(self, data)
         except _REFUSALS:
             return []
-
-    def _expecting(self) -> bool:
-        """Whether a group has to come, because there is somebody to make it with."""
-        return bool(self._others) and self._now() < self._hold_until
 
     # -- who is there ----
 

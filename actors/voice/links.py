@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -15,6 +16,7 @@ from actors.voice.backoff import RetryPolicy
 from actors.voice.causes import Fault
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
+from actors.voice.events import Closed
 from actors.voice.joining import dispose, register_again
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState
@@ -85,6 +87,7 @@ class Links:
         self._turns_taken = itertools.cycle(range(_TURNS))
         self._links: dict[int, Link] = {}
         self._unowned: dict[int, float] = {}  # guild id -> when its grace time is over
+        self._ends: dict[int, Closed] = {}  # of links that ended by themselves, until there is another
         self._locks: weakref.WeakValueDictionary[int, anyio.Lock] = weakref.WeakValueDictionary()
         self._changes = Changes()
         self._turns = AllTurns()
@@ -131,6 +134,22 @@ class Links:
         """Guilds whose living link nobody follows any more."""
         return [guild_id for guild_id, link in self._links.items() if link.on_event is None]
 
+    def end_of(self, guild_id: int) -> Closed | None:
+        """How the guild's link ended, if it did so by itself and nobody has asked for another since.
+
+        Whoever followed it may have been restarted just then: a kick is not to be taken for a lost link.
+        """
+        return self._ends.get(guild_id)
+
+    def hear(self, guild_id: int, channel_id: int | None) -> None:
+        """Where the bot is now, by the main gateway. A link is told so itself (`Protocol`), but not before it
+        is registered with a new client, or in a new main session.
+        """
+        link, client = self.link(guild_id), self._client()
+        guild = None if client is None else client.get_guild(guild_id)
+        if link is not None and guild is not None and guild.voice_client is not link.protocol:
+            link.standing.hear(channel_id)
+
     async def connect(
         self, channel: VoiceChannel, *, on_event: OnEvent, timeout_s: float = 15.0, urgent: bool = True
     ) -> Link:
@@ -142,6 +161,7 @@ class Links:
         :raises VoiceError: if there is no permission, or no working connection within the time
         """
         guild_id = channel.guild.id
+        self._ends.pop(guild_id, None)
         async with self._locks.setdefault(guild_id, anyio.Lock()):
             check_permissions(channel)
             link = self.claim(guild_id, on_event=on_event)
@@ -175,6 +195,7 @@ class Links:
 
     async def disconnect(self, guild_id: int) -> None:
         """Leave on purpose; returns when the leave is confirmed or 2 s have passed."""
+        self._ends.pop(guild_id, None)
         link = self.link(guild_id)
         if link is not None:
             await link.leave()
@@ -214,6 +235,8 @@ class Links:
         finally:
             if link.state is LinkState.CLOSED and self._links.get(link.guild_id) is link:
                 del self._links[link.guild_id]
+                if link.fault is not Fault.LEFT:
+                    self._ends[link.guild_id] = Closed(link.close_code, link.close_reason or "", link.fault)
 
     async def _until_ready(self, link: Link, timeout_s: float) -> None:
         try:
@@ -265,7 +288,8 @@ class Links:
             self._unsure.discard(link.guild_id)
         if forgotten or session not in (None, link.standing.main_session):
             link.standing.main_session = session
-            tasks.start_soon(link.standing.affirm)  # which may have to wait for its turn
+            affirm = partial(link.standing.affirm, moved=link.standing.look())
+            tasks.start_soon(affirm)  # which may have to wait for its turn
 
 
 def _name(guild_id: int) -> str:

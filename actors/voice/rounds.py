@@ -231,13 +231,16 @@ class Rounds:
             return
         self._flaps = self._policy.flaps_after(self._flaps, time.monotonic() - self._ready_at)
         self._failures = self._policy.failures_of(self._flaps)
-        resumable = cause.action is Action.RESUME
+        action = cause.action
+        if action is Action.RESUME and self._session is not None and self._session.dave.holding:
+            action = Action.IDENTIFY  # nothing leaves, and what was said to get its keys may have been lost
+        resumable = action is Action.RESUME
         self._doubtful = first_lost
         if not resumable:
             self._detach(first_lost)
         self._enter(LinkState.RECONNECTING, Lost(end.code, cause.name, resumable, end.fault))
-        self._step = STEP_AFTER[cause.action]
-        if cause.action is Action.AWAIT_WORD:
+        self._step = STEP_AFTER[action]
+        if action is Action.AWAIT_WORD:
             self._await_word()
 
     def _await_word(self) -> None:

@@ -31,6 +31,9 @@ PLAYING_BEAT_S: Final = 5.0
 #: ... All links that play beat this often together, unless servers ask for more: a heartbeat costs as much as
 #: 40 frames.
 BEATS_PER_S: Final = 10.0
+#: While frames wait for keys of DAVE: nobody hears anything, and a half-open websocket brings none. It is
+#: noticed before they would leave as they are (`dave.HOLD_S`).
+KEYS_BEAT_S: Final = 0.8
 #: In a black hole of UDP: how often it is tried whether packets get through again, and ...
 _PROBE_S: Final = 0.1
 #: ... for how long, until another session is looked for: playing there within 6 s of the hole's beginning.
@@ -106,6 +109,8 @@ class Session:
     async def _listen(self, gateway: VoiceGateway) -> NoReturn:
         while True:
             await _take(gateway, self.dave, await gateway.receive())
+            if self.dave.holding:
+                self._wake.set()
 
     async def _beat(self, gateway: VoiceGateway) -> NoReturn:
         """Heartbeats, UDP keep-alives, changes of speaking, and the search for a way out of a hole."""
@@ -132,6 +137,8 @@ class Session:
         return place.left
 
     def _beat_interval_s(self, gateway: VoiceGateway) -> float:
+        if self.dave.holding:
+            return min(gateway.beat_interval_s, KEYS_BEAT_S)
         if not self._speaking:
             return gateway.beat_interval_s
         return min(gateway.beat_interval_s, max(PLAYING_BEAT_S, self._rhythm.playing() / BEATS_PER_S))

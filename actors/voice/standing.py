@@ -103,6 +103,23 @@ class Standing:
         self._changes.announce()
         return channel_id is not None and known != (session_id, channel_id)
 
+    def hear(self, channel_id: int | None) -> None:
+        """As `take_state`, for what it may have missed; nothing, if it is known. Nobody else changes the
+        session.
+        """
+        if self.present and channel_id != self.channel_id:
+            self.take_state(channel_id, self._session_id or "")
+
+    def look(self) -> bool:
+        """A new main session brings where the bot is; whether it was moved while there was none. If it is
+        nowhere, its place may as well have ended with the former session.
+        """
+        guild, before = self.client.get_guild(self.guild_id), self.channel_id
+        voice = None if guild is None else guild.me.voice
+        if voice is not None and voice.channel is not None:
+            self.hear(voice.channel.id)
+        return self.channel_id != before
+
     def _take_null(self, was_there: bool) -> None:
         """It may answer a leave; if it comes during a join, and the bot was there, it is a kick."""
         answer = time.monotonic() < self._null_until or (self._asked and not was_there)
@@ -205,14 +222,15 @@ class Standing:
             words = "Discord did not answer the request to change the channel"
             raise VoiceError(None, words, Fault.NO_ANSWER)
 
-    async def affirm(self) -> None:
+    async def affirm(self, *, moved: bool = False) -> None:
         """Tell a new main session where the bot is.
 
-        The credentials that this brings are for later: the voice session goes on as long as it lives.
+        The credentials that this brings are for later, unless it was moved meanwhile: the voice session goes
+        on as long as it lives.
         """
         try:
             await self._turn()
-            self._affirming, before = self.channel_id, self._server
+            self._affirming, before = None if moved else self.channel_id, self._server
             async with self._entering(self.channel_id):
                 await self._changes.until(
                     lambda: self._put_out or self._server is not before, REFRESH_TIMEOUT_S

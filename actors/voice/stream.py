@@ -98,10 +98,16 @@ class Stream:
 
     # -- commands ----
 
-    def play(self, source: FrameSource, play_id: str, *, on_event: OnEvent) -> None:
-        """Play `source` from the next frame on, instead of what plays and of what is queued; ends a pause."""
+    def play(self, source: FrameSource, play_id: str, *, on_event: OnEvent, joins: bool = False) -> None:
+        """Play `source` from the next frame on, instead of what plays and of what is queued; ends a pause.
+
+        :param joins: it goes on where what plays stands: what of that did not arrive is still to be heard
+        """
         self._current, self._next = Play(source, play_id), None
-        self._forget_tape()
+        if joins:
+            self._tape.withdraw(self._earlier)  # the rest of what waits is in `source`
+        else:
+            self._forget_tape()
         self._on_event = on_event
         self._paused = self._starved = False
         self._reschedule()

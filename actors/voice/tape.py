@@ -71,6 +71,11 @@ class Tape:
         self.again += count
         return count
 
+    def withdraw(self, after: int) -> None:
+        """Of what waits nothing is to leave but the first `after` frames."""
+        while len(self.waiting) > after:
+            self.waiting.pop()
+
     def clear(self) -> None:
         """Nothing of what was kept is to be heard again."""
         self.kept.clear()

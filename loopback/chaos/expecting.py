@@ -20,6 +20,7 @@ NEAR: Final = 100
 """Frames by which a place may be another than the one that was asked for."""
 JUMP_NS: Final = 3_000_000_000
 """After its answer a command may take so long to be heard."""
+FRAME_NS: Final = 20_000_000
 NEVER_NS: Final = 10**18
 REMEMBERED_NS: Final = 60_000_000_000
 MOST_LINES: Final = 16
@@ -86,6 +87,17 @@ class Expecting:
             and jump.frame - NEAR < frame < jump.frame + NEAR + unheard
             for jump in self._jumps
         )
+
+    def landed(self, frame: int, since_ns: int, at_ns: int) -> int | None:
+        """Where a command has led of which nothing was heard, as while the bot may not speak; None if none
+        has, or if the frame is near that place.
+        """
+        for jump in reversed(self._jumps):
+            passed = frame - jump.frame - NEAR
+            unheard = jump.from_ns <= at_ns and since_ns <= jump.until_ns - JUMP_NS
+            if unheard and 0 <= passed <= (at_ns - jump.from_ns) // FRAME_NS:
+                return jump.frame
+        return None
 
     def sounds_otherwise(self, at_ns: int) -> bool:
         """Whether the music may be heard otherwise than it is in its file."""

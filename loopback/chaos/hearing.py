@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
 from loopback.listening.places import NOWHERE, by_number
@@ -46,6 +47,11 @@ class Wishes(Protocol):
         :param unheard: frames without a place that may have come after the command
         """
 
+    def landed(self, frame: int, since_ns: int, at_ns: int) -> int | None:
+        """Where a command has led if the music has gone on from there unheard, and has come to that frame.
+        None if none has. Nothing was heard between `since_ns` and `at_ns`.
+        """
+
     def sounds_otherwise(self, at_ns: int) -> bool:
         """Whether the music may be heard otherwise than it is in its file."""
 
@@ -60,6 +66,7 @@ class Playing:
     track: int
     seen: bytearray
     last: int = -1
+    first: int = 0
     missing: dict[int, RawSlip] = field(default_factory=dict)
 
 
@@ -87,7 +94,9 @@ class RawSlip:
     unasked: str = ""
     """What nobody asked for, in words."""
     since_ns: int = 0
-    """Where it cannot be told when it was: not before that. 0: it was then."""
+    """It was not before that: what is heard again, or missed, after a silence comes of what began it. 0: it
+    was then.
+    """
 
 
 @dataclass(eq=False)
@@ -209,13 +218,15 @@ class Hearing:
         now = self.now
         if now is None:
             return self._begin(track, number)
-        if (later := self._later(now, track, number)) is not None:
-            return later
+        if (other := self._later(now, track, number) or self._overtaken(now, track, number)) is not None:
+            return other
         same = now.track == track
         away = not same or number > now.last + 1 or number < now.last - 1
         heard = same and number < len(now.seen) and bool(now.seen[number])
         if same and (away or heard) and self._has_jumped(number, at_ns):
             return self._begin(track, number)
+        if away and (place := self._landed(number, at_ns)) is not None:
+            return self._begin(track, place)
         if away and number < BEGIN and (not same or now.last > REWIND) and self._is_next(now, track):
             return self._change(now, track, number, at_ns)
         earlier = self._earlier(now, track, number) if away else None
@@ -235,6 +246,18 @@ class Hearing:
         begun = list(self._playings)[::-1]
         begun = begun[: next((at for at, one in enumerate(begun) if one is now), 0)]
         return next((one for one in begun if one.track == track and number <= one.last + OVERTAKEN), None)
+
+    def _overtaken(self, now: Playing, track: int, number: int) -> Playing | None:
+        """After a jump: the playing before it, if a frame of its end comes after the first of the next."""
+        before = next((one for one, then in pairwise(self._playings) if then is now), None)
+        mine = track == now.track and now.first <= number <= now.last + OVERTAKEN
+        if before is None or before.track != track or mine or now.last - now.first >= OVERTAKEN:
+            return None
+        late = number in before.missing or before.last < number <= before.last + OVERTAKEN
+        return before if late else None
+
+    def _landed(self, number: int, at_ns: int) -> int | None:
+        return None if self.wishes is None else self.wishes.landed(number, self._before_ns, at_ns)
 
     def _has_jumped(self, number: int, at_ns: int) -> bool:
         return self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns)
@@ -258,7 +281,7 @@ class Hearing:
             self.slips.append(RawSlip(at_ns, track, number, unasked=words))
 
     def _begin(self, track: int, number: int) -> Playing:
-        playing = Playing(track, bytearray(self.length), last=number - 1)
+        playing = Playing(track, bytearray(self.length), last=number - 1, first=number)
         self._playings.append(playing)
         self.now = playing
         self._repeating = None
@@ -269,12 +292,12 @@ class Hearing:
 
     def _again(self, playing: Playing, number: int, at_ns: int) -> None:
         if self._repeating is None:
-            self._repeating = RawSlip(at_ns, playing.track, number)
+            self._repeating = RawSlip(at_ns, playing.track, number, since_ns=self._before_ns)
             self.slips.append(self._repeating)
         self._repeating.repeated += 1
 
     def _lost(self, playing: Playing, first: int, end: int, at_ns: int) -> None:
-        slip = RawSlip(at_ns, playing.track, first, lost=end - first)
+        slip = RawSlip(at_ns, playing.track, first, lost=end - first, since_ns=self._before_ns)
         self.slips.append(slip)
         playing.missing |= dict.fromkeys(range(first, end), slip)
 

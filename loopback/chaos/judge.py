@@ -35,6 +35,10 @@ REWOUND: Final = 175
 RETRY_MS: Final = 2600.0
 HANDSHAKE_MS: Final = 900.0
 MOST_RETRIES: Final = 3
+DEAF_NS: Final = 10_000_000_000
+"""A half-open websocket is noticed after so long."""
+NO_ECHO_MS: Final = 6000.0
+"""A voice server that does not answer over UDP any more has been left by then, as its row says."""
 FRESH_NS: Final = 2_000_000_000
 """Faults that were put right so long before a silence have no part in it any more."""
 BEFORE_NS: Final = 100_000_000
@@ -111,7 +115,7 @@ class Judge:
         waits = any(one.cost.words for one in causes)
         forced = [one for one in causes if one.cost.forced or (waits and one.cost.away)]
         holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in forced]
-        waits_ms = _retries_ms(raw, causes) + _words_ms(causes)
+        waits_ms = _retries_ms(raw, causes) + _words_ms(causes) + _unheard_ms(causes)
         forced_ms = covered_ns(raw.start_ns, raw.end_ns, holes) / 1e6
         allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + waits_ms)
         late_ms = self.lateness.within_ms(raw.start_ns, raw.end_ns)
@@ -177,7 +181,11 @@ class Judge:
     def _is_compound(self, raw: RawGap, mine: Sequence[Entry]) -> bool:
         """Whether more than one fault had a part in it, so that it is one hole as far as it is allowed."""
         found = self._causes(raw.start_ns - BEFORE_NS, raw.end_ns, mine)
-        fresh = [one for one in found if (one.end_ns or raw.end_ns) > raw.start_ns - FRESH_NS]
+        fresh = [
+            one
+            for one in found
+            if (one.end_ns or raw.end_ns) + one.cost.deaf * DEAF_NS > raw.start_ns - FRESH_NS
+        ]
         return sum(one.cost.group != "command" for one in fresh) > 1
 
     def _causes(
@@ -246,6 +254,14 @@ def _words_ms(causes: Iterable[Entry]) -> float:
     """What comes later because the words of the main gateway do for which the music waits."""
     costs = [one.cost for one in causes]
     return sum(cost.words for cost in costs) * max((cost.word_ms for cost in costs), default=0.0)
+
+
+def _unheard_ms(causes: Sequence[Entry]) -> float:
+    """A session whose end is said into a half-open websocket: only keep-alives that are not answered tell."""
+    deaf = [one.start_ns for one in causes if one.cost.deaf]
+    ended = [one.start_ns for one in causes if one.cost.ends]
+    unheard = any(at_ns <= end_ns <= at_ns + DEAF_NS for at_ns in deaf for end_ns in ended)
+    return NO_ECHO_MS if unheard else 0.0
 
 
 def _spend(count: int, what: str, causes: Sequence[Entry], used: Counter[int]) -> int:

@@ -58,6 +58,15 @@ _WORDS: Final = {
 """Where the bot has to be told a server before it can go on; to leave and to join again are two words."""
 _HOLES: Final = ("UDP hole 5 s, outbound", "UDP hole 5 s, both ways", "UDP hole 5 s, inbound")
 _FORCED: Final = _HOLES[:2]
+_DEAF: Final = "half-open websocket"
+_ENDS: Final = (
+    "4006",
+    "4009",
+    "4006, two identifies refused",
+    "4014 bare",
+    "4014 with a new server",
+    "4022 with a new server",
+)
 _ELSEWHERE: Final = (
     "any actor killed",
     "guild supervisor killed",
@@ -80,6 +89,8 @@ def _row(row: Row, *, everywhere: bool = False) -> Kind:
         retries=True,
         words=_WORDS.get(row.name, 0),
         away=everywhere,
+        deaf=row.name == _DEAF,
+        ends=row.name in _ENDS,
     )
 
     async def strike(scene: Scene, seat: Seat, _dice: Random, _entry: Entry) -> None:

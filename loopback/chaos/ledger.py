@@ -27,6 +27,8 @@ class Cost:
     :ivar words: of the main gateway that have to come before the music can go on
     :ivar word_ms: by how much later each of them comes meanwhile
     :ivar away: whether none comes from its begin to its end
+    :ivar deaf: whether the bot hears nothing from the voice server until it has noticed
+    :ivar ends: whether the voice server says with it that the session has ended
     """
 
     group: str
@@ -41,6 +43,8 @@ class Cost:
     unwritten_s: float = 0.0
     word_ms: float = 0.0
     away: bool = False
+    deaf: bool = False
+    ends: bool = False
 
 
 WISHES: Final[Mapping[str, Cost]] = {

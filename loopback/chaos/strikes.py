@@ -79,12 +79,13 @@ async def kick(scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
     """Put out of the channel: the bot stays away until somebody asks it to come back.
 
     A process that ends before it was told cannot know: to its successor it is as if its place had expired.
+    Nor can one that has just begun, and finds what its predecessor left.
     """
     if seat.guest is None:
         entry.refused = "nobody is there to ask for it"
         return
     async with seat.guest.turn:
-        if seat.guild.voice_of(seat.discord.bot) is None or not seat.discord.sessions:
+        if seat.guild.voice_of(seat.discord.bot) is None or not seat.discord.sessions or not _speaks(seat):
             entry.refused = NOBODY
             return
         entry.start_ns, pid = time.time_ns(), scene.player.pid
@@ -94,6 +95,12 @@ async def kick(scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
         await anyio.sleep(dice.uniform(*KICKED_S) - TOLD_S)
         seat.banned_ns = None
         await seat.guest.come_back()
+
+
+def _speaks(seat: Seat) -> bool:
+    """Whether it is the bot's present process that is in voice there."""
+    session = seat.discord.voice.session(seat.guild.id, seat.discord.bot.id)
+    return session is not None and session.connection is not None
 
 
 # --- gateway and REST ---

@@ -480,7 +480,14 @@ async def test_the_kill_of_a_room_is_not_heard(scene: Scene) -> None:
     await scene.hears(900.0, 25)
 
 
-async def test_after_the_kill_of_the_client_the_music_comes_back(scene: Scene) -> None:
+async def test_after_the_kill_of_the_client_the_music_comes_back_and_a_kick_is_a_kick(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chaos, seed 5: kicked before its link was registered with the new client."""
+
+    async def not_yet(*_: object) -> bool:
+        return False
+
     await scene.slash("play", query=scene.url("low"))
     for _ in range(2):
         await scene.hears(300.0, 25)
@@ -489,3 +496,10 @@ async def test_after_the_kill_of_the_client_the_music_comes_back(scene: Scene) -
     await scene.hears(300.0, 25)
     answer = await scene.slash("nowplaying")
     assert "Now playing" in str(answer.embeds)
+    monkeypatch.setattr("actors.voice.links.register_again", not_yet)
+    await scene.bot.system.kill("discord")
+    await until(lambda: not scene.bot.house.rooms.port.present(scene.guild.id))
+    await until(lambda: scene.bot.house.rooms.port.present(scene.guild.id))
+    scene.guild.disconnect(scene.discord.bot)
+    await scene.text.wait_message(lambda each: "Disconnected" in str(each.embeds), 10.0)
+    assert scene.guild.voice_of(scene.discord.bot) is None

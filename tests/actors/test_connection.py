@@ -277,6 +277,32 @@ async def test_a_kick_is_final_even_if_the_actor_is_killed_before_it_is_told(
     assert guild.links.log == [f"connect {MUSIC}", "release"]
 
 
+@pytest.mark.parametrize("whole_tree", [False, True])
+async def test_a_kick_is_final_even_if_nobody_hears_of_it(guild: Guild, *, whole_tree: bool) -> None:
+    """Chaos, seed 5: whoever follows the link is just being restarted."""
+    await joined(guild)
+    assert guild.links.living is not None
+    guild.links.living.on_event = lambda _event: None
+    kick(guild)
+    await guild.system.kill("guilds/42" + ("" if whole_tree else "/connection"))
+    text = await told(guild, "Disconnected from voice")
+    assert "Somebody disconnected the bot" in text
+    assert (await report(guild)).phase is LinkPhase.AWAY
+    assert guild.links.log == [f"connect {MUSIC}", "release"]
+    await joined(guild)
+
+
+async def test_a_link_that_was_lost_unheard_is_made_again(guild: Guild) -> None:
+    await joined(guild)
+    assert guild.links.living is not None
+    guild.links.living.on_event = lambda _event: None
+    guild.links.lose(4006, "gave up")
+    await guild.system.kill("guilds/42/connection")
+    await guild.until(lambda: guild.incarnation("connection") == 2)
+    seen = await phase(guild, LinkPhase.READY)
+    assert [closure.label for closure in seen.past[-1].closures] == ["4006"]
+
+
 async def test_a_deleted_channel_is_told_from_a_kick(guild: Guild) -> None:
     await joined(guild)
     kick(guild)

@@ -221,7 +221,28 @@ async def test_a_new_volume_joins_at_the_very_frame(guild: Guild) -> None:
     spool.make(60, complete=False)
     await guild.until(lambda: guild.stream.plays == 2)
     assert guild.stream.heard[-1] == (spool, 30)
+    assert guild.stream.joined
     assert (await guild.ask(GetNowPlaying())).position_s == pytest.approx(130 * 0.02)
+    await guild.ask(Skip())
+    await guild.ask(Enqueue(tracks("b")))
+    guild.media.spools[-1].make(500)
+    await guild.until(lambda: guild.stream.plays == 3)
+    assert not guild.stream.joined
+
+
+async def test_a_volume_waits_for_what_a_hole_has_taken_back(guild: Guild) -> None:
+    await playing(guild, tracks("a"))
+    guild.stream.position = 100
+    guild.media.eager = None
+    await guild.ask(SetVolume(50))
+    await guild.until(lambda: len(guild.media.spools) == 2)
+    guild.stream.position = 60
+    guild.media.spools[1].make(500)
+    await guild.ask(GetNowPlaying())
+    assert guild.stream.plays == 1
+    guild.stream.position = 110
+    await guild.until(lambda: guild.stream.plays == 2)
+    assert guild.stream.heard[-1][1] == 10
 
 
 async def test_a_volume_waits_until_it_is_ahead_of_the_listener(guild: Guild) -> None:

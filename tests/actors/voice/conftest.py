@@ -103,6 +103,9 @@ class Guild:
 
     get_channel = channel
 
+    def get_member(self, _user_id: int) -> None:
+        """Nobody is known by more than an id."""
+
     @property
     def present(self) -> int | None:
         return self.me.voice.channel.id if self.me.voice else None

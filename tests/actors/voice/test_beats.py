@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import pytest
 
+from actors.voice.gateway import Message, Op
 from actors.voice.rhythm import Rhythm
 from actors.voice.rtp import AES_GCM, Packetizer
-from actors.voice.session import BEATS_PER_S, PLAYING_BEAT_S, Session
+from actors.voice.session import BEATS_PER_S, KEYS_BEAT_S, PLAYING_BEAT_S, Session
 from supervision.testing import virtual_backend
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Beats:
     def __init__(self) -> None:
         self.at: list[float] = []
         self.said: list[bool] = []
+        self.news = anyio.Event()
         self._began = anyio.current_time()
 
     async def beat(self) -> None:
@@ -47,8 +49,10 @@ class Beats:
     def forgive(self) -> None:
         pass
 
-    async def receive(self) -> Any:
-        await anyio.sleep_forever()
+    async def receive(self) -> Message:
+        await self.news.wait()
+        self.news = anyio.Event()
+        return Message(Op.READY, None)
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ def playing() -> list[int]:
 async def served(playing: list[int]) -> AsyncIterator[tuple[Session, Beats]]:
     pulse = SimpleNamespace(keep_open=lambda: None)
     udp = cast("Any", SimpleNamespace(send=len, pulse=pulse))
-    dave = cast("Any", SimpleNamespace(version=0))
+    dave = cast("Any", SimpleNamespace(version=0, holding=False, receive=lambda _op, _data: []))
     session = Session(cast("Any", None), udp, Packetizer(AES_GCM, bytes(32), 1), dave)
     beats = Beats()
     async with anyio.create_task_group() as tasks:
@@ -74,6 +78,19 @@ async def test_an_idle_session_beats_as_seldom_as_the_server_asks(served: tuple[
     _, beats = served
     await anyio.sleep(3 * SERVER_S + 1)
     assert beats.at == [0.0, SERVER_S, 2 * SERVER_S, 3 * SERVER_S]
+
+
+async def test_while_keys_are_awaited_it_beats_often(served: tuple[Session, Beats]) -> None:
+    session, beats = served
+    await anyio.sleep(1.0)
+    dave = cast("Any", session.dave)
+    dave.holding = True
+    beats.news.set()
+    await anyio.sleep(1.0)
+    assert beats.at == [0.0, 1.0, round(1.0 + KEYS_BEAT_S, 3)]
+    dave.holding = False
+    await anyio.sleep(SERVER_S)
+    assert beats.at[3:] == [round(beats.at[2] + SERVER_S, 3)]
 
 
 async def test_music_brings_a_beat_at_once_if_the_last_is_long_past(served: tuple[Session, Beats]) -> None:

@@ -82,6 +82,25 @@ async def test_a_fresh_session_waits_for_its_keys_and_loses_nothing(open_house: 
         assert all(frame.encrypted for frame in house.listener.frames)
 
 
+async def test_a_websocket_that_is_half_open_before_it_has_brought_the_keys_is_given_up_soon(
+    open_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chaos, seed 21: for ten seconds frames left that nobody could understand."""
+    monkeypatch.setattr("actors.voice.session.KEYS_BEAT_S", 0.2)
+    async with open_house(settings=VoiceSettings(dave_latency_ms=100)) as house:
+        house.guild.channel(200).voice_states[ALICE] = None
+        house.voice.user_joined(GUILD, ALICE)
+        link = await house.connect()
+        house.voice.silence({GUILD})
+        house.voice.calls.participant(GUILD, ALICE).latency_s = 0.0
+        house.play()
+        await house.listener.wait_frames(10, 5.0)
+        assert (link.status().identifies, link.status().resumes) == (2, 0)
+        assert house.heard()[0] == 0
+        assert lost(house.listener) == 0
+        assert all(frame.encrypted for frame in house.listener.frames)
+
+
 async def test_what_a_websocket_has_missed_of_the_group_is_replayed_by_the_resume(open_house: Any) -> None:
     async with open_house() as house:
         house.voice.user_joined(GUILD, ALICE)

@@ -367,6 +367,42 @@ async def test_a_kick_ends_the_link(house: House) -> None:
     assert house.guild.voice_client is None
 
 
+async def test_a_kick_that_only_the_client_heard_of_ends_the_link(house: House) -> None:
+    """Chaos, seed 5: the client had just been replaced, and the link was not registered yet."""
+    link = await playing(house)
+    house.links.hear(GUILD, None)
+    assert house.links.link(GUILD) is link, "who is registered hears for itself"
+    house.guild.voice_client = None
+    house.guild.place(None)
+    house.links.hear(GUILD, None)
+    house.voice.revoke(GUILD, BOT)
+    await house.until(lambda: link.state is LinkState.CLOSED)
+    assert house.links.end_of(GUILD) == Closed(4014, "disconnected from the channel", Fault.KICKED)
+    assert house.guild.op4 == [CHANNEL]
+    await house.connect()
+    assert house.links.end_of(GUILD) is None
+    await house.links.disconnect(GUILD)
+    assert house.links.end_of(GUILD) is None
+
+
+async def test_a_move_that_nobody_told_is_seen_in_the_next_main_session(
+    open_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chaos, seed 21: while the main gateway was identified anew an administrator moved the bot."""
+    monkeypatch.setattr("actors.voice.links._SWEEP_S", 0.02)
+    session = ["first"]
+    async with open_house(main_sessions=lambda: session[0]) as house:
+        link = await playing(house)
+        house.guild.voice_client = None
+        house.guild.place(OTHER)
+        session[0] = "second"
+        await house.until(lambda: link.status().identifies == 2)
+        await goes_on(house, repeated=unsure(house.clock, GUILD))
+        assert (link.channel_id, house.guild.present) == (OTHER, OTHER)
+        assert Moved(OTHER) in house.events
+        assert house.guild.op4 == [CHANNEL, OTHER]
+
+
 async def test_being_moved_is_told_and_followed(house: House) -> None:
     link = await playing(house)
     house.guild.place(OTHER)

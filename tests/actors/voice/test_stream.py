@@ -639,6 +639,32 @@ def test_what_was_stopped_or_replaced_is_never_heard_again() -> None:
     assert len(wire.frames) == count
 
 
+def test_what_another_sound_takes_over_from_is_still_heard_again() -> None:
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 10))
+    stream.queue(Source("b", 100), "b")
+    world.run(300 * MS)
+    stream.detach(wire, since=8)  # the end of "a" waits, and all of "b"
+    stream.play(Source("c", 100), "c", on_event=world.told.append, joins=True)
+    sent = len(wire.frames)
+    stream.attach(wire)
+    world.run(200 * MS)
+    heard = frames("a", 8, 10) + frames("c", 0, 100)
+    assert wire.frames[sent:] == heard[: len(wire.frames) - sent]
+    assert stream.status().position == len(wire.frames) - sent - 2
+    stream.play(Source("d", 100), "d", on_event=world.told.append, joins=True)
+    world.run(100 * MS)
+    played = wire.frames[sent:]
+    stream.detach(wire, since=9)
+    assert stream.status().position == 0
+    again = len(wire.frames)
+    stream.attach(wire)
+    world.run(400 * MS)
+    assert wire.frames[again:][: len(played) - 1] == played[1:]
+    assert wire.frames[-1] == b"d%d" % (stream.status().position - 1)
+
+
 def test_after_a_late_clock_more_frames_are_in_doubt() -> None:
     world = World()
     [stream] = world.streams

@@ -24,6 +24,7 @@ class Asker:
     begun: list[int] = field(default_factory=list)
 
     loops: bool = False
+    unheard: bool = False
     otherwise: bool = True
 
     def follows(self, before: int, after: int, _since_ns: int) -> bool:
@@ -31,6 +32,9 @@ class Asker:
 
     def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
         return since_ns < at_ns and any(jump <= frame <= jump + unheard for jump in self.jumps)
+
+    def landed(self, frame: int, _since_ns: int, _at_ns: int) -> int | None:
+        return next((jump for jump in self.jumps if self.unheard and frame > jump), None)
 
     def sounds_otherwise(self, _at_ns: int) -> bool:
         return self.otherwise
@@ -123,6 +127,27 @@ def test_frames_that_overtake_each_other_where_a_track_ends_are_not_lost() -> No
     """Chaos, seed 5: a path whose delay changes mixes the end of a track and the beginning of the next."""
     mixed = [(2, 0), (1, LENGTH - 1), (2, 2), (2, 1)]
     assert slips(hear([*run(1, end=LENGTH - 1), *mixed, *run(2, 3)])) == []
+
+
+def test_frames_that_overtake_each_other_where_a_command_leads_elsewhere_are_not_lost() -> None:
+    """Chaos, seed 5: the same where somebody seeks, be it to just beyond."""
+    back = [(1, 10), (1, 31), (1, 12), (1, 30), (1, 11)]
+    assert slips(hear([*run(1, 0, 30), *back, *run(1, 13)], 10)) == []
+    on = [(1, 35), (1, 31), (1, 37), (1, 36), (1, 30)]
+    assert slips(hear([*run(1, 0, 30), *on, *run(1, 38)], 35)) == []
+
+
+def test_what_nobody_heard_of_the_place_to_which_a_command_has_led_is_lost_and_no_more() -> None:
+    """Chaos, seed 5: a track was skipped while the bot had lost the right to speak."""
+    skipped = hear([*run(1, 0, 10), *run(2, 20)], 0, unheard=True)
+    assert slips(skipped) == [(2, 0, 20, 0)]
+    sought = hear([*run(1, 0, 10), *run(1, 40)], 30, unheard=True)
+    assert slips(sought) == [(1, 30, 10, 0)]
+
+
+def test_what_is_heard_again_after_a_silence_may_be_as_old_as_that() -> None:
+    hearing = hear([*run(1, 0, 30), *run(1, 25)])
+    assert [(one.since_ns, one.at_ns) for one in hearing.slips] == [(30 * FRAME_NS, 31 * FRAME_NS)]
 
 
 def test_a_track_that_is_repeated_begins_anew() -> None:

@@ -107,6 +107,31 @@ def test_nobody_says_a_word_while_the_main_gateway_is_away(words: int, *, kept: 
     assert (found.violations == []) == kept
 
 
+@pytest.mark.parametrize(("ends", "after_s", "kept"), [(True, 3, True), (True, 11, False), (False, 3, False)])
+def test_an_end_that_is_said_into_a_half_open_websocket_is_heard_of_otherwise(
+    ends: bool, after_s: int, *, kept: bool
+) -> None:
+    """Chaos, seed 23: 4009, of which only the keep-alives told that had no answer any more."""
+    ledger = Ledger()
+    done(ledger, Cost("voice", 60, settle_s=30, deaf=True), 5 * S, 5 * S)
+    done(ledger, Cost("voice", 150, ends=ends), (5 + after_s) * S, (5 + after_s) * S)
+    found = judge(ledger)
+    found.player("bot", 1, {"g": hearing(((5 + after_s) * S, (5 + after_s) * S + 5900 * MS))})
+    assert (found.violations == []) == kept
+
+
+def test_what_is_heard_again_comes_of_what_began_the_silence() -> None:
+    """Chaos, seeds 5, 22 and 23: four seconds without a main gateway, and then three frames again."""
+    ledger = Ledger()
+    done(ledger, CLOSED, 5 * S, 5 * S)
+    slips = RawSlip(9 * S, 1, 0, repeated=3, since_ns=5 * S), RawSlip(9 * S, 1, 0, repeated=3)
+    found = judge(ledger)
+    found.player("bot", 1, {"g": hearing(slips=slips[:1])})
+    assert found.violations == []
+    found.player("bot", 1, {"g": hearing(slips=slips[1:])})
+    assert [one.invariant for one in found.violations] == ["repeated"]
+
+
 def test_a_fault_is_not_said_to_have_cost_what_the_machine_was_late() -> None:
     ledger = Ledger()
     done(ledger, KILLED, 5 * S, 5 * S)

@@ -154,10 +154,22 @@ async def test_a_process_that_waits_for_its_child_is_told_from_one_that_sleeps(t
 @pytest.mark.parametrize("strike", [move, kick])
 async def test_nobody_is_moved_or_kicked_while_the_bot_is_not_there_to_be_told(strike: Strike) -> None:
     """Chaos, seed 11: a process that was killed left its place, and its successor knew nothing of a kick."""
-    guild = SimpleNamespace(voice_of=lambda _user: SimpleNamespace(channel_id=1))
-    guest = SimpleNamespace(turn=anyio.Lock())
-    seat: Any = SimpleNamespace(guild=guild, guest=guest, discord=SimpleNamespace(sessions=[], bot=None))
+    assert await refused(strike, SimpleNamespace(sessions=[], bot=None)) == NOBODY
+
+
+@pytest.mark.parametrize("session", [None, SimpleNamespace(connection=None)])
+async def test_what_a_killed_process_has_left_is_not_kicked_either(session: object) -> None:
+    """Chaos, seed 11: its successor was logged in already, and had not come back yet."""
+    voice = SimpleNamespace(session=lambda _guild, _user: session)
+    bot = SimpleNamespace(id=2)
+    assert await refused(kick, SimpleNamespace(sessions=["one"], bot=bot, voice=voice)) == NOBODY
+
+
+async def refused(strike: Strike, discord: object) -> str | None:
+    """Why that is not done to a bot that is in voice."""
+    guild = SimpleNamespace(id=1, voice_of=lambda _user: SimpleNamespace(channel_id=1))
+    seat: Any = SimpleNamespace(guild=guild, guest=SimpleNamespace(turn=anyio.Lock()), discord=discord)
     entry = Ledger().begin("fault", Cost("place"), "g")
     scene: Any = SimpleNamespace()
     await strike(scene, seat, Random(0), entry)  # noqa: S311 - nothing secret
-    assert entry.refused == NOBODY
+    return entry.refused
