@@ -26,6 +26,7 @@ class Attending(Recovering):
     @handles(VoiceStates)
     async def voice_states(self, _message: VoiceStates) -> None:
         """Somebody came or went."""
+        self._ask_after()
         self._look_around()
 
     @handles(Silenced)
@@ -40,6 +41,12 @@ class Attending(Recovering):
         if self._alone():
             await self._go_away()
             self._notice("Left the voice channel: nobody was there. The queue is kept.")
+
+    def _ask_after(self) -> None:
+        """The voice server should know it too, if its websocket still answers."""
+        link = self._links.link(self._guild_id)
+        if link is not None:
+            link.ask_after()
 
     def _alone(self) -> bool:
         if self._phase in (LinkPhase.AWAY, LinkPhase.RETURNING) or self._target is None:

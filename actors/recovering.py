@@ -123,6 +123,7 @@ class Recovering(Follower):
             case does.Forget():
                 await self._aim(None)
                 self._enter(LinkPhase.AWAY)
+                self.ctx.start_soon(self._links.vacate, self._guild_id)
             case does.Tell(incident, cause, next_at) if cause.key not in UNTOLD:
                 tell(self.ctx, "display", TroubleNews(incident, cause, next_at, self._text_channel_id))
             case does.Record(incident):

@@ -44,6 +44,7 @@ class Returning(Attending):
     @handles(VoiceStates)
     async def voice_states(self, _message: VoiceStates) -> None:
         """Somebody came or went."""
+        self._ask_after()
         self._look_around()
         await self._return_if_wanted()
 

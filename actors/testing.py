@@ -252,6 +252,10 @@ class FakeLink:
     close_code: int | None = None
     close_reason: str | None = None
     fault: voice.Fault | None = None
+    asked_after: int = 0
+
+    def ask_after(self) -> None:
+        self.asked_after += 1
 
     def status(self) -> LinkStatus:
         return LinkStatus(
@@ -285,6 +289,7 @@ class FakeLinks:
         self.gate = anyio.Event()
         self.gate.set()
         self.log: list[str] = []
+        self.vacated = 0
         self.ends = 0
         """So many links that are made end before anybody is told of them."""
 
@@ -321,6 +326,9 @@ class FakeLinks:
 
     def release(self, _guild_id: int) -> None:
         self.log.append("release")
+
+    async def vacate(self, _guild_id: int) -> None:
+        self.vacated += 1
 
     async def disconnect(self, _guild_id: int) -> None:
         self.log.append("disconnect")

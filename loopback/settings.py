@@ -48,9 +48,19 @@ class LoopbackSettings:
     voice_server_on_rejoin: VoiceServerOnRejoin = "if_unconnected"
     """Whether op 4 for the current channel brings a VOICE_SERVER_UPDATE (assumption, facts/discord.md 8)."""
 
+    voice_state_first: bool = True
+    """Whether who joins or moves is told first the state and then the server, as has always been seen; the
+    documentation promises no order (assumption).
+    """
+
     numeric_voice_endpoint: bool = False
     """Whether voice servers are stated by address instead of by name: for clients that resolve names by
     themselves.
+    """
+
+    close_voice_on_leave: bool = True
+    """Whether leaving, or being put out, closes the voice websocket with 4014 at once, as has been seen; else
+    the client knows it by the main gateway alone, and its session lives until it hangs up (assumption).
     """
 
     close_voice_on_move: bool = False

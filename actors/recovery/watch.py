@@ -37,8 +37,8 @@ AWAY: Final = 2.0
 STRETCHES: Final = (AWAY, *(factor for _, factor in (*SLOW_S, *SHARES)))
 """All factors that there are."""
 
-OVERDUE_S: Final = 5.0
-"""A voice heartbeat that is not acknowledged after this counts as missed."""
+OVERDUE_S: Final = 1.5
+"""A voice heartbeat that is not acknowledged after this counts as missed: half of what ends a websocket."""
 
 log = structlog.get_logger(__name__)
 

@@ -67,7 +67,7 @@ _FAULTS: Final = (
     Cause(Fault.NEW_SERVER, "moved to another voice server", _T, _IDENTIFY, _WAIT,
           "Discord: Voice Server Update"),
     Cause(Fault.HALF_OPEN, "the voice websocket answers no more", _T, _RESUME, _WAIT,
-          "policy: two heartbeats without an acknowledgement"),
+          "policy: a heartbeat is not acknowledged within 3 s"),
     Cause(Fault.UNREACHABLE, "the voice server cannot be reached", _S, _REJOIN, _REGION, "policy"),
     Cause(Fault.UDP_HOLE, "voice packets do not arrive", _S, _RENEW, _REGION,
           "policy: keep-alives are not answered, though they were before: another server, if it lasts"),

@@ -166,10 +166,17 @@ class VoiceGateway:
 
         :raises GatewayClosed: if the one before was never acknowledged: the connection is half open
         """
-        if self._beat_sent is not None:
-            raise GatewayClosed(ABNORMAL, "the heartbeat was not acknowledged", Fault.HALF_OPEN)
+        self.check_answer(within_s=0.0)
         self._beat_sent = time.monotonic()
         await self.send(Op.HEARTBEAT, {"t": time.time_ns() // 1_000_000, "seq_ack": self.seq_ack})
+
+    def check_answer(self, within_s: float) -> None:
+        """
+        :raises GatewayClosed: if a heartbeat has not been acknowledged for so long
+        """
+        waited_s = self.unanswered_s
+        if waited_s is not None and waited_s >= within_s:
+            raise GatewayClosed(ABNORMAL, "the heartbeat was not acknowledged", Fault.HALF_OPEN)
 
     def forgive(self) -> None:
         """Forget an unacknowledged heartbeat: nobody has been listening for the answer for a while."""

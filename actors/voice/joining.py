@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
@@ -55,11 +56,18 @@ async def dispose(guild: discord.Guild) -> None:
     if guild.voice_client is stale:
         stale.cleanup()
     with anyio.move_on_after(_DISPOSE_TIMEOUT_S):
-        while _is_in_voice(guild):  # noqa: ASYNC110  (there is no event to wait for)
+        while is_in_voice(guild):  # noqa: ASYNC110  (there is no event to wait for)
             await anyio.sleep(_POLL_S)
 
 
-def _is_in_voice(guild: discord.Guild) -> bool:
+async def leave_silently(guild: discord.Guild) -> None:
+    """Leave the voice channel where there is no link, and nobody to be told of what comes of it."""
+    with suppress(Exception):  # while the main gateway reconnects this fails in several undocumented ways
+        await guild.change_voice_state(channel=None)
+
+
+def is_in_voice(guild: discord.Guild) -> bool:
+    """Whether the main gateway says that the bot is in a voice channel."""
     voice = guild.me.voice
     return voice is not None and voice.channel is not None
 

@@ -126,6 +126,18 @@ class Link(Rounds):
         if self._next_attempt is not None:
             self._scope.cancel()
 
+    def look_after(self) -> None:
+        """Called each second: end a voice websocket that owes an acknowledgement for too long."""
+        if self._gateway is not None and self._session is not None:
+            self._session.look_after(self._gateway)
+
+    def ask_after(self) -> None:
+        """Somebody has come or gone, says the main gateway. A voice server that is there has told so too, and
+        acknowledges a heartbeat; without it whoever has come would hear nothing (DAVE).
+        """
+        if self._gateway is not None and self._session is not None:
+            self._session.ask_after(self._gateway)
+
     def cut(self) -> None:
         """Cut the voice websocket, as a network would do it: to see whether the session can be resumed."""
         if self._gateway is not None:

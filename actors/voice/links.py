@@ -17,14 +17,14 @@ from actors.voice.causes import Fault
 from actors.voice.changes import Changes
 from actors.voice.errors import VoiceError
 from actors.voice.events import Closed
-from actors.voice.joining import dispose, register_again
+from actors.voice.joining import dispose, is_in_voice, leave_silently, register_again
 from actors.voice.link import Link
 from actors.voice.link_state import LinkState
 from actors.voice.places import check_permissions
 from actors.voice.protocol import Protocol
 from actors.voice.rhythm import Rhythm
 from actors.voice.standing import Standing
-from actors.voice.turns import AllTurns
+from actors.voice.turns import AllTurns, Rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 #: How long a link plays on without an owner: enough for a supervisor to restart the connection actor.
 GRACE_S: Final = 30.0
-#: How often registrations and grace times are looked at.
+#: How often heartbeats, registrations and grace times are looked at.
 _SWEEP_S: Final = 1.0
 #: So many are looked at before frames may leave: a thousand at once would hold them up for 5 ms.
 _SWEEP_LINKS: Final = 50
@@ -201,6 +201,19 @@ class Links:
             await link.leave()
             await link.wait(LinkState.CLOSED, timeout_s=2.0)
 
+    async def vacate(self, guild_id: int) -> None:
+        """Leave the channel where the bot sits without a link: one that ended for good leaves nobody there to
+        be taken for a player.
+        """
+        client = self._client()
+        guild = None if client is None else client.get_guild(guild_id)
+        if guild is None or not is_in_voice(guild):
+            return
+        await self._turns.sends(guild.shard_id).take(Rank.UNHEARD)
+        async with self._locks.setdefault(guild_id, anyio.Lock()):
+            if self.link(guild_id) is None and is_in_voice(guild):
+                await leave_silently(guild)
+
     # -- making ----
 
     async def _open(self, channel: VoiceChannel, on_event: OnEvent) -> Link:
@@ -262,6 +275,8 @@ class Links:
             for guild_id in [guild_id for guild_id, end in self._unowned.items() if end <= now]:
                 del self._unowned[guild_id]
                 tasks.start_soon(self.disconnect, guild_id)
+            for link in self.all():
+                link.look_after()
             for number, link in enumerate(self._to_keep_known(), 1):
                 if number % _SWEEP_LINKS == 0:
                     await anyio.lowlevel.checkpoint()

@@ -34,6 +34,11 @@ BEATS_PER_S: Final = 10.0
 #: While frames wait for keys of DAVE: nobody hears anything, and a half-open websocket brings none. It is
 #: noticed before they would leave as they are (`dave.HOLD_S`).
 KEYS_BEAT_S: Final = 0.8
+#: An acknowledgement takes one round trip: what is not here after this will not come. It is looked at each
+#: second, and costs no more than a resume if it was wrong.
+ACK_S: Final = 3.0
+#: A voice server that acknowledged a heartbeat within this time is not asked again whether it is there.
+_SURE_S: Final = 2.0
 #: In a black hole of UDP: how often it is tried whether packets get through again, and ...
 _PROBE_S: Final = 0.1
 #: ... for how long, until another session is looked for: playing there within 6 s of the hole's beginning.
@@ -71,6 +76,7 @@ class Session:
         self.on_hole: Callable[[], None] = _ignore
         self.on_mended: Callable[[], None] = _ignore
         self._speaking = self._said = False
+        self._asked = False  # a heartbeat is to leave now
         self._rhythm = Rhythm(_one)
         self._wake = asyncio.Event()
 
@@ -96,6 +102,19 @@ class Session:
             await guard(self._listen)
         raise ends[0]
 
+    def look_after(self, gateway: VoiceGateway) -> None:
+        """Called each second: an acknowledgement that is overdue ends the websocket before the next heartbeat
+        would.
+        """
+        if (gateway.unanswered_s or 0.0) >= ACK_S:
+            self._wake.set()
+
+    def ask_after(self, gateway: VoiceGateway) -> None:
+        """Something has happened that the voice server should have told too: is it still there?"""
+        if time.monotonic() - gateway.last_ack >= _SURE_S:
+            self._asked = True
+            self._wake.set()
+
     async def announce(self, gateway: VoiceGateway) -> None:
         """Say that frames are about to flow."""
         self._speaking = self._said = True
@@ -117,12 +136,15 @@ class Session:
         while True:
             beaten, due = asyncio.get_running_loop().time(), False
             await gateway.beat()
+            self._asked = False
             self.udp.pulse.keep_open()
             while not due:
                 await self._tell_speaking(gateway)
                 await self._mend()
                 interval_s = self._beat_interval_s(gateway)
                 due = await self._rest(beaten, interval_s) and self._beat_interval_s(gateway) <= interval_s
+                gateway.check_answer(ACK_S)
+                due = due or (self._asked and gateway.unanswered_s is None)
 
     async def _rest(self, beaten: float, interval_s: float) -> bool:
         """Until the next heartbeat is due, or there is something to say; whether it is due. A scope that is

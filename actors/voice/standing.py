@@ -32,7 +32,9 @@ REFRESH_TIMEOUT_S: Final = 1.0
 LEAVE_TIMEOUT_S: Final = 2.0
 #: A leave that is confirmed later than that, but within this time, is still no kick.
 LATE_S: Final = 10.0
-
+#: A move is told by two messages, the new channel and the new server. Mostly in this order, which is promised
+#: nowhere: a server that came so shortly before the channel belongs to it.
+TOGETHER_S: Final = 0.5
 #: How long music may wait for the way to the stage.
 STAGE_TIMEOUT_S: Final = 3.0
 
@@ -69,6 +71,7 @@ class Standing:
         self._affirming: int | None = None  # the channel that a new main session is being told
         self._null_until = 0.0  # a leave that was not confirmed in time may be until then
         self._put_out = False  # kicked: for this standing that is final
+        self._served_at = -TOGETHER_S  # when a server was last told unasked
         self._asked = 0  # requests under way: what arrives meanwhile is an answer, not a surprise
 
     @property
@@ -100,6 +103,8 @@ class Standing:
             if channel_id != self.channel_id:
                 self.channel_id = channel_id
                 self.on_moved(channel_id)
+                if time.monotonic() - self._served_at < TOGETHER_S:
+                    self.on_server()  # it was taken for the former channel's
         self._changes.announce()
         return channel_id is not None and known != (session_id, channel_id)
 
@@ -139,6 +144,7 @@ class Standing:
         if server is None and not self._asked:
             self.on_gone()
         elif not self._asked and self._affirming != self.channel_id:
+            self._served_at = time.monotonic()
             self.on_server()
         self._changes.announce()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from loopback.dave.call import Call
 from loopback.dave.participant import Opened, Participant, is_encrypted
 from loopback.listening.listener import SILENCE_FRAME
 
 if TYPE_CHECKING:
-    from loopback.dave.sender import ExternalSender
+    from loopback.dave.call import Call
     from loopback.listening.listener import Frame, Listener
 
 
@@ -21,9 +20,9 @@ class Audience:
     the guild records. After the last has left, his ears serve for what is still under way.
     """
 
-    def __init__(self, sender: ExternalSender, channel_id: int, ears: dict[int, Listener]) -> None:
+    def __init__(self, call: Call, ears: dict[int, Listener]) -> None:
         """:param ears: who records, beside the guild's listener, what he hears himself"""
-        self.call = Call(sender, channel_id)
+        self.call = call
         self.participants: dict[int, Participant] = {}
         self._ears = ears
         self._departed: Participant | None = None

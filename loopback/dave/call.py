@@ -48,7 +48,8 @@ class Call:
     ``version`` is 1 while everybody in the channel supports it, else 0 ([Initial Transitory Phase]).
     """
 
-    def __init__(self, sender: ExternalSender, channel_id: int) -> None:
+    def __init__(self, sender: ExternalSender, channel_id: int, *, first_at_once: bool = True) -> None:
+        """:param first_at_once: the first group is in force when it is announced (transition 0)"""
         self.channel_id = channel_id
         self.members: dict[int, Member] = {}
         self.version = VERSION
@@ -58,6 +59,7 @@ class Call:
         self.invalid: list[int] = []
         """Users who reported a commit or welcome that they could not process (op 31)."""
         self._sender = sender
+        self._first_at_once = first_at_once
         self._transitions = Transitions(self._execute)
         self._upgrading = False
 
@@ -221,7 +223,7 @@ class Call:
         initial = not self.group.established
         self.group.apply(user_id, covered)
         staying = [self.members[one] for one in self.group.members if one in self.members]
-        immediate = initial and not self._upgrading
+        immediate = initial and not self._upgrading and self._first_at_once
         users = (member.user_id for member in staying)
         transition = INITIAL_TRANSITION if immediate else self._transitions.begin(users)
         self._upgrading = False

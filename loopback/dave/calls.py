@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loopback.dave.audience import Audience
+from loopback.dave.call import Call
 from loopback.dave.sender import ExternalSender
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ Place = tuple[int, int]
 class Calls:
     """One audience a guild: that of the place where the bot is. It is made anew when the bot goes elsewhere.
 
-    ``latency_s`` is the way between voice server and listeners, there and back. :meth:`close` ends all.
+    ``latency_s`` is the way between voice server and listeners, there and back; ``first_at_once``: see
+    :class:`~loopback.dave.call.Call`. :meth:`close` ends all.
     """
 
-    def __init__(self, *, latency_s: float = 0.0) -> None:
+    def __init__(self, *, latency_s: float = 0.0, first_at_once: bool = True) -> None:
         self.latency_s = latency_s
+        self._first_at_once = first_at_once
         self._audiences: dict[int, tuple[Place, Audience]] = {}
         self._present: dict[int, dict[int, bool]] = {}
         self._ears: dict[int, dict[int, Listener]] = {}
@@ -55,7 +58,8 @@ class Calls:
             return found[1]
         if found is not None:
             found[1].close()
-        audience = Audience(ExternalSender(), place[0], self._ears.setdefault(guild_id, {}))
+        call = Call(ExternalSender(), place[0], first_at_once=self._first_at_once)
+        audience = Audience(call, self._ears.setdefault(guild_id, {}))
         self._audiences[guild_id] = place, audience
         for user_id, supports in self._present.get(guild_id, {}).items():
             audience.join(user_id, supports=supports, latency_s=self.latency_s)

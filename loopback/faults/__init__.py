@@ -13,6 +13,7 @@ heard meanwhile says :func:`loopback.listening.since.heard_since`.
 | the same, session kept or dropped against that rule | `of(g).voice.close(4006, keep_session=True)` |
 | voice websocket's TCP connection reset (seen as 1006) | `of(g).voice.reset()` |
 | voice websocket half open: open ones, new ones, both | `of(g).voice.half_open(Silence.NEW)` |
+| voice heartbeats unacknowledged, everything else goes on | `of(g).voice.ignore_heartbeats()` |
 | the next n IDENTIFYs, RESUMEs closed with codes | `of(g).voice.refuse_identifies([4006, 4006])` |
 | UDP black hole, either direction or both, on one server or all | `of(g).udp.hole(5.0, direction=...)` |
 | UDP loss, delay and jitter, drawn with a seed | `of(g).udp.loss(0.05, seed=1)`, `.delay(80, 40)` |

@@ -21,6 +21,7 @@ class FaultKind(Enum):
     VOICE_CLOSED = "voice websocket closed"
     VOICE_RESET = "voice websocket reset"
     VOICE_HALF_OPEN = "voice websocket half open"
+    VOICE_UNACKNOWLEDGED = "voice heartbeats unacknowledged"
     IDENTIFY_REFUSED = "voice identify refused"
     RESUME_REFUSED = "voice resume refused"
     UDP_HOLE = "UDP black hole"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 HOLE_S: Final = 5.0
 """Length of a passing black hole of UDP."""
 
-LISTEN_S: Final = 12.0
-"""How long the slowest fault takes to be noticed and over: a half-open websocket is found within 10 s."""
+LISTEN_S: Final = 10.5
+"""How long the slowest fault takes to be noticed and over: a half-open websocket is found within 9 s."""
 
 REPEATED: Final = 50
 """Frames that may be heard twice where nothing may be lost and it is not known what arrived: one second."""

@@ -56,6 +56,14 @@ class VoiceFaults:
         fault.end_in(for_s)
         return fault
 
+    def ignore_heartbeats(self, for_s: float | None = None) -> Fault:
+        """Acknowledge no heartbeat, as if the way back were lost; everything else goes on."""
+        ignored, guilds = self._scope.voice.conditions.unacknowledged, self._scope.guilds
+        fault = self._scope.begin(FaultKind.VOICE_UNACKNOWLEDGED, "", undo=lambda: ignored.remove(guilds))
+        ignored.append(guilds)
+        fault.end_in(for_s)
+        return fault
+
     def refuse_identifies(self, codes: Sequence[int] = (CloseCode.SESSION_INVALID,)) -> Fault:
         """Close the next IDENTIFYs of each guild with these codes: as many as there are codes."""
         return self._refuse(Opening.IDENTIFY, codes)

@@ -58,6 +58,15 @@ class Backend:
         """Whether an IDENTIFY or RESUME for that guild gets no answer."""
         return self._conditions.silent(int(data["server_id"]))
 
+    def heard_heartbeat(self, session: VoiceSession | None, data: Payload) -> bool:
+        """Note which numbered message the client has got (seq_ack); whether the heartbeat is to be answered.
+
+        Raises KeyError without that number, which version 8 demands, and CloseError for one that never left.
+        """
+        if session is not None and ("seq_ack" in data or "4" not in self.settings.versions):
+            session.acknowledge(int(data["seq_ack"]))
+        return self._conditions.acknowledges(None if session is None else session.guild_id)
+
     def _let_in(self, opening: Opening, guild_id: int) -> None:
         code = self._conditions.refused(opening, guild_id)
         if code is not None:

@@ -69,8 +69,9 @@ class VoiceConditions:
 
     ``echo`` and ``rtcp_s`` are what the settings say without any fault: whether keep-alives come back, and
     the interval of the server's RTCP in s. ``mute_connections`` are the scopes (None: every guild) whose new
-    websockets answer nothing, ``mute_keep_alives`` those whose keep-alives do not come back; ``rtcp`` has
-    scopes with intervals of their own, of which the latest counts.
+    websockets answer nothing, ``unacknowledged`` those whose heartbeats get no answer, ``mute_keep_alives``
+    those whose keep-alives do not come back; ``rtcp`` has scopes with intervals of their own, of which the
+    latest counts.
     """
 
     echo: bool = True
@@ -78,6 +79,7 @@ class VoiceConditions:
     network: Network = field(default_factory=Network)
     refusals: list[Refusal] = field(default_factory=list)
     mute_connections: list[Guilds] = field(default_factory=list)
+    unacknowledged: list[Guilds] = field(default_factory=list)
     mute_keep_alives: list[Guilds] = field(default_factory=list)
     rtcp: list[tuple[Guilds, float | None]] = field(default_factory=list)
 
@@ -89,6 +91,10 @@ class VoiceConditions:
     def silent(self, guild_id: int | None) -> bool:
         """Whether a new websocket for that guild (None: not known yet) is not to be answered."""
         return any(_concerns(guilds, guild_id) for guilds in self.mute_connections)
+
+    def acknowledges(self, guild_id: int | None) -> bool:
+        """Whether heartbeats of the guild (None: not known yet) are answered."""
+        return not any(_concerns(guilds, guild_id) for guilds in self.unacknowledged)
 
     def echoes(self, guild_id: int) -> bool:
         """Whether keep-alives of the guild come back."""

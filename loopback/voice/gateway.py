@@ -43,6 +43,8 @@ class VoiceBackend(Protocol):
 
     def ignores(self, data: Payload) -> bool: ...
 
+    def heard_heartbeat(self, session: VoiceSession | None, data: Payload) -> bool: ...
+
     def identify(self, connection: Connection, data: Payload) -> VoiceSession: ...
 
     def resume(self, connection: Connection, data: Payload) -> VoiceSession: ...
@@ -221,7 +223,8 @@ class Connection:
         nonce, bare = data["t"], data.get("bare", False)
         if bare and "4" not in self._backend.settings.versions:
             raise CloseError(CloseCode.DECODE_ERROR, "a heartbeat is an object")
-        self.send(Op.HEARTBEAT_ACK, nonce if bare else {"t": nonce})
+        if self._backend.heard_heartbeat(self.session, data):
+            self.send(Op.HEARTBEAT_ACK, nonce if bare else {"t": nonce})
 
     def _select_protocol(self, data: Payload) -> None:
         session = self._identified()

@@ -118,6 +118,8 @@ class VoiceSettings:
     - ``dave``: end-to-end encryption; ``ON`` by default, so that clients without it can be tried too.
     - ``dave_latency_ms``: from the voice server to a listener and back; people have 20-100, 0 keeps tests
       quick.
+    - ``dave_first_at_once``: whether the first group of a channel is in force as soon as it is announced
+      (transition 0), as has been seen; else its members say that they are ready, as for every later one.
     - A session that waits for a RESUME stays in its group, and gets what it has missed by the replay; whether
       Discord does so is not documented.
     - ``udp_address``: where clients are told to send their UDP, if another process receives it (a bench).
@@ -137,6 +139,7 @@ class VoiceSettings:
     servers: int = 3
     dave: DavePolicy = DavePolicy.ON
     dave_latency_ms: float = 0.0
+    dave_first_at_once: bool = True
     versions: frozenset[str] = frozenset({str(GATEWAY_VERSION)})
     udp_address: tuple[str, int] | None = None
 

@@ -66,7 +66,9 @@ class VoiceServer:
             for server in range(self.settings.servers)
         ]
         self._sockets = AsyncExitStack()
-        self.calls = Calls(latency_s=self.settings.dave_latency_ms / 1000)
+        self.calls = Calls(
+            latency_s=self.settings.dave_latency_ms / 1000, first_at_once=self.settings.dave_first_at_once
+        )
         self._listeners: dict[int, Listener] = {}
         self._listener_limit = listener_limit
         self._backend = Backend(

@@ -69,6 +69,8 @@ class VoiceSession:
     reports: int = 0
     """RTCP receiver reports that the server has sent to it."""
     sequence: int = -1
+    acknowledged: int = -1
+    """The latest numbered message that a heartbeat of the client has named (seq_ack)."""
     buffer: deque[tuple[int, str | bytes]] = field(default_factory=deque)
 
     @property
@@ -110,6 +112,12 @@ class VoiceSession:
 
     tell = send_numbered
     """What the call says to a member, see :class:`loopback.dave.call.Port`."""
+
+    def acknowledge(self, seq_ack: int) -> None:
+        """The client has got every numbered message up to this one (-1: none). Raises :class:`CloseError`."""
+        if 0 < (seq_ack - self.sequence) % SEQUENCE_MODULUS < SEQUENCE_MODULUS // 2:
+            raise CloseError(CloseCode.DECODE_ERROR, f"message {seq_ack} is acknowledged and was never sent")
+        self.acknowledged = seq_ack
 
     def missed_after(self, seq_ack: int) -> list[str | bytes]:
         """The numbered messages after ``seq_ack`` (-1: all). Raises :class:`CloseError` if some are gone."""

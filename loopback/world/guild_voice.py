@@ -1,6 +1,6 @@
 """Joining, moving and leaving voice in a guild: voice states, and the voice server that the bot is told.
 
-The order is Discord's: first VOICE_STATE_UPDATE, then VOICE_SERVER_UPDATE for the one who joined or moved.
+One who joins or moves is told by VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE, in the order of the settings.
 """
 
 from __future__ import annotations
@@ -71,7 +71,11 @@ def put_down(guild: Guild, state: VoiceState, code: int = DISCONNECTED) -> None:
     guild.voice_states.pop(state.user_id, None)
     tell_state(guild, state)
     if _is_bot(guild, state):
-        guild.world.voice.revoke(guild.id, state.user_id, code)
+        voice = guild.world.voice
+        if guild.world.settings.close_voice_on_leave:
+            voice.revoke(guild.id, state.user_id, code)
+        else:
+            voice.withdraw(guild.id, state.user_id)
     _tell_audience(guild)
 
 
@@ -120,11 +124,15 @@ def _place(guild: Guild, state: VoiceState, channel: VoiceChannel, *, moved: boo
     state.channel_id = channel.id
     state.suppress = _suppressed(guild, state, channel)
     guild.voice_states[state.user_id] = state
+    settings = guild.world.settings
+    if _is_bot(guild, state) and not settings.voice_state_first:
+        renew_voice_server(guild, state)
     tell_state(guild, state)
     if _is_bot(guild, state):
-        if moved and guild.world.settings.close_voice_on_move:
+        if moved and settings.close_voice_on_move:
             guild.world.voice.close(guild.id, state.user_id, DISCONNECTED)
-        renew_voice_server(guild, state)
+        if settings.voice_state_first:
+            renew_voice_server(guild, state)
     _tell_audience(guild)
 
 

@@ -235,6 +235,15 @@ async def test_after_a_false_alarm_it_leaves_when_it_is_alone(
     await phase(guild, LinkPhase.AWAY)
 
 
+async def test_a_voice_server_is_asked_after_whenever_somebody_comes_or_goes(guild: Guild) -> None:
+    guild.ref("connection").tell(VoiceStates())  # nothing to ask after yet
+    await joined(guild)
+    link = guild.links.living
+    assert link is not None
+    guild.ref("connection").tell(VoiceStates())
+    await guild.until(lambda: link.asked_after == 1)
+
+
 async def test_somebody_who_comes_back_in_time_keeps_it(
     guild: Guild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +383,7 @@ async def test_it_gives_up_with_a_message_when_nobody_waits(guild: Guild) -> Non
     await told(guild, "The voice connection is lost")
     assert guild.links.log == [f"connect {MUSIC}"] * 5, "at once, and after each of three cooldowns"
     assert (await report(guild)).phase is LinkPhase.AWAY
+    await guild.until(lambda: guild.links.vacated == 1)
     guild.links.trouble = []
     await guild.ask(Reconnect(), "connection")
     await phase(guild, LinkPhase.READY)

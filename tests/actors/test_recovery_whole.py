@@ -17,6 +17,7 @@ from actors.recovering import Recovering
 from actors.recovery import POLICY, Outcome
 from actors.settings import Address, Settings
 from loopback import Loopback
+from loopback.listening.listener import NoteKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,10 @@ class Place:
     def about_voice(self) -> list[Any]:
         return [each for each in self.text.messages if each.embeds]
 
+    async def gone(self) -> None:
+        """Wait until the bot does not sit in the channel any more."""
+        await self.guild.wait_voice(self.discord.bot, None)
+
     async def back(self, causes: list[str]) -> None:
         """Wait for the end of the incident, which had these causes."""
         with anyio.fail_after(20):
@@ -83,11 +88,22 @@ async def deleted(place: Place) -> None:
     assert (await place.report()).phase is LinkPhase.AWAY
 
 
+async def throttled(place: Place) -> None:
+    """Who is told not to come back does not."""
+    place.faults.voice.close(4021)
+    await place.told("Disconnected from voice", "rate limiting (close code 4021)", "Wait some minutes")
+    assert (await place.report()).phase is LinkPhase.AWAY
+    await place.gone()
+    await anyio.sleep(1.5)  # others have trouble for longer
+    assert len(place.guild.listener.noted(NoteKind.IDENTIFIED)) == 1
+
+
 async def forbidden(place: Place) -> None:
     place.faults.place.lose_permission("connect")
     place.faults.voice.close(4014)
     await place.told("Disconnected from voice", "may not be in the voice channel", "Give the bot")
     assert (await place.report()).phase is LinkPhase.AWAY
+    await place.gone()
 
 
 async def silenced(place: Place) -> None:
@@ -115,7 +131,7 @@ async def refused(place: Place) -> None:
     await place.told("The voice connection is back")
 
 
-KINDS = (kicked, deleted, forbidden, silenced, dropped, refused)
+KINDS = (kicked, deleted, throttled, forbidden, silenced, dropped, refused)
 
 
 async def test_each_kind_of_trouble_is_handled_on_purpose(

@@ -156,6 +156,21 @@ async def test_a_half_open_websocket_answers_nothing_and_a_new_one_does(
     await client.expect(Op.RESUMED)
 
 
+async def test_heartbeats_can_stay_unacknowledged_while_everything_else_goes_on(
+    discord: Loopback, bot: BareBot, client: VoiceProbe
+) -> None:
+    with discord.faults.of(bot.guild).voice.ignore_heartbeats() as fault:
+        await client.send(Op.HEARTBEAT, {"t": 1, "seq_ack": -1})
+        discord.voice.user_joined(bot.guild.id, 1)
+        assert await client.expect(Op.CLIENTS_CONNECT) == {"user_ids": ["1"]}, (
+            "it comes in place of the answer"
+        )
+        assert await echoed(client)
+    await client.send(Op.HEARTBEAT, {"t": 2, "seq_ack": 0})
+    assert await client.expect(Op.HEARTBEAT_ACK) == {"t": 2}
+    assert (fault.kind, fault.guilds) == (FaultKind.VOICE_UNACKNOWLEDGED, frozenset({bot.guild.id}))
+
+
 async def test_new_websockets_stay_unanswered_until_the_fault_ends(
     discord: Loopback, bot: BareBot, client: VoiceProbe
 ) -> None:

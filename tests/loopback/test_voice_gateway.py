@@ -115,6 +115,30 @@ async def test_a_heartbeat_is_answered_with_its_nonce_even_before_identify(house
         assert await client.expect(Op.HEARTBEAT_ACK) == {"t": 1501184119561}
 
 
+async def test_a_heartbeat_says_what_has_come(house: House) -> None:
+    async with house.client() as client:
+        await client.join()
+        session = house.voice.session(GUILD, BOT)
+        assert session is not None
+        for last in (-1, 0, 1):
+            await client.send(Op.HEARTBEAT, {"t": 1, "seq_ack": last})
+            assert await client.expect(Op.HEARTBEAT_ACK) == {"t": 1}
+            assert session.acknowledged == last
+            session.send_numbered(Op.SPEAKING, {})
+            await client.expect(Op.SPEAKING)
+        session.sequence = 0  # the numbers have gone round: what is far behind is old, not new
+        await client.send(Op.HEARTBEAT, {"t": 1, "seq_ack": 65_535})
+        await client.expect(Op.HEARTBEAT_ACK)
+
+
+@pytest.mark.parametrize("beat", [{"t": 1}, {"t": 1, "seq_ack": 0}, {"t": 1, "seq_ack": None}])
+async def test_what_was_never_sent_cannot_be_acknowledged(house: House, beat: dict[str, Any]) -> None:
+    async with house.client() as client:
+        await client.join()
+        await client.send(Op.HEARTBEAT, beat)
+        assert await client.close_code() == CloseCode.DECODE_ERROR
+
+
 async def test_before_version_8_the_nonce_of_a_heartbeat_stood_alone() -> None:
     async with open_house(VoiceSettings(versions=frozenset({"4", "8"}))) as house, house.client() as client:
         for nonce in (1501184119561, "1501184119561"):

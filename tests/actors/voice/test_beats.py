@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 
-from actors.voice.gateway import Message, Op
+from actors.voice.gateway import GatewayClosed, Message, Op
 from actors.voice.rhythm import Rhythm
 from actors.voice.rtp import AES_GCM, Packetizer
-from actors.voice.session import BEATS_PER_S, KEYS_BEAT_S, PLAYING_BEAT_S, Session
+from actors.voice.session import ACK_S, BEATS_PER_S, KEYS_BEAT_S, PLAYING_BEAT_S, Session
 from supervision.testing import virtual_backend
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 class Beats:
-    """A voice gateway that notes when it was told what."""
+    """A voice gateway that notes when it was told what, and acknowledges heartbeats at once or never."""
 
     beat_interval_s = SERVER_S
 
@@ -38,10 +40,28 @@ class Beats:
         self.at: list[float] = []
         self.said: list[bool] = []
         self.news = anyio.Event()
+        self.acknowledges = True
+        self.last_ack = time.monotonic()
+        self.ended_at: float | None = None
+        self._owed_since: float | None = None
         self._began = anyio.current_time()
 
+    @property
+    def now(self) -> float:
+        return round(anyio.current_time() - self._began, 3)
+
     async def beat(self) -> None:
-        self.at.append(round(anyio.current_time() - self._began, 3))
+        self.at.append(self.now)
+        self._owed_since = None if self.acknowledges else self.now
+
+    @property
+    def unanswered_s(self) -> float | None:
+        return None if self._owed_since is None else self.now - self._owed_since
+
+    def check_answer(self, within_s: float) -> None:
+        if (self.unanswered_s or 0.0) >= within_s:
+            self.ended_at = self.now
+            raise GatewayClosed(1006, "the heartbeat was not acknowledged")
 
     async def speaking(self, flag: bool, _ssrc: int) -> None:
         self.said.append(flag)
@@ -68,8 +88,21 @@ async def served(playing: list[int]) -> AsyncIterator[tuple[Session, Beats]]:
     dave = cast("Any", SimpleNamespace(version=0, holding=False, receive=lambda _op, _data: []))
     session = Session(cast("Any", None), udp, Packetizer(AES_GCM, bytes(32), 1), dave)
     beats = Beats()
+    gateway = cast("VoiceGateway", beats)
+
+    async def serve() -> None:
+        with suppress(GatewayClosed):
+            await session.serve(gateway, Rhythm(lambda: playing[0]))
+
+    async def look_after() -> None:
+        """As the links do."""
+        while True:
+            await anyio.sleep(1.0)
+            session.look_after(gateway)
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(session.serve, cast("VoiceGateway", beats), Rhythm(lambda: playing[0]))
+        tasks.start_soon(serve)
+        tasks.start_soon(look_after)
         yield session, beats
         tasks.cancel_scope.cancel()
 
@@ -125,3 +158,34 @@ async def test_many_that_play_share_so_many_beats_a_second_and_none_goes_beyond_
     playing[0] = round(1000 * BEATS_PER_S)
     await anyio.sleep(SERVER_S)
     assert beats.at == [0.0, 8.0, 16.0, 16.0 + SERVER_S]
+
+
+async def test_an_overdue_acknowledgement_ends_the_websocket_before_the_next_heartbeat(
+    served: tuple[Session, Beats],
+) -> None:
+    _, beats = served
+    beats.acknowledges = False
+    await anyio.sleep(SERVER_S + ACK_S + 1.5)
+    assert beats.at == [0.0, SERVER_S]
+    assert beats.ended_at is not None
+    assert SERVER_S + ACK_S <= beats.ended_at <= SERVER_S + ACK_S + 1
+
+
+async def test_who_comes_is_a_reason_to_ask_at_once_unless_the_server_has_just_answered(
+    served: tuple[Session, Beats],
+) -> None:
+    session, beats = served
+    gateway = cast("VoiceGateway", beats)
+    await anyio.sleep(1.0)
+    session.ask_after(gateway)
+    await anyio.sleep(1.0)
+    assert beats.at == [0.0]
+    beats.last_ack -= 5.0
+    session.ask_after(gateway)
+    await anyio.sleep(SERVER_S + 1)
+    assert beats.at == [0.0, 2.0, 2.0 + SERVER_S]
+    beats.acknowledges = False
+    for _ in range(5):  # more who come are no reason to ask again before the answer
+        session.ask_after(gateway)
+        await anyio.sleep(0.5)
+    assert beats.at == [0.0, 2.0, 2.0 + SERVER_S, 3.0 + SERVER_S]

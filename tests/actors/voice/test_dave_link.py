@@ -66,8 +66,11 @@ async def test_who_stays_hears_all_while_others_come_and_go(open_house: Any) -> 
         assert link.status().identifies == 1
 
 
-async def test_a_fresh_session_waits_for_its_keys_and_loses_nothing(open_house: Any) -> None:
-    async with open_house() as house:
+@pytest.mark.parametrize("first_at_once", [True, False], ids=["transition 0", "when all are ready"])
+async def test_a_fresh_session_waits_for_its_keys_and_loses_nothing(
+    open_house: Any, *, first_at_once: bool
+) -> None:
+    async with open_house(settings=VoiceSettings(dave_first_at_once=first_at_once)) as house:
         for user in (ALICE, CAROL):
             house.voice.user_joined(GUILD, user)
         alice = house.voice.ears(GUILD, ALICE)

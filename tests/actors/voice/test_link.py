@@ -23,7 +23,7 @@ from actors.voice import (
 )
 from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
 from loopback.listening.listener import NoteKind
-from loopback.voice.protocol import VoiceSettings
+from loopback.voice.protocol import Op, VoiceSettings
 from tests.actors.voice.doubt import unsure
 
 pytestmark = pytest.mark.anyio
@@ -271,6 +271,12 @@ async def test_a_fatal_code_closes_with_a_reason(house: House) -> None:
     await house.until(lambda: link.state is LinkState.CLOSED)
     assert house.events[-1] == Closed(4021, "disconnected for rate limiting")
     assert house.guild.op4 == [CHANNEL]
+    for _ in range(2):
+        await house.links.vacate(GUILD)  # whoever is not to come back does not stay in the channel either
+    assert house.guild.op4 == [CHANNEL, None]
+    await house.connect()
+    await house.links.vacate(GUILD)
+    assert house.guild.op4 == [CHANNEL, None, CHANNEL], "a link has its own ways to end"
 
 
 async def test_a_half_open_websocket_is_noticed_and_resumed(open_house: Any) -> None:
@@ -278,12 +284,45 @@ async def test_a_half_open_websocket_is_noticed_and_resumed(open_house: Any) -> 
         settings=VoiceSettings(heartbeat_interval_ms=100.0, heartbeat_grace=100.0)
     ) as house:
         link = await playing(house)
-        session = house.voice.session(GUILD, BOT)
-        session.connection.send = lambda *_: None  # takes everything, answers nothing
+        house.voice.conditions.unacknowledged.append(None)
         await house.listener.wait_note(NoteKind.RESUMED, 5.0)
+        house.voice.conditions.unacknowledged.clear()
         await goes_on(house)
         assert link.close_code == 1006
         assert {frame.session for frame in house.listener.frames} == {1}
+
+
+async def test_whether_the_websocket_answers_is_known_soon_after_somebody_has_come(
+    open_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next heartbeat would be due in 5 s."""
+    monkeypatch.setattr("actors.voice.session.ACK_S", 0.1)
+    monkeypatch.setattr("actors.voice.session._SURE_S", 0.0)
+    monkeypatch.setattr("actors.voice.links._SWEEP_S", 0.02)
+    async with open_house() as house:
+        link = await playing(house)
+        await house.until(lambda: link.unanswered_s is None)
+        house.voice.conditions.unacknowledged.append(None)
+        link.ask_after()
+        await house.listener.wait_note(NoteKind.RESUMED, 2.0)
+        house.voice.conditions.unacknowledged.clear()
+        await goes_on(house)
+        assert {frame.session for frame in house.listener.frames} == {1}
+
+
+async def test_a_heartbeat_names_the_last_message_that_came(open_house: Any) -> None:
+    settings = VoiceSettings(heartbeat_interval_ms=50.0, heartbeat_grace=100.0)
+    async with open_house(settings=settings) as house:
+        await house.connect()
+        session = house.voice.session(GUILD, BOT)
+        for data in ({"user_id": "1", "ssrc": 1, "speaking": 0}, b"binary"):
+            session.send_numbered(Op.SPEAKING, data)
+            last = session.sequence
+            await house.until(lambda last=last: session.acknowledged == last)
+        house.voice.reset(GUILD, BOT)
+        await house.listener.wait_note(NoteKind.RESUMED, 5.0)
+        session.acknowledged = -1
+        await house.until(lambda: session.acknowledged == session.sequence)
 
 
 # --- words of the main gateway ---

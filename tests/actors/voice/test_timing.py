@@ -84,6 +84,26 @@ async def test_a_connection_asked_for_during_that_wait_is_tried_at_once(open_hou
         await heard_from_the_beginning(house)
 
 
+async def test_a_stop_during_that_wait_holds_when_the_connection_is_back(open_house: Any) -> None:
+    async with open_house(policy=RetryPolicy(first_s=0.2, jitter=0.0)) as house:
+        link = await house.connect()
+        house.play()
+        await house.listener.wait_frames(10, 5.0)
+        issue = house.voice.issue
+        house.voice.issue = lambda *_: "a token that is not good"
+        house.voice.close(GUILD, BOT, 4004)
+        await house.until(lambda: link.status().next_attempt_s is not None)
+        house.voice.issue = issue
+        house.clock.stream(GUILD).stop()
+        await link.wait(LinkState.READY, timeout_s=5.0)
+        heard = house.listener.heard
+        await anyio.sleep(0.1)
+        assert house.listener.heard == heard
+        house.play(house.numbers(mark=1), "b")
+        await house.listener.wait_frames(heard + 10, 5.0)
+        assert house.heard(mark=1)[0] == 0
+
+
 def timed_out(house: House) -> None:
     house.voice.close(GUILD, BOT, 4009)
 

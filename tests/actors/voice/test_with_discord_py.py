@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import discord
 import pytest
 
 from actors.voice import Clock, Closed, Fault, LinkEvent, Links, LinkState, Moved
-from loopback import Loopback
+from loopback import Loopback, LoopbackSettings
 from loopback.listening.report import longest_gap_ms, report
 from tests.actors.voice.doubt import unsure
 
@@ -101,8 +102,8 @@ async def logged_in(loopback: Loopback) -> AsyncIterator[discord.Client]:
 
 
 @pytest.fixture
-async def bot() -> AsyncIterator[Bot]:
-    async with Loopback() as loopback:
+async def bot(request: pytest.FixtureRequest) -> AsyncIterator[Bot]:
+    async with Loopback(getattr(request, "param", None)) as loopback:
         loopback.add_guild("Guild")
         clients: list[discord.Client] = []
         clock = Clock()
@@ -173,16 +174,35 @@ async def test_no_frame_leaves_in_clear_where_somebody_listens_but_from_a_stage(
     assert (link.status().dave.version, link.status().dave.epoch) == (0, None)
 
 
+STATE_FIRST = LoopbackSettings(gateway_latency_ms=5)
+SERVER_FIRST = replace(STATE_FIRST, voice_state_first=False)
+
+
+@pytest.mark.parametrize(
+    "bot", [STATE_FIRST, SERVER_FIRST], indirect=True, ids=["state first", "server first"]
+)
 async def test_an_administrator_moves_the_bot(bot: Bot) -> None:
+    """In whichever order that is told: where it ends up somebody listens, with the keys of that channel."""
+    alice = bot.loopback.add_user("alice")
+    bot.guild.add_member(alice)
+    await alice.join(bot.other)
     link = await bot.play()
     bot.guild.move(bot.loopback.bot, bot.other)
-    await bot.until(lambda: link.status().identifies == 2)
+    await bot.until(lambda: link.status().dave.epoch is not None)
     await bot.hear(25)
     assert link.channel_id == bot.other.id
     assert Moved(bot.other.id) in bot.events
+    assert bot.guild.listener.frames[-1].encrypted
+    assert link.status().failures == 0
     assert bot.nothing_lost(repeated=unsure(bot.clock, bot.guild.id))
 
 
+@pytest.mark.parametrize(
+    "bot",
+    [STATE_FIRST, replace(STATE_FIRST, close_voice_on_leave=False)],
+    indirect=True,
+    ids=["4014", "by the main gateway alone"],
+)
 async def test_a_kick_is_final(bot: Bot) -> None:
     link = await bot.play()
     bot.guild.disconnect(bot.loopback.bot)
