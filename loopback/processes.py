@@ -8,8 +8,6 @@ from typing import Final
 _PROC: Final = Path("/proc")
 MIB: Final = 1024.0
 """KiB in one."""
-_VFORK: Final = "kernel_clone"
-"""Where Linux (since 5.10) lets the parent wait."""
 
 
 def descendants(pid: int) -> list[int]:
@@ -49,17 +47,6 @@ def descriptors(pid: int) -> int:
 def memory_mib(pid: int) -> float:
     """Private memory (RssAnon)."""
     return status(pid).get("RssAnon", 0) / MIB
-
-
-def waits_for_child(pid: int) -> bool:
-    """Whether its first thread stands still until a child that it has started (vfork(2)) has got a processor.
-
-    That is no time in which it waits for one itself. From proc(5)'s `wchan`.
-    """
-    try:
-        return (_PROC / str(pid) / "task" / str(pid) / "wchan").read_text() == _VFORK
-    except OSError:
-        return False
 
 
 def waited_ns(pid: int) -> int:

@@ -30,8 +30,8 @@ ROOMS = ("actors.voice", "actors.media")
 DEMANDED = {"discord", "yt_dlp", "nacl", "anyio", "msgpack", "tenacity"}
 """The packages that requirement M7 names, as they are imported; pytest-anyio is used by its mark."""
 
-DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields"}
-"""Public by documentation in spite of their names: os._exit and the methods of named tuples."""
+DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_thread"}
+"""Public by documentation in spite of their names: os._exit, methods of named tuples, the module _thread."""
 
 
 @dataclass(frozen=True, slots=True)

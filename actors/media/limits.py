@@ -13,6 +13,7 @@ class Limits:
     spool_bytes: int = 512 << 20  # of one spool: six hours of Opus at 128 kbit/s are 350 MB
     page: int = 50  # entries of a playlist that are fetched at a time
     resolve_s: float = 30.0  # one extraction
+    unwanted_s: float = 5.0  # one that nobody waits for any more: it may still end, and is kept
     open_s: float = 30.0  # from the start of a spool's job to its first frame
     stall_s: float = 60.0  # without a new frame
     wait_available_s: float = 30.0  # for a stream that a site releases later (YouTube's pre-roll)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from .errors import ErrorKind, MediaError
 from .turns import Line, Turn
@@ -117,12 +118,14 @@ class Pool:
         worker = Worker(self._arguments, on_change=self._on_change)
         self.workers.append(worker)
         try:
-            await self._tasks.start(worker.run)
+            with anyio.CancelScope(shield=True):  # whoever wanted it first may be gone: others will need it
+                await self._tasks.start(worker.run)
         except OSError as error:  # no memory, or too many processes
             self.workers.remove(worker)
             text = "The program that reads media cannot be started."
             raise MediaError(ErrorKind.UNAVAILABLE, text, retryable=True) from error
         self._notify()
+        await checkpoint_if_cancelled()
 
     def _give_back(self, worker: Worker, conversation: Conversation) -> None:
         conversation.close()

@@ -1,20 +1,25 @@
-"""One child process in a group of its own: started, watched and reaped without a thread.
+"""One child process in a group of its own: started, watched and reaped.
 
-`anyio.open_process` would do, but on Python 3.11 asyncio watches each child with a thread, and it reaps a
-child before its group can be killed safely by number. A `pidfd` (Linux) tells of the end like any readable
-file.
+A thread starts it and waits for its end. The thread has to live as long as the child: Linux sends the
+parent-death signal (see `lifeline`) when the *thread* that has started a process ends. The thread itself is
+started in the low-level way, for `Thread.start` waits until the new thread has got a processor.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
-import subprocess
 import sys
+from _thread import start_new_thread
 from pathlib import Path
 
 import anyio
+from anyio import from_thread
+from anyio.lowlevel import EventLoopToken, current_token
+
+from .spawning import spawn
 
 # What a worker may know of the bot's environment: enough to find programs and certificates; no token, no
 # proxy.
@@ -24,37 +29,60 @@ _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class ChildProcess:
-    """`arguments` of the interpreter; `socket` (non-blocking) and `stderr` are the parent's ends."""
+    """Made by `start`, ended by `end`. `socket` (non-blocking) and `stderr` are the parent's ends.
 
-    def __init__(self, arguments: list[str]) -> None:
+    `pid` is the number of the process and of its group. `returncode` is None until `end` has reaped the
+    process, and negative for a signal.
+    """
+
+    def __init__(self, ours: socket.socket, stderr: int) -> None:
+        self.socket, self.stderr = ours, stderr
+        self.pid = 0
+        self.returncode: int | None = None
+        self._started, self._over = anyio.Event(), anyio.Event()
+        self._failure: OSError | None = None
+        self._watched = False
+
+    @classmethod
+    async def start(cls, arguments: list[str]) -> ChildProcess:
+        """The interpreter with these arguments, as soon as it runs. Not cancellable until then.
+
+        Raises OSError: no memory, or too many processes, threads or descriptors.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            try:
+                stderr, writing = os.pipe()
+            except OSError:
+                ours.close()
+                raise
+            child = cls(ours, stderr)
+            try:
+                await child.begin(arguments, theirs.fileno(), writing)
+            except BaseException:
+                await child.end()
+                raise
+            finally:
+                os.close(writing)
+        return child
+
+    async def begin(self, arguments: list[str], stdin: int, stderr: int) -> None:
+        """What `start` does when it has the child's ends, which are its own to close. Raises OSError."""
+        self.socket.setblocking(False)
+        os.set_blocking(self.stderr, False)
         try:
-            self._process = _start(arguments, theirs)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        self.socket = ours
-        assert self._process.stderr is not None  # noqa: S101 - it is a pipe: for the type checker
-        self.stderr = self._process.stderr
-        os.set_blocking(self.stderr.fileno(), False)
-        self._pidfd = os.pidfd_open(self.pid) if sys.platform == "linux" else None
-
-    @property
-    def pid(self) -> int:
-        """Of the process, and of its group."""
-        return self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        """None until `end` has reaped the process; negative for a signal."""
-        return self._process.returncode
+            start_new_thread(self._live, (arguments, stdin, stderr, current_token()))
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from error
+        self._watched = True
+        with anyio.CancelScope(shield=True):
+            await self._started.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def kill(self) -> None:
         """Kill the process and everything in its group, at once. Safe to call again."""
-        if self._process.returncode is None:  # not reaped: the number of the group cannot belong to others
+        if self.pid and self.returncode is None:  # not reaped: the group's number cannot belong to others
             try:
                 os.killpg(self.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -64,31 +92,34 @@ class ChildProcess:
         """Kill, reap and close everything. Not cancellable; a killed process is gone within milliseconds."""
         with anyio.CancelScope(shield=True):
             self.kill()
-            await self._wait()
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
+            if self._watched:
+                await self._over.wait()  # that is the last thing that the thread does
+            await self._reap()
         self.socket.close()
-        self.stderr.close()
+        os.close(self.stderr)
 
-    async def _wait(self) -> None:
-        if self._pidfd is not None and self._process.returncode is None:
-            await anyio.wait_readable(self._pidfd)
-        while self._process.poll() is None:  # noqa: ASYNC110 - without a pidfd nothing tells of the end
-            await anyio.sleep(0.005)
+    async def _reap(self) -> None:
+        while self.pid and self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)  # noqa: ASYNC222 - it does not block
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+            else:  # where the thread cannot wait for its end
+                await anyio.sleep(0.005)
+
+    def _live(self, arguments: list[str], stdin: int, stderr: int, token: EventLoopToken) -> None:
+        """The thread."""
+        try:
+            self.pid = spawn([sys.executable, "-P", *arguments], _environment(), stdin=stdin, stderr=stderr)
+            os.setpriority(os.PRIO_PROCESS, self.pid, _NICE)  # what it imports first takes longest
+        except OSError as error:
+            self._failure = error
+        from_thread.run_sync(self._started.set, token=token)
+        if self.pid and sys.platform == "linux":
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        from_thread.run_sync(self._over.set, token=token)
 
 
-def _start(arguments: list[str], connection: socket.socket) -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    environment["PYTHONPATH"] = _PACKAGE_ROOT
-    environment["YTDLP_NO_PLUGINS"] = "1"  # else code in folders of the home and of the system would run
-    process = subprocess.Popen(  # noqa: S603 - the interpreter itself, with arguments of our own
-        [sys.executable, "-P", *arguments],
-        stdin=connection.fileno(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        process_group=0,  # no session: Linux weighs those alike (autogroups), whatever their nice value
-        env=environment,
-    )
-    os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)  # what it imports first takes longest
-    return process
+def _environment() -> dict[str, str]:
+    known = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    # Without the last one code in folders of the home and of the system would run.
+    return {**known, "PYTHONPATH": _PACKAGE_ROOT, "YTDLP_NO_PLUGINS": "1"}

@@ -12,6 +12,7 @@ import structlog
 
 from .budget import Budget
 from .errors import ErrorKind, MediaError
+from .extraction_order import Order
 from .extractions import Extractions
 from .extractions_file import ExtractionsFile
 from .flights import Flights
@@ -51,7 +52,7 @@ class Resolver:
             processes=limits.resolvers,
             capacity=1,
             recycle_after=limits.recycle_resolver_after,
-            grace_s=0.0,  # an extraction cannot be interrupted: its process is killed
+            grace_s=0.0,  # an extraction cannot be interrupted: to end it, its process is killed
         )
         # Arguments may hold secrets: they go through the pipe, for a command line is everybody's to read.
         self._clients = [
@@ -95,7 +96,7 @@ class Resolver:
         found = await self._page(query, 1, self._playlist, due=False)
         for item in found["tracks"]:
             if (stream := item.pop("stream", None)) is not None:
-                self._known.keep_stream(item["url"], stream | {"formats": 0, "client": 0})
+                self._known.keep_stream(item["url"], _as_asked(stream, 0, 0))
         self._known.keep_found(query, found)
         return found
 
@@ -114,42 +115,67 @@ class Resolver:
         :returns: None if the site's extractor would do the same as with the first arguments
         """
         await self._file.read_in.wait()
-        known = self._known.stream(url)
-        fits = known is not None and (known["formats"], known["client"]) == (formats, client)
-        if known is not None and known["url"] != refused and (fits or refused is None):
-            self._count("hit")
+        known = self._known_as(url, formats, client, refused)
+        self._count("miss" if known is None else "hit")
+        if known is not None:
             return known
-        self._count("miss")
         key = (url, formats, client)
-        return await self._streaming.of(key, lambda: self._stream(url, formats, client))
+        return await self._streaming.of(key, lambda: self._stream(url, formats, client, refused))
 
-    async def _stream(self, url: str, formats: int, client: int) -> Stream | None:
+    def _known_as(self, url: str, formats: int, client: int, refused: str | None) -> Stream | None:
+        known = self._known.stream(url)
+        if known is None or known["url"] == refused:
+            return None
+        fits = (known["formats"], known["client"]) == (formats, client)
+        return known if fits or refused is None else None
+
+    async def _stream(self, url: str, formats: int, client: int, refused: str | None) -> Stream | None:
+        known = self._known_as(url, formats, client, refused)
+        if known is not None:  # whoever asked before did not wait for it
+            return known
         request = {
             "url": url,
             "formats": formats,
             "arguments": self._clients[client],
             "instead_of": self._clients[0],
         }
-        found = (await self._extract(request, due=True))["stream"]
-        if found is None:
-            return None
-        stream: Stream = found | {"formats": formats, "client": client}
-        self._known.keep_stream(url, stream)
-        return stream
 
-    async def _extract(self, request: dict[str, Any], *, due: bool) -> dict[str, Any]:
-        """One extraction; repeated once if its process died, for the fault may be that process's own."""
+        def keep(answer: dict[str, Any]) -> None:
+            if answer["stream"] is not None:
+                self._known.keep_stream(url, _as_asked(answer["stream"], formats, client))
+
+        found = (await self._extract(request, due=True, keep=keep))["stream"]
+        return None if found is None else _as_asked(found, formats, client)
+
+    async def _extract(
+        self, request: dict[str, Any], *, due: bool, keep: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """One extraction; repeated once if its process died, for the fault may be that process's own.
+
+        :param keep: is given the answer, also one that comes when nobody waits for it any more
+        """
         taken = self._take(due=due)
+
+        def settle(answer: dict[str, Any]) -> None:
+            if _asked_no_site(answer):
+                self._budget.give_back(taken)
+            if keep is not None:
+                keep(answer)
+
+        order = Order(request, settle, unwanted_s=0.0 if keep is None else self._limits.unwanted_s)
+        try:
+            return await self._carry_out(order)
+        finally:
+            if not order.begun:
+                self._budget.give_back(taken)
+
+    async def _carry_out(self, order: Order) -> dict[str, Any]:
         for last in (False, True):
             try:
-                answer = await self._ask(request)
+                return await self._ask(order)
             except MediaError as error:
                 if last or error.kind is not ErrorKind.WORKER_DIED:
                     raise
-            else:
-                if _asked_no_site(answer):
-                    self._budget.give_back(taken)
-                return answer
         raise AssertionError  # the loop returns or raises
 
     def _take(self, *, due: bool) -> float:
@@ -162,13 +188,12 @@ class Resolver:
         self._count("extraction")
         return taken
 
-    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, order: Order) -> dict[str, Any]:
         began, outcome = time.monotonic(), "ok"
         try:
             with anyio.fail_after(self._limits.resolve_s):
-                async with self._pool.job(request) as conversation:
-                    answer: dict[str, Any] = await conversation.result()
-                    return answer
+                async with self._pool.job(order.request) as conversation:
+                    return await order.answer(conversation)
         except MediaError as error:
             outcome = error.kind.value
             raise
@@ -183,6 +208,11 @@ class Resolver:
     def _count(self, what: str) -> None:
         self.counts[what] += 1
         self.counts["joined"] = self._finding.joined + self._streaming.joined
+
+
+def _as_asked(stream: dict[str, Any], formats: int, client: int) -> Stream:
+    """With how it was asked for."""
+    return stream | {"formats": formats, "client": client}
 
 
 def _asked_no_site(answer: dict[str, Any]) -> bool:

@@ -110,7 +110,7 @@ class Worker:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start the process and carry its messages until it ends; cancelling ends it."""
-        process = self._process = ChildProcess(self._arguments)
+        process = self._process = await ChildProcess.start(self._arguments)
         ended_by_itself = False
         task_status.started()
         try:
@@ -222,7 +222,7 @@ class Worker:
 
     def _keep_last_words(self, process: ChildProcess) -> bool:
         try:
-            data = os.read(process.stderr.fileno(), 65536)
+            data = os.read(process.stderr, 65536)
         except BlockingIOError:
             return True
         self._last_words += data

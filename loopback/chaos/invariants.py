@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from loopback.chaos.witnesses import Witnesses
 
 INVARIANTS: Final[Mapping[str, str]] = {
+    "beginning": "there is music in every guild before anything is done to the bot",
     "commands": "no acknowledged command is lost: the queue is what it must be after all of them",
     "order": "no track is skipped, ended early or played out of turn",
     "lost": "no frame is lost beyond what the fault's row allows",
@@ -39,7 +40,10 @@ GUILD_ACTORS: Final = 5
 ROOT_ACTORS: Final = 13
 """At most: the rooms, and what watches them."""
 DESCRIPTORS: Final = 60
-DESCRIPTORS_A_GUILD: Final = 6
+DESCRIPTORS_A_GUILD: Final = 8
+"""The voice websocket, its UDP socket, and spools: of what plays, of what is next and of four tracks further,
+where as many wait (a guest keeps up to seven).
+"""
 THREADS: Final = 40
 PROCESSES: Final = 12
 IN_FLIGHT: Final = 3

@@ -1,8 +1,7 @@
 """How long the machine keeps the bot, or Discord, waiting for a processor: no fault of theirs.
 
-The kernel counts for how long the bot's main thread was ready to run and did not. While that thread has a
-child started it is the child that waits for a processor: it is looked for. How late the embedded Discord
-wakes up is measured by itself. Only what is worth a word is kept.
+The kernel counts for how long the bot's main thread was ready to run and did not. How late the embedded
+Discord wakes up is measured by itself. Only what is worth a word is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from loopback.processes import waited_ns, waits_for_child
+from loopback.processes import waited_ns
 
 LOOK_S: Final = 0.02
 WORTH_NS: Final = 1_000_000
@@ -47,8 +46,6 @@ class Lateness:
                 waited = waited_ns(pid)
             bot_ns, waited = -waited, waited_ns(pid)
             bot_ns += waited
-            if waits_for_child(pid):
-                bot_ns = now_ns - last_ns
             own_ns = now_ns - last_ns - int(LOOK_S * 1e9)
             late_ns = max(0, bot_ns) + max(0, own_ns)
             if late_ns > WORTH_NS:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TAKE_S: Final = 0.25
 """Between two looks at what was heard."""
-HEARD_S: Final = 60.0
-FIRST_FRAMES: Final = 50
 QUIET_S: Final = 2.0
 """The music has gone on for so long at the end."""
 SETTLE_S: Final = 25.0
@@ -44,11 +42,6 @@ class Performance:
     intruded: list[tuple[int, str]] = field(default_factory=list)
     failed: list[tuple[int, str, str]] = field(default_factory=list)
     """Strikes that failed themselves: a defect of this harness."""
-
-    async def all_heard(self) -> None:
-        """Until there is music in every guild."""
-        for seat in self.scene.seats:
-            await seat.guild.listener.wait_frames(FIRST_FRAMES, HEARD_S)
 
     async def suffer(
         self,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from loopback.chaos.beginning import all_heard, begin
 from loopback.chaos.bot import BotProcess
 from loopback.chaos.diary import Diary
 from loopback.chaos.guest import Guest, Tally
@@ -26,7 +27,7 @@ from loopback.chaos.judge import Judge
 from loopback.chaos.ledger import Ledger
 from loopback.chaos.music import TRACKS, open_music
 from loopback.chaos.performance import Performance
-from loopback.chaos.report import Commands, Report, Run
+from loopback.chaos.report import Commands, Player, Report, Run, Violation
 from loopback.chaos.scene import Scene, Seat
 from loopback.chaos.stock import StockProcess
 from loopback.chaos.witnesses import Witnesses
@@ -38,13 +39,10 @@ if TYPE_CHECKING:
 
     from loopback.chaos.music import Music
     from loopback.chaos.plan import Step
-    from loopback.chaos.report import Player
     from loopback.chaos.view import View
 
 GATEWAY_LATENCY_MS: Final = 25.0
 """Discord's own is 20 to 30 ms."""
-READY_S: Final = 60.0
-FIRST_TRACKS: Final = 3
 STOCK_UDP_MS: Final = 5.0
 """One way. Without any, stock discord.py may miss the answer of IP discovery and then waits for ever: a fault
 that only a network without length has.
@@ -81,8 +79,8 @@ async def run_bot(
         scene = Scene(discord, bot, bot, music, seats, ledger)
         performance = Performance(scene)
         await bot.start()
-        await _begin(scene)
-        await performance.all_heard()
+        if why := await begin(scene, bot):
+            return _not_begun(_run_of(seed, seconds, guilds, started_at, 0.0), why, bot, _commands(tally))
         holdings = Holdings(bot, performance.lateness, time.time_ns(), seconds)
         view.say("the bot plays everywhere; the chaos begins")
         diary.note(None, "began")
@@ -101,7 +99,7 @@ async def run_bot(
         check(judge, performance, tally, witnesses, holdings, code)
     lasted_s = round((performance.ended_ns - performance.began_ns) / 1e9, 1)
     return Report(
-        run=Run(seed, seconds / 60, guilds, started_at, lasted_s, True, versions(), os.cpu_count() or 0),
+        run=_run_of(seed, seconds, guilds, started_at, lasted_s),
         player=player,
         commands=_commands(tally),
         restarts=witnesses.restarts(),
@@ -113,8 +111,11 @@ async def run_bot(
 
 async def run_stock(
     seed: int, seconds: float, guilds: int, folder: Path, plan: Sequence[Step], view: View
-) -> Player:
-    """A plain discord.py player under what can meet any player; `stock.log` is left in the folder."""
+) -> Player | None:
+    """A plain discord.py player under what can meet any player; `stock.log` is left in the folder.
+
+    None if it does not play at all, which is said.
+    """
     log = folder / "stock.log"
     async with Loopback(LoopbackSettings(gateway_latency_ms=GATEWAY_LATENCY_MS)) as discord:
         discord.faults.everywhere.udp.delay(STOCK_UDP_MS)
@@ -124,7 +125,9 @@ async def run_stock(
             performance = Performance(Scene(discord, stock, None, None, seats))
             try:
                 await stock.start()
-                await performance.all_heard()
+                if why := await all_heard(performance.scene):
+                    view.say(f"the plain player does not play: {why}")
+                    return None
                 with view.live():
                     shown = [partial(view.follow, performance, seconds)]
                     await performance.suffer([step for step in plan if step.kind.rival], seconds, shown)
@@ -178,28 +181,27 @@ def _give_wishes(seat: Seat, music: Music, dice: Random, tally: Tally, ledger: L
     music.hearings[seat.guild.id] = seat.hearing
 
 
-async def _begin(scene: Scene) -> None:
-    """Music is asked for everywhere."""
-    await scene.discord.wait_bot(READY_S)
-    first = scene.seats[0]
-    await first.user.wait_command(first.text, "play", READY_S)
-
-    async def ask(guest: Guest) -> None:
-        for _ in range(FIRST_TRACKS):
-            await guest.play()
-
-    async with anyio.create_task_group() as tasks:
-        for seat in scene.seats:
-            if seat.guest is not None:
-                tasks.start_soon(ask, seat.guest)
-
-
 async def _scrape(witnesses: Witnesses) -> None:
     """For ever: remember what the metrics say, as a process that is killed cannot be asked any more."""
     while True:
         await anyio.sleep(SCRAPE_S)
         life = witnesses.now
         life.metrics = await witnesses.scrape() or life.metrics
+
+
+def _run_of(seed: int, seconds: float, guilds: int, started_at: str, lasted_s: float) -> Run:
+    return Run(seed, seconds / 60, guilds, started_at, lasted_s, True, versions(), os.cpu_count() or 0)
+
+
+def _not_begun(run: Run, why: str, bot: BotProcess, commands: Commands) -> Report:
+    """Of a run whose chaos never began, for want of music."""
+    return Report(
+        run=run,
+        player=Player("ostinato", share_heard=0.0, longest_gap_ms=0.0, lost=0, repeated=0, lives=bot.life),
+        commands=commands,
+        invariants=INVARIANTS,
+        violations=(Violation("beginning", 0.0, None, why, run.seed),),
+    )
 
 
 def _commands(tally: Tally) -> Commands:

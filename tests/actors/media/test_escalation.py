@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 import structlog
+from anyio.lowlevel import checkpoint
 
 from actors.media import Access, ErrorKind, Limits, Media, MediaError, Spool, Track
 from actors.media.testing import packets
@@ -288,3 +289,43 @@ async def test_the_budget_is_for_sites_and_a_restart_keeps_it_and_what_was_found
         tasks.cancel_scope.cancel()
     media.close()
     assert [len(site.asked[f"song{number}"]) for number in range(10)] == [1] * 9 + [0]
+
+
+async def test_who_skips_many_tracks_has_no_process_killed_and_what_was_found_is_kept(
+    media: Media, site: Site, files: dict[str, bytes]
+) -> None:
+    """Each skip killed the process that looked for the track: the last one began to play 1.6 s late."""
+    served = Served(files["webm"], "audio/webm")
+
+    def slow(name: str) -> Track:
+        track = site.page(name, lambda query, count: info(name, site.format("song", served)))
+        page = site.server.files[f"api/{name}"]
+        assert callable(page)
+
+        def answer(query: str) -> Served:
+            found = page(query)
+            found.rate = 8 * len(found.data)
+            return found
+
+        site.server.files[f"api/{name}"] = answer
+        return track
+
+    tracks = [slow(f"skipped{number}") for number in range(12)]
+    warm = site.page("warm", lambda query, count: info("warm", site.format("song", served)))
+    await media.resolve(warm.url, requested_by=1)
+    pids, spent = set(media._resolver.pids), len(media._resolver._budget.spent)
+    for number, track in enumerate(tracks):
+        spool = media.spool(track)
+        with anyio.fail_after(20):
+            while number < 2 and not site.asked[f"skipped{number}"]:  # noqa: ASYNC110 - a fact of a process
+                await anyio.sleep(0.005)
+        await checkpoint()
+        if number < 11:
+            await spool.aclose()
+    assert await frames_of(spool) == packets(files["webm"])
+    assert pids <= set(media._resolver.pids)
+    assert await frames_of(media.spool(tracks[0])) == packets(files["webm"])
+    asked = [len(site.asked[track.title]) for track in tracks]
+    assert (asked[0], asked[11]) == (1, 1)
+    assert sum(asked) <= 4, "who is skipped before his turn is not asked for"
+    assert len(media._resolver._budget.spent) - spent == sum(asked)

@@ -18,7 +18,7 @@ from loopback.chaos.bot import ON_FULL_DISK, BotProcess
 from loopback.chaos.lateness import Lateness
 from loopback.chaos.ledger import Cost, Ledger
 from loopback.chaos.strikes import NOBODY, kick, move
-from loopback.processes import descendants, waits_for_child
+from loopback.processes import descendants
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,24 +131,6 @@ async def test_a_machine_that_keeps_waiting_is_noticed() -> None:
     assert late.within_ms(0, 2**63) > 30
     assert late.within_ms(0, 1) == 0
     assert late.take_most_ms() == 0
-
-
-async def test_a_process_that_waits_for_its_child_is_told_from_one_that_sleeps(tmp_path: Path) -> None:
-    """The child opens a pipe before it becomes another program, and nobody writes into that yet."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    action = "(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)"
-    start = f"import os, sys; os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=[{action}])"
-    with subprocess.Popen([sys.executable, "-c", start, str(pipe)]) as process:  # noqa: ASYNC220, S603 - not waited for; our own words
-        try:
-            with anyio.fail_after(10):
-                while not waits_for_child(process.pid):  # noqa: ASYNC110 - the kernel does not tell
-                    await anyio.sleep(0.005)
-            assert not waits_for_child(os.getpid())
-        finally:
-            writer = os.open(pipe, os.O_RDWR)
-            assert process.wait(10) == 0
-            os.close(writer)
 
 
 @pytest.mark.parametrize("strike", [move, kick])
