@@ -160,7 +160,7 @@ def _title(root: Node, problem: str) -> Text:
     nodes = [node for _, node in view.walk(root)]
     states = Counter(str(node.get("state")) for node in nodes if node.get("kind") == "actor")
     guilds = next((len(each["children"]) for each in nodes if each.get("path") == "guilds"), 0)
-    title = Text(f"{root['id']}  ", style="bold")
+    title = Text(f"{root['id']}  ", style="bold", no_wrap=True, overflow="ellipsis")
     title.append(f"up {duration(root.get('uptime_s') or 0)}, {guilds} guilds, {states.total()} actors: ")
     for number, (state, count) in enumerate(states.most_common()):
         title.append(", " if number else "")
@@ -174,5 +174,6 @@ def _foot(page: Page) -> Text:
         shown = "nobody is in trouble" if page.trouble else "nobody is there"
     else:
         shown = f"{page.first + 1}-{min(page.first + page.height, page.rows)} of {page.rows} rows"
-    only = "all" if page.trouble else "only trouble"
-    return Text(f"\n{shown}   space: next page   b: back   t: {only}   q: quit", style="dim")
+    only = "all" if page.trouble else "trouble"
+    keys = f"space: next  b: back  t: {only}  q: quit"
+    return Text(f"\n{shown}  {keys}", style="dim", no_wrap=True, overflow="ellipsis")

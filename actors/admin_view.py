@@ -35,6 +35,8 @@ WAITING = 16
 FRESH_S = 60.0
 """and who has failed within the last minute."""
 
+PIPED_COLUMNS = 1000
+
 
 # what is shown
 
@@ -89,7 +91,9 @@ def print_tree(node: Node, *, as_json: bool) -> None:
     if as_json:
         console.out(json.dumps(node, indent=2), highlight=False)
     else:
-        console.print(render_tree(node), soft_wrap=True)
+        if not console.is_terminal:  # a program or a file has no width: nothing is wrapped
+            console.width = PIPED_COLUMNS
+        console.print(render_tree(node))
 
 
 def render_tree(node: Node) -> Tree:
@@ -134,10 +138,12 @@ def _line(node: Node) -> Text:
 
 def _remarks(node: Node) -> list[tuple[str, str]]:
     """What is worth a word: nothing of it shows while all is well."""
-    count = {key: node.get(key) or 0 for key in ("restarts", "mailbox_depth", "mailbox_dropped")}
+    keys = ("incarnation", "restarts", "mailbox_depth", "mailbox_dropped")
+    count = {key: node.get(key) or 0 for key in keys}
     return [
         (words, style)
         for words, style, tell in (
+            (f"incarnation {count['incarnation']}", "dim", count["incarnation"] > 1),
             (f"restarts {count['restarts']}", "yellow", count["restarts"]),
             (f"waiting {count['mailbox_depth']}", "cyan", count["mailbox_depth"]),
             (f"dropped {count['mailbox_dropped']}", "red", count["mailbox_dropped"]),

@@ -142,7 +142,12 @@ def build(
         media=media,
         client=holder.current,
         unsaved=lambda: rooms.store.problem,
-        limits=AlertLimits(settings.alert_4006_per_5min, settings.alert_success_percent / 100),
+        limits=AlertLimits(
+            settings.alert_4006_per_5min,
+            settings.alert_success_percent / 100,
+            settings.alert_unheard_s,
+            settings.alert_gateway_away_s,
+        ),
         spans=spans,
     )
     return House(settings, media, rooms, holder, verdict or Verdict(), telemetry, spans)

@@ -187,8 +187,8 @@ class Connecting(Returning):
         if message.attempt != self._attempt:
             return
         self._pending = False
-        log.warning("join_failed", **self._who(), close_code=message.code, reason=message.reason)
         self._fail(message.code, message.reason)
+        log.warning("join_failed", **self._who(), reason=message.reason)
         living = self._links.claim(self._guild_id, on_event=self._listen)
         if living is not None:  # a move that failed: the bot is where it was
             await self._arrived(living)
@@ -205,10 +205,11 @@ class Connecting(Returning):
             case voice.Unheard(hand_raised=raised):
                 self._notice(_UNHEARD[raised])
             case voice.Failed(code=code, reason=reason, fault=fault):
-                self._problem = reason
-                self._health = self._health.failed(now(), code, reason)
+                self._fail(code, reason)
                 await self._advance(happens.Failed(now(), cause_of(code, fault)))
+                log.info("voice_attempt_failed", **self._who(), reason=reason)
             case voice.Waiting(delay_s=delay_s):
+                log.info("voice_pause", **self._who(), delay_s=round(delay_s, 3))
                 await self._advance(happens.Pausing(now(), delay_s))
             case voice.Ready() if counts:
                 self._enter(LinkPhase.READY)
@@ -219,6 +220,7 @@ class Connecting(Returning):
                 self._enter(LinkPhase.LOST, frames_leave=resumable)
             case voice.Moved(channel_id=channel_id) if counts:
                 await self._aim(channel_id)
+                log.info("voice_moved", **self._who())
                 self._look_around()
             case voice.Closed(code=code, reason=reason, fault=fault) if counts:
                 await self._closed(code, reason, fault)

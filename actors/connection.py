@@ -14,15 +14,12 @@ from supervision import handles
 from .connecting import Connecting
 from .epoch import now
 from .messages import GetVoice, Join, Leave, LinkPhase, No, Reconnect, VoiceReport
+from .recovering import OUT
 from .recovery import events as happens
 from .voice import LinkState
 
 if TYPE_CHECKING:
     from .voice import LinkStatus
-
-
-_OUT = (LinkPhase.AWAY, LinkPhase.RETURNING)
-"""The bot is in no channel, and not on the way to one."""
 
 
 class Connection(Connecting):
@@ -34,7 +31,7 @@ class Connection(Connecting):
         self._text_channel_id = message.text_channel_id or self._text_channel_id
         if self._phase is LinkPhase.RESTING:
             await self._aim(message.channel_id)
-        elif self._phase in _OUT or self._target != message.channel_id:
+        elif self._phase in OUT or self._target != message.channel_id:
             await self._end_attempt()
             await self._aim(message.channel_id)
             await self._advance(happens.Asked(now()))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .messages import FRAME_MS, Plan, SpoolKey, Wanted
 from .plays import Play, parse_play
+from .voice import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,13 @@ class Deck:
         if self.play is None and self.stream.status().play_id is not None:
             self.stream.stop()
         self._queue(following)
+        self.stream.expected = self._expected(paused=paused)
         return settled
+
+    def _expected(self, *, paused: bool) -> Expected:
+        if self.want is None or paused:
+            return Expected.NOTHING
+        return Expected.SOON if self.play is None else Expected.NOW
 
     def _start(self, key: SpoolKey, *, paused: bool) -> bool:
         spool = self.spools.get(key)

@@ -66,7 +66,8 @@ def all_guilds(root: TreeNode, name_of: Callable[[int], str | None]) -> discord.
 
 
 def _actor(node: TreeNode) -> Iterable[str]:
-    yield f"{_mark(node)} **{node.id}** {_state(node)}{_remark(node)}"
+    incarnation = f" · incarnation {node.incarnation}" if node.incarnation > 1 else ""
+    yield f"{_mark(node)} **{node.id}** {_state(node)}{incarnation}{_remark(node)}"
     if node.current_message_s > BUSY_S:
         busy_with = plain(str(node.current_message), ERROR_TEXT)
         yield f"⤷ busy with {busy_with} for {duration(node.current_message_s)}"

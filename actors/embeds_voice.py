@@ -140,13 +140,19 @@ def _timeline(report: VoiceReport) -> str:
     return "\n".join(lines)
 
 
+def _silence(silent_s: float) -> str:
+    if silent_s <= 0:
+        return "not heard"
+    return f"silent {silent_s:.1f} s" if silent_s >= 0.05 else "silent for a moment"
+
+
 def _line(incident: Incident) -> str:
     """One incident: time, causes, silence, attempts, outcome."""
     causes = ", ".join(dict.fromkeys(closure.label for closure in incident.closures))
     first = f": {incident.closures[0].name}" if incident.closures else ""
     parts = (
         f"{when(incident.at, 'f')} {causes}{first}",
-        f"silent {incident.silent_s:.1f} s" if incident.silent_s else "not heard",
+        _silence(incident.silent_s),
         _attempts(incident) if incident.attempts else "",
         incident.outcome.value,
     )

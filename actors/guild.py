@@ -123,6 +123,7 @@ async def forget_guild(system: System, guild_id: int, rooms: Rooms) -> None:
     except ChildNotFound:
         pass
     await rooms.links.disconnect(guild_id)
+    rooms.watch.means(guild_id, there=False)
     rooms.clock.drop(guild_id)
     rooms.positions.forget(guild_id)
     await rooms.shelf.forget(guild_id)

@@ -34,7 +34,7 @@ def open_logs(settings: Settings, stream: TextIO | None = None) -> Iterator[None
     """Log to the stream (standard error by default) until the block ends; then everything is as before."""
     stream = sys.stderr if stream is None else stream
     writer = LineWriter(stream)
-    handler = WriterHandler(writer, Redactor([settings.token]))
+    handler = WriterHandler(writer, Redactor(filter(None, (settings.token, settings.alert_webhook))))
     handler.setFormatter(_formatter(_form(settings, stream), colors=stream.isatty()))
     root = logging.getLogger()
     level_before = root.level

@@ -60,6 +60,9 @@ BOOT: Final = secrets.token_hex(8)
 UNTOLD = frozenset({Fault.LEFT, Fault.STOPPED})
 """Ends that nobody need be told of."""
 
+OUT: Final = (LinkPhase.AWAY, LinkPhase.RETURNING)
+"""The bot is in no channel, and not on the way to one."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -217,22 +220,29 @@ class Recovering(Follower):
 
     def _enter(self, phase: LinkPhase, *, frames_leave: bool | None = None) -> None:
         self._phase = phase
-        log.info("voice_state", **self._who(), state=phase.name, close_code=self._code)
+        log.info("voice_state", **self._who())
         self._report(frames_leave=frames_leave)
 
     def _report(self, *, frames_leave: bool | None = None) -> None:
         ready = self._phase is LinkPhase.READY if frames_leave is None else frames_leave
+        self._watch.means(self._guild_id, there=self._phase not in OUT)
         tell(self.ctx, "player", LinkState(ready, self._target))
 
     def _who(self) -> dict[str, object]:
-        """The fields of every log line about the connection; `incident` joins those of one incident."""
+        """The fields of every log line about the connection; `incident` joins those of one incident.
+
+        `attempt` counts the joins that this actor has begun; those of the link itself are `failed_attempts`.
+        """
         incident = self._recovery.incident
         return {
             "guild_id": self._guild_id,
             "voice_channel_id": self._target,
+            "state": self._phase.name,
+            "close_code": self._code,
             "attempt": self._attempt,
             "latency_ms": None if self._link is None else self._link.latency_ms,
             "incident": None if incident is None else incident.id,
+            "failed_attempts": 0 if incident is None else incident.attempts,
         }
 
     def _notice(self, text: str) -> None:

@@ -67,6 +67,8 @@ class Settings:
     alert_channel: int | None = None
     alert_4006_per_5min: int = 20
     alert_success_percent: int = 80
+    alert_unheard_s: int = 30
+    alert_gateway_away_s: int = 60
     config_file: Path | None = None
     """The file that was read, for messages; not a setting."""
 
@@ -99,11 +101,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", values.path, "the platform's user data folder", "Folder of all state"),
     Setting("prefix", values.prefix, "`!`", "What a text command starts with"),
     Setting("guild_sync", values.ids, "", "Ids of guilds that get slash commands at once; none: globally"),
-    Setting("queue_limit", values.number(1, 5000), f"`{CAPACITY}`",
+    Setting("queue_limit", values.whole(1, 5000), f"`{CAPACITY}`",
             "Tracks that may wait in one guild, 5000 at most"),
-    Setting("queue_limit_per_user", values.number(1, 5000), f"`{PER_USER}`",
+    Setting("queue_limit_per_user", values.whole(1, 5000), f"`{PER_USER}`",
             "How many of these one user may have added"),
-    Setting("playlist_limit", values.number(1, 5000), "`500`",
+    Setting("playlist_limit", values.whole(1, 5000), "`500`",
             "Entries taken of one playlist, 5000 at most: fifty at once, the others as the queue runs short"),
     Setting("allow_private_media", values.flag, "`false`", "Play media from private addresses too"),
     Setting("cache_mb", values.whole(0, 1 << 20), "`2048`",
@@ -131,6 +133,10 @@ SETTINGS: tuple[Setting, ...] = (
             "Alert when more voice sessions than this become invalid within 5 minutes"),
     Setting("alert_success_percent", values.whole(1, 100), "`80`",
             "Alert when a smaller share of voice incidents ends well"),
+    Setting("alert_unheard_s", values.whole(5, 86_400), "`30`",
+            "Alert when a guild that should hear music has heard none for so many seconds"),
+    Setting("alert_gateway_away_s", values.whole(10, 86_400), "`60`",
+            "Alert when Discord's gateway has been away for so many seconds"),
     Setting("discord_address", values.address, "",
             "`host:port` that all TLS connections to Discord go to instead, for tests"),
     Setting("discord_ca", values.certificates, "",

@@ -214,18 +214,6 @@ def one_of(*choices: str) -> Callable[[object, Path], str]:
     return choose
 
 
-def number(least: int, most: int) -> Callable[[object, Path], int]:
-    """A parser for a whole number in a range."""
-
-    def parse(raw: object, _base: Path) -> int:
-        digits = str(raw).strip() if isinstance(raw, int | str) and not isinstance(raw, bool) else ""
-        if not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
-            raise InvalidValueError(f"expected a whole number from {least} to {most}, got {raw!r}")
-        return int(digits)
-
-    return parse
-
-
 def _id(entry: object) -> int:
     digits = str(entry) if isinstance(entry, int | str) and not isinstance(entry, bool) else ""
     if not re.fullmatch(r"[0-9]{1,19}", digits) or not 0 < int(digits) < 2**63:

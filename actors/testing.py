@@ -23,6 +23,7 @@ from actors.store import Store
 from actors.voice import (
     DaveStatus,
     Ended,
+    Expected,
     LinkEvent,
     LinkStatus,
     Reached,
@@ -148,6 +149,7 @@ class FakeStream:
         self.next: tuple[Any, str] | None = None
         self.position = 0
         self.paused = False
+        self.expected = Expected.NOTHING
         self.on_event: Callable[[StreamEvent], None] = lambda _event: None
 
     def play(

@@ -79,6 +79,8 @@ class Step:
 
 class Watch:
     """
+    :ivar meant: guilds where the bot is, or tries to be, in a voice channel; as their connections have said
+        last, which may be down now
     :ivar on_step: is told of each step of a guild's recovery
     :ivar on_alert: is told what whoever runs the bot should look at
     """
@@ -97,6 +99,7 @@ class Watch:
         self._unanswered = unanswered_s
         self._now = now
         self._failing: dict[int, int] = {}
+        self.meant: set[int] = set()
         self._looked_at = float("-inf")
         self._factor = 1.0
         self.on_step: Callable[[Step], None] = _ignore
@@ -113,6 +116,10 @@ class Watch:
     def settled(self, guild_id: int) -> None:
         """The voice connection of a guild is back, or given up."""
         self._failing.pop(guild_id, None)
+
+    def means(self, guild_id: int, *, there: bool) -> None:
+        """The bot is meant to be in voice there from now on, or not any more."""
+        (self.meant.add if there else self.meant.discard)(guild_id)
 
     @property
     def attempts(self) -> Mapping[int, int]:

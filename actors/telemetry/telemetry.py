@@ -18,6 +18,7 @@ from actors.telemetry.meters import Meters
 from actors.telemetry.reading import Reading, read_gateway, read_media, read_streams, read_tree, read_voice
 from actors.telemetry.rules import RULES, AlertBook, AlertLimits
 from actors.telemetry.spans import Spans
+from actors.voice import Expected
 from supervision import IntensityExceeded
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class Telemetry:
         count_event(self.meters, event)
         if isinstance(event, IntensityExceeded):
             self.book.levels.gave_up.add(time.monotonic())
+            self.book.levels.gave_up_path = event.path or "the root"
 
     async def _measure_lag(self) -> None:
         """A sleep that ends late says that somebody has kept the loop from everybody."""
@@ -150,11 +152,11 @@ class Telemetry:
     # -- how things stand ----
 
     async def _look(self) -> list[Change]:
-        wanting = await self._wanting()
+        wanting, loading = await self._wanting()
         now = time.monotonic()
-        self._audio.look(now, wanting)
+        self._audio.look(now, wanting, loading)
         levels, client = self.book.levels, self._client()
-        levels.unheard_s = max(self._audio.unheard(now).values(), default=0.0)
+        levels.unheard = self._audio.unheard(now)
         levels.unsaved = self._unsaved()
         if client is not None and not client.gateway_away:
             self._away_since = None
@@ -163,17 +165,19 @@ class Telemetry:
         levels.away_s = 0.0 if self._away_since is None else now - self._away_since
         return self.book.look(now)
 
-    async def _wanting(self) -> dict[int, int]:
-        """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel; and
-        the frames that each was sent so far.
+    async def _wanting(self) -> tuple[dict[int, int], frozenset[int]]:
+        """Guilds with music that is not paused, where the bot is, or is trying to be, in a voice channel, and
+        the frames that each was sent so far; and which of them wait for a track to be made ready.
+
+        Player and connection have declared both, and it stands while they are down.
         """
         wanting: dict[int, int] = {}
+        loading: list[int] = []
         for number, stream in enumerate(tuple(self._clock.all()), 1):
             if number % AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
-            if stream.doing == "playing" and self._expected(stream.guild_id):
+            if stream.expected is not Expected.NOTHING and stream.guild_id in self._watch.meant:
                 wanting[stream.guild_id] = stream.sent
-        return wanting
-
-    def _expected(self, guild_id: int) -> bool:
-        return guild_id in self._watch.attempts or self._links.link(guild_id) is not None
+                if stream.expected is Expected.SOON:
+                    loading.append(stream.guild_id)
+        return wanting, frozenset(loading)

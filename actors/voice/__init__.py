@@ -31,7 +31,7 @@ from actors.voice.link_state import LinkState, LinkStatus
 from actors.voice.links import Links
 from actors.voice.source import FrameSource
 from actors.voice.stream import Stream
-from actors.voice.stream_status import Reached, StreamStatus
+from actors.voice.stream_status import Expected, Reached, StreamStatus
 
 __all__ = [
     "CAUSES",
@@ -43,6 +43,7 @@ __all__ = [
     "Closed",
     "DaveStatus",
     "Ended",
+    "Expected",
     "Failed",
     "Fault",
     "FrameSource",

@@ -9,7 +9,7 @@ from actors.voice.events import Ended, Rewound, Started, StreamEvent
 from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE, SILENCE_FRAMES
 from actors.voice.source import Broken, FrameSource, Play
-from actors.voice.stream_status import Reached, StreamStatus, Totals
+from actors.voice.stream_status import Expected, Reached, StreamStatus, Totals
 from actors.voice.tape import Tape
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Stream:
 
     All methods are called on the event loop's thread and return at once. Without a transport the position
     stands still.
+
+    :ivar expected: declared by whoever commands it, and still true when that actor is gone
     """
 
     __slots__ = (
@@ -71,12 +73,14 @@ class Stream:
         "_transport",
         "_underruns",
         "_until_check",
+        "expected",
         "guild_id",
         "slot",
     )
 
     def __init__(self, guild_id: int, scheduler: Scheduler) -> None:
         self.guild_id = guild_id
+        self.expected = Expected.NOTHING
         self.slot: int | None = None  # the clock's: where the stream is ticked
         self._scheduler = scheduler
         self._transport: Outlet | None = None

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 FRAME_MS: Final = 20
+
+
+class Expected(Enum):
+    """What its guild should hear of a stream now, as whoever commands it has declared last."""
+
+    NOTHING = "nothing"
+    SOON = "soon"  # as soon as it is found and made ready
+    NOW = "now"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import anyio
 from anyio.streams.text import TextReceiveStream
 
 from loopback.chaos import stepped_clock
-from loopback.demo.bot import bot_environment
+from loopback.demo.bot import bot_environment, look_inside
 from loopback.processes import descendants
 
 if TYPE_CHECKING:
@@ -157,6 +157,11 @@ class BotProcess:
     def step_clock(self, seconds: float) -> None:
         """The bot's wall clock is wrong by so much from now on."""
         stepped_clock.set_step(self._clock, seconds)
+
+    @property
+    def look_inside(self) -> str:
+        """What to type in another terminal to see its tree."""
+        return look_inside(self._environment())
 
     @property
     def _clock(self) -> Path:

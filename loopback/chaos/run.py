@@ -79,6 +79,7 @@ async def run_bot(
         scene = Scene(discord, bot, bot, music, seats, ledger)
         performance = Performance(scene)
         await bot.start()
+        view.say(f"see its actors from another terminal: {bot.look_inside}")
         if why := await begin(scene, bot):
             return _not_begun(_run_of(seed, seconds, guilds, started_at, 0.0), why, bot, _commands(tally))
         holdings = Holdings(bot, performance.lateness, time.time_ns(), seconds)

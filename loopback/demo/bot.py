@@ -44,6 +44,14 @@ def bot_environment(
     }
 
 
+def look_inside(environment: Mapping[str, str]) -> str:
+    """What to type in another terminal to see the tree of the bot that was given these variables."""
+    name = next(each for each in ("OSTINATO_ADMIN_SOCKET", "OSTINATO_DATA_DIR") if each in environment)
+    typed = Path(sys.argv[0])
+    program = os.path.relpath(typed) if typed.name == "ostinato" and typed.exists() else "ostinato"
+    return f"{name}={environment[name]} {program} tree --watch"
+
+
 @asynccontextmanager
 async def bot_process(environment: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
     """The running bot; its log goes to bot.log in the folder. It is stopped, or killed, with the block."""

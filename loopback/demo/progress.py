@@ -44,6 +44,10 @@ class Display:
         lines = [line.strip() for line in text.replace("**", "").splitlines() if line.strip()]
         self.console.print(f"  [bold]{escape(who)}[/]: {escape(' · '.join(lines))}")
 
+    def hint(self, text: str) -> None:
+        """One line that can be copied."""
+        self.console.print(f"[green]•[/] {escape(text)}", soft_wrap=True)
+
     def failure(self, text: str) -> None:
         """The one line that says why the demo failed."""
         self.console.print(f"[bold red]✗[/] {escape(text)}", soft_wrap=True)

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from loopback.demo.bot import BotEndedError, bot_environment, bot_process, last_lines, raise_when_ended
+from loopback.demo.bot import (
+    BotEndedError,
+    bot_environment,
+    bot_process,
+    last_lines,
+    look_inside,
+    raise_when_ended,
+)
 from loopback.demo.follow import Follower
 from loopback.demo.plan import Item, NotPlayableError, check, make_plan
 from loopback.demo.progress import Display
@@ -138,6 +145,7 @@ async def _play(play: str | None, seconds: float | None, folder: Path, display: 
         display.step(f"an embedded Discord listens on {discord.address}")
         stage.items = await anyio.to_thread.run_sync(make_plan, play, seconds, folder, server)
         environment = bot_environment(discord, stage.guild.id, folder, os.environ)
+        display.hint(f"see its actors from another terminal: {look_inside(environment)}")
         async with bot_process(environment, folder) as process, anyio.create_task_group() as group:
             group.start_soon(raise_when_ended, process)
             await _perform(stage)

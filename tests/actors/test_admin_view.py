@@ -63,9 +63,17 @@ def test_a_person_sees_names_states_restarts_and_errors() -> None:
     busy = node("[red]42", current_message="Play", current_message_s=1.26, mailbox_dropped=4)
     root, first, second = lines(render_tree(node("", node("player", **backing_off()), busy)))
     assert root == "ostinato  running  2 h"
-    assert "player  again in 3.2 s  restarts 3  waiting 2" in first
+    assert "player  again in 3.2 s  incarnation 4  restarts 3  waiting 2" in first
     assert "last error 12 s ago: KeyError: [bold]x" in first
     assert "[red]42  running  2 h  dropped 4  handles Play 1.3 s" in second
+
+
+def test_a_line_is_whole_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = node("player", last_error=f"KeyError: {'long ' * 40}end", last_error_at=time.time() - 2.5)
+    print_tree(node("", failed), as_json=False)
+    (_, line) = capsys.readouterr().out.splitlines()
+    assert line.startswith("└── player  running  2 h  last error 2 s ago: KeyError: long long")
+    assert line.endswith("long end")
 
 
 def test_a_program_gets_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,6 +177,14 @@ def test_a_narrow_terminal_shows_fewer_columns_and_whole_names() -> None:
         assert any("1234567890123456789 " in line for line in shown)
         assert any("again in 3.2 s" in line and "12 s ago: Key" in line for line in shown)
         assert ("IN HAND" in shown[2]) == (width >= 130)
+
+
+def test_a_screen_as_narrow_as_a_phones_has_its_title_and_its_keys_in_one_line_each() -> None:
+    root, size = house(*(guild(number) for number in range(1, 9))), ConsoleDimensions(60, 20)
+    shown = lines(screen(root, Page(), size), size.width)
+    assert len(shown) <= 20
+    assert (shown[0].startswith("ostinato  up 2 h"), shown[1]) == (True, "")
+    assert shown[-1].endswith("q: quit")
 
 
 def test_where_nothing_is_to_be_shown_it_is_said() -> None:

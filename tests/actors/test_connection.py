@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from actors import attending, connecting, voice
 from actors.discord_port import Trouble
@@ -27,7 +28,7 @@ from actors.messages import (
 )
 from actors.recovering import Recovering
 from actors.recovery import POLICY, Alert, Outcome
-from actors.testing import FakeLink
+from actors.testing import GUILD_ID, FakeLink
 from actors.voice import Fault, VoiceError
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MUSIC, OTHER, TEXT = 100, 101, 7
+LIFECYCLE = {
+    "guild_id",
+    "voice_channel_id",
+    "state",
+    "close_code",
+    "attempt",
+    "failed_attempts",
+    "latency_ms",
+    "incident",
+}
+"""Fields of every log line about a voice connection."""
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +106,49 @@ async def test_a_join_is_answered_at_once_and_done_beside(guild: Guild) -> None:
     assert (seen.channel_id, seen.link.latency_ms) == (MUSIC, 12.0)
     assert seen.link.mode == "aead_aes256_gcm_rtpsize"
     assert guild.links.log == [f"connect {MUSIC}"]
+
+
+async def test_where_the_bot_is_meant_to_be_is_known_while_the_connection_is_down(guild: Guild) -> None:
+    meant = guild.rooms.watch.meant
+    assert meant == set()
+    await joined(guild)
+    assert meant == {GUILD_ID}
+    await guild.system.suspend(f"guilds/{GUILD_ID}/connection")
+    guild.links.lose(4006, "session no longer valid")
+    assert (guild.links.living, meant) == (None, {GUILD_ID})
+    guild.system.resume(f"guilds/{GUILD_ID}/connection")
+    await phase(guild, LinkPhase.READY)
+    assert meant == {GUILD_ID}
+    await guild.ask(Leave(), "connection")
+    assert meant == set()
+
+
+async def test_every_line_about_the_connection_has_the_same_fields(guild: Guild) -> None:
+    """And those of one incident its id, from the closure to the outcome."""
+    await joined(guild)
+    assert guild.links.living is not None
+    tell = guild.links.living.on_event
+    with capture_logs() as logs:
+        for event in (
+            voice.Lost(4006, "session no longer valid", resumable=False),
+            voice.Failed(4006, "session no longer valid"),
+            voice.Waiting(2, 2.3),
+            voice.Ready(),
+            voice.Moved(OTHER),
+        ):
+            tell(event)
+        await guild.until(lambda: any(line["event"] == "voice_moved" for line in logs))
+    lines = {str(line["event"]): line for line in logs if str(line["event"]).startswith("voice_")}
+    told = {"voice_state", "voice_attempt_failed", "voice_pause", "voice_incident", "voice_moved"}
+    assert lines.keys() == told
+    assert all(line.keys() >= LIFECYCLE for line in lines.values())
+    failed, pause, over = lines["voice_attempt_failed"], lines["voice_pause"], lines["voice_incident"]
+    assert (failed["state"], failed["close_code"], failed["failed_attempts"]) == ("LOST", 4006, 1)
+    assert (failed["voice_channel_id"], failed["latency_ms"]) == (MUSIC, 12.0)
+    assert pause["delay_s"] == 2.3
+    assert failed["incident"] == pause["incident"] == over["incident"] is not None
+    assert (over["outcome"], over["close_code"], over["failed_attempts"]) == ("BACK", 4006, 1)
+    assert (lines["voice_moved"]["voice_channel_id"], lines["voice_moved"]["incident"]) == (OTHER, None)
 
 
 async def test_a_refused_join_says_why_and_is_not_repeated(guild: Guild) -> None:

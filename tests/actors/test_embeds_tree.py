@@ -29,7 +29,7 @@ def guild(number: int, **player: Any) -> TreeNode:
 
 
 def backing_off() -> dict[str, Any]:
-    return {"state": "backoff", "restart_in_s": 12.4, "restarts": 3, "mailbox_depth": 2,
+    return {"state": "backoff", "restart_in_s": 12.4, "incarnation": 4, "restarts": 3, "mailbox_depth": 2,
             "last_error": "KeyError: 'what a user wrote'", "last_error_at": time.time() - 30}  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_trouble_is_told_with_its_countdown_and_without_what_anybody_wrote() -> 
     due = round(time.time() + 12.4)
     assert begin.startswith("🔴 **player** starts again <t:")
     assert abs(int(begin.partition("<t:")[2].partition(":")[0]) - due) <= 1
-    assert begin.endswith(" · 3 restarts · 2 waiting")
+    assert begin.endswith(" · incarnation 4 · 3 restarts · 2 waiting")
     assert cause.startswith("⤷ KeyError <t:")
     assert "wrote" not in str(embed.description)
     assert embed.colour == COLOUR_TROUBLE

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 def refuse(secret: str) -> None:
     raise RuntimeError(f"refused: {secret}")
+
+
+def test_no_secret_of_the_settings_is_in_a_line() -> None:
+    """Also a webhook whose address has another form than Discord's."""
+    webhook, stream = "https://hooks.example/services/T01/B02/made-up", io.StringIO()
+    with open_logs(replace(settings(), alert_webhook=webhook), stream):
+        structlog.get_logger("x").warning("refused", url=webhook, why=f"{TOKEN} at {webhook}?wait=1")
+    assert TOKEN not in stream.getvalue()
+    assert "made-up" not in stream.getvalue()
+    assert lines(stream)[0]["url"] == HIDDEN
 
 
 def test_an_event_is_one_json_line_with_its_fields() -> None:

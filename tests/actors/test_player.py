@@ -32,6 +32,7 @@ from actors.queue import SHORT_ID, Loop, Queue, QueueLimits
 from actors.session import Session, to_plain
 from actors.store import Position, Store
 from actors.testing import GUILD_ID, Guild, open_guild, tracks
+from actors.voice import Expected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,31 @@ async def test_the_whole_guild_can_be_killed_unheard(guild: Guild) -> None:
     assert (await guild.ask(GetNowPlaying())).track.title == "a"
     assert guild.stream.current == before
     assert guild.stream.plays == 1
+
+
+async def test_what_should_be_heard_is_declared_and_outlives_who_declared_it(guild: Guild) -> None:
+    """By it health judges silence: a player that is held, or gone, does not make silence well."""
+    await playing(guild, tracks("a"))
+
+    def expected() -> Expected:
+        return guild.stream.expected
+
+    assert expected() is Expected.NOW
+    await guild.ask(Pause())
+    assert expected() is Expected.NOTHING
+    await guild.ask(Resume())
+    assert expected() is Expected.NOW
+    guild.media.eager = None
+    await guild.ask(Enqueue(tracks("b"), 7))
+    await guild.ask(Skip())
+    assert expected() is Expected.SOON
+    guild.media.spools[-1].make(500)
+    await guild.until(lambda: expected() is Expected.NOW)
+    await guild.system.suspend("guilds/42/player")
+    guild.stream.finish()
+    assert (guild.stream.current, expected()) == (None, Expected.NOW)
+    guild.system.resume("guilds/42/player")
+    await guild.until(lambda: expected() is Expected.NOTHING)
 
 
 async def test_skip_plays_the_prepared_next_track(guild: Guild) -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from loopback.chaos.page import write_page
-from loopback.chaos.page.words import clock, date, minutes, ms, share
+from loopback.chaos.page.words import clock, date, kind_words, minutes, ms, share
 from loopback.chaos.report import Player, Report, Run
 from tests.loopback.chaos_reports import KINDS, hostile, made_report
 
@@ -83,6 +83,26 @@ def test_every_server_has_a_lane_and_every_fault_a_mark(tmp_path: Path) -> None:
     assert len(bars) == sum(len(timeline.gaps) for timeline in report.player.timelines)
 
 
+def test_a_night_is_a_page_that_can_be_opened(tmp_path: Path) -> None:
+    """Ten hours in some thousands of elements, among them every silence that was too long."""
+    report = made_report(guilds=4, seconds=36_000.0, faults=3_000)
+    gaps = report.player.timelines[3].gaps
+    gaps = (*gaps, *(replace(gap, length_ms=gap.allowed_ms + 1) for gap in gaps[:7]))
+    third = replace(report.player.timelines[3], gaps=gaps)
+    timelines = (*report.player.timelines[:3], third, *report.player.timelines[4:])
+    page = Page(replace(report, player=replace(report.player, timelines=timelines)), tmp_path)
+    assert len(page.source) < 3_000_000
+    assert not [title for mark in page.all("path") for title in mark], "columns instead of marks"
+    told = [title.text or "" for column in page.all("rect", "crowd") for title in column]
+    assert sum(int(words.split(": ")[1].split()[0]) for words in told) == len(report.player.faults)
+    over = sum(not gap.ok for timeline in timelines for gap in timeline.gaps)
+    assert over >= 7
+    assert len(page.all("rect", "gap over")) == over + 1, "and one in the legend"
+    assert len(page.all("circle", "dot over")) == over
+    assert len(page.all("circle", "dot")) < 300 * len(KINDS)
+    assert "the darker, the more" in page.text
+
+
 def test_every_kind_has_a_row_with_its_dots_and_one_that_cost_too_much_is_marked(tmp_path: Path) -> None:
     report = made_report()
     first = report.player.timelines[0].gaps[0]
@@ -93,7 +113,7 @@ def test_every_kind_has_a_row_with_its_dots_and_one_that_cost_too_much_is_marked
     page = Page(replace(report, player=player), tmp_path)
     rows = list(page.rows("costs"))
     for name, *_ in KINDS:
-        (row,) = (row for row in rows if row.startswith(name))
+        (row,) = (row for row in rows if row.startswith(kind_words(name)))
         assert row.endswith("too long" if name == kind else "kept")
     assert len(page.all("circle", "dot over")) == 1
     dots = len(page.all("circle", "dot")) + 1

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from loopback.chaos.page.markup import Markup, el
 from loopback.chaos.page.timeline import lanes
-from loopback.chaos.page.words import ms, share, tidy
+from loopback.chaos.page.words import kind_words, ms, share, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loopback.chaos.report import Player, Report
 
-WIDTH: Final = 640.0
-ROW: Final = 24.0
-LEFT: Final = 250.0
+WIDTH: Final = 400.0
+ROW: Final = 36.0
+LEFT: Final = 8.0
 _LEAST_MS, _MOST_MS = 20.0, 60_000.0
 _TICKS_MS: Final = (20, 100, 1000, 10_000, 60_000)
 
@@ -71,10 +71,7 @@ def _dumbbells(ours: Player, other: Player) -> Markup:
     common = [kind for kind in mine if kind in theirs and mine[kind] + theirs[kind]]
     common.sort(key=lambda kind: theirs[kind], reverse=True)
     height = 22 + ROW * len(common)
-    drawn = [
-        el("text", tidy(tick), x=_x(tick), y=12, text_anchor="end" if tick == _TICKS_MS[-1] else "middle")
-        for tick in _TICKS_MS
-    ]
+    drawn = [el("text", tidy(tick), x=_x(tick), y=12, text_anchor=_anchor(tick)) for tick in _TICKS_MS]
     drawn += [el("line", x1=_x(tick), x2=_x(tick), y1=18, y2=height, class_="grid") for tick in _TICKS_MS]
     for number, kind in enumerate(common):
         drawn += _dumbbell(kind, mine[kind], theirs[kind], 22 + ROW * (number + 0.5), (ours.name, other.name))
@@ -84,16 +81,16 @@ def _dumbbells(ours: Player, other: Player) -> Markup:
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {WIDTH:g} {height:g}",
         class_="fit",
-        style="min-width:540px",
+        style="max-width:430px",
         role="img",
         aria_label=f"Longest silences of {ours.name} and {other.name}",
     )
 
 
 def _dumbbell(kind: str, mine_ms: float, theirs_ms: float, y: float, names: tuple[str, str]) -> list[Markup]:
-    x, far = _x(mine_ms), _x(theirs_ms)
+    x, far, y = _x(mine_ms), _x(theirs_ms), y + 8
     return [
-        el("text", kind, x=LEFT - 12, y=y + 4, text_anchor="end"),
+        el("text", kind_words(kind), x=LEFT, y=y - 9),
         el("line", x1=x, x2=far, y1=y, y2=y, class_="span"),
         el("circle", el("title", f"{names[1]}: {ms(theirs_ms)}"), cx=far, cy=y, r=5, class_="rival"),
         el("circle", el("title", f"{names[0]}: {ms(mine_ms)}"), cx=x, cy=y, r=5, class_="ours"),
@@ -118,6 +115,11 @@ def _by_kind(player: Player) -> dict[str, float]:
     Alone or not: a player that does not come back is silent while others are done to it.
     """
     return {one.kind: max(one.gaps_ms, default=0.0) for one in player.kinds if one.count}
+
+
+def _anchor(tick: int) -> str:
+    """No text hangs over an end."""
+    return {_TICKS_MS[0]: "start", _TICKS_MS[-1]: "end"}.get(tick, "middle")
 
 
 def _x(value_ms: float) -> float:

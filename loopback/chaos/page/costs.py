@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from loopback.chaos.page.crowd import spread
 from loopback.chaos.page.marks import mark
 from loopback.chaos.page.markup import Markup, el, many
 from loopback.chaos.page.style import GROUPS
-from loopback.chaos.page.words import ms, tidy
+from loopback.chaos.page.words import kind_words, ms, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +118,7 @@ def _row(scale: Scale, one: KindFigures, gaps: Sequence[Gap], forced_ms: float) 
 
     return el(
         "tr",
-        el("td", one.kind),
+        el("td", kind_words(one.kind)),
         cell("times", f"{one.count:,}"),
         el("td", _strip(scale, one, gaps, forced_ms), class_="wide"),
         cell("longest", ms(one.longest_ms), nothing=one.longest_ms <= 0),
@@ -149,7 +150,7 @@ def _strip(scale: Scale, one: KindFigures, gaps: Sequence[Gap], forced_ms: float
         drawn.append(
             el("rect", x=scale.x(0), y=3, width=width, height=HEIGHT - 6, class_="hole", fill_opacity=0.6)
         )
-    for number, gap in enumerate(gaps):
+    for number, gap in enumerate(spread(gaps)):
         y = middle + _JITTER[number % len(_JITTER)]
         words = el("title", f"{ms(gap.length_ms)}, {ms(gap.allowed_ms)} allowed")
         class_ = "dot" if gap.ok else "dot over"

@@ -33,7 +33,7 @@ def _violations(report: Report) -> Markup:
     head = el("tr", *(el("th", name, class_="left") for name in names))
     return el(
         "div",
-        el("div", el("table", el("thead", head), el("tbody", *rows)), class_="scroll"),
+        el("table", el("thead", head), el("tbody", *rows), class_="broken-list"),
         el("p", "To see it again, with the same plan:", class_="soft small"),
         el("pre", replay(report)),
         class_="card",
@@ -47,5 +47,5 @@ def _row(one: Violation) -> Markup:
         el("td", el("span", one.invariant, class_="pill bad"), class_="left"),
         el("td", one.guild or "all", class_="left name"),
         el("td", one.words, class_="left words"),
-        el("td", one.seed, class_="left"),
+        el("td", one.seed, class_="left", data_name="seed"),
     )

@@ -34,7 +34,12 @@ def section(report: Report) -> Markup | None:
         ),
         el(
             "div",
-            el("table", el("thead", head), el("tbody", *(_row(one, most, differs) for one in rows))),
+            el(
+                "table",
+                el("thead", head),
+                el("tbody", *(_row(one, most, differs) for one in rows)),
+                class_="restarts",
+            ),
             class_="card scroll",
         ),
     )

@@ -99,6 +99,7 @@ svg text { font-size: 12px; fill: var(--soft); }
 .base { stroke: var(--line); }
 .hole { fill: var(--hole); }
 .gap { fill: var(--bar); } .gap.over { fill: var(--bad); }
+.crowd { fill: var(--actors); }
 .broken { stroke: var(--bad); stroke-width: 2; }
 .bound { stroke: var(--ink); stroke-width: 1.5; }
 .dot { fill: var(--bar); fill-opacity: 0.6; } .dot.over { fill: var(--bad); fill-opacity: 1; }
@@ -128,10 +129,21 @@ tr.group td { color: var(--soft); font-size: 13px; padding-top: 16px; }
   .costs td[data-name]::before { content: attr(data-name) " "; color: var(--soft); font-size: 13px; }
   .costs td:first-child { font-weight: 600; order: 1; min-width: 0; }
   .costs td.verdict-cell { text-align: right; order: 1; }
-  .costs td.wide { grid-column: 1 / -1; order: 2; }
+  .costs td.wide { grid-column: 1 / -1; order: 2; width: auto; }
+  .costs tr.axis td.wide { display: block; }
   .costs tr.axis { display: block; border: 0; padding: 0; } .costs tr.axis td:empty { display: none; }
   .costs tr.unheard td.wide, .costs tr.unheard td.nothing { display: none; }
   ul.kept { grid-template-columns: 1fr; }
+  .broken-list thead { display: none; } .broken-list, .broken-list tbody { display: block; }
+  .broken-list tr { display: flex; flex-wrap: wrap; gap: 2px 12px; padding: 10px 0;
+    border-bottom: 1px solid var(--line); }
+  .broken-list tr:last-child { border-bottom: 0; }
+  .broken-list td { border: 0; padding: 0; }
+  .broken-list .words { order: 5; flex-basis: 100%; min-width: 0; }
+  .broken-list td[data-name]::before { content: attr(data-name) " "; color: var(--soft); }
+  .restarts th:nth-child(2), .restarts td:nth-child(2) { display: none; }
+  .restarts th, .restarts td { padding: 6px 5px; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 }
 @media print { body { background: #fff; } .scroll { overflow: visible; } }
 """)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
+_CODE: Final = re.compile(r"(\d{4})\b")
 _STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -15,6 +17,13 @@ def ms(value: float) -> str:
     if value < 1000:
         return f"{value:.0f} ms"
     return f"{value / 1000:.2f} s" if value < 10_000 else f"{value / 1000:.1f} s"
+
+
+def kind_words(kind: str) -> str:
+    """A kind of fault: a bare code says what it is one of."""
+    if _CODE.match(kind):
+        return f"close code {kind}"
+    return f"gateway {kind}" if kind.startswith("op ") else kind
 
 
 def clock(at_s: float) -> str:

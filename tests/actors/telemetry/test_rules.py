@@ -13,8 +13,8 @@ from aiohttp import web
 from actors.discord_port import PostError, Trouble
 from actors.telemetry import RULES, AlertLimits, Alerts
 from actors.telemetry.alerts import text_of
-from actors.telemetry.audio import UNHEARD_AFTER_S, AudioWatch
-from actors.telemetry.rules import CODES_S, FEWEST_OUTCOMES, UNHEARD_S, UNKNOWN_S, AlertBook, Change
+from actors.telemetry.audio import LOADING_S, LOOK_EVERY_S, UNHEARD_AFTER_S, AudioWatch
+from actors.telemetry.rules import CODES_S, FEWEST_OUTCOMES, UNKNOWN_S, AlertBook, Change
 from supervision import ChildSpec, SupervisorSpec, open_system
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_a_share_of_few_incidents_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("level", "value", "name"),
     [
-        ("unheard_s", UNHEARD_S, "music_unheard"),
+        ("unheard", {7: 30.0}, "music_unheard"),
         ("away_s", 60.0, "gateway_away"),
         ("unsaved", "no space left on device", "state_unsaved"),
     ],
@@ -74,6 +74,30 @@ def test_what_lasts(level: str, value: object, name: str) -> None:
     assert names(book.look(1.0)) == [(name, False)]
 
 
+def test_the_thresholds_are_those_of_the_settings() -> None:
+    book = AlertBook(AlertLimits(unheard_s=7.0, away_s=8.0))
+    book.levels.unheard, book.levels.away_s = {7: 6.9}, 7.9
+    assert book.look(0.0) == []
+    book.levels.unheard, book.levels.away_s = {7: 7.0}, 8.0
+    assert names(book.look(0.0)) == [("music_unheard", True), ("gateway_away", True)]
+
+
+@pytest.mark.parametrize(
+    ("unheard", "words"),
+    [
+        ({42: 31.2}, "guild 42 has waited for its music for 31 s"),
+        ({1: 30.0, 42: 31.2}, "2 guilds wait for their music: 42 (31 s), 1 (30 s)"),
+        (dict.fromkeys(range(7), 40.0),
+         "7 guilds wait for their music: 0 (40 s), 1 (40 s), 2 (40 s), 3 (40 s), 4 (40 s) and 2 more"),
+    ],
+)  # fmt: skip
+def test_an_alert_names_the_guilds_that_wait(unheard: dict[int, float], words: str) -> None:
+    """Health may not be served, and then nobody else tells which."""
+    book = AlertBook()
+    book.levels.unheard = unheard
+    assert [change.words for change in book.look(0.0)] == [words]
+
+
 def test_unknown_codes_and_supervisors_that_give_up() -> None:
     """Each is over when it has not come again for a while."""
     book = AlertBook()
@@ -81,7 +105,10 @@ def test_unknown_codes_and_supervisors_that_give_up() -> None:
     book.levels.unknown_words = "guild 7: three in a row"
     assert RULES[2].words(book.levels, 0.0) == "guild 7: three in a row"
     book.levels.gave_up.add(0.0)
-    assert names(book.look(0.0)) == [("unknown_close_codes", True), ("supervisor_gave_up", True)]
+    book.levels.gave_up_path = "guilds/7"
+    raised = book.look(0.0)
+    assert names(raised) == [("unknown_close_codes", True), ("supervisor_gave_up", True)]
+    assert "supervisor guilds/7 gave up" in raised[1].words
     assert names(book.look(UNKNOWN_S)) == [("unknown_close_codes", False), ("supervisor_gave_up", False)]
 
 
@@ -94,8 +121,20 @@ def test_every_rule_says_what_to_do() -> None:
         assert len(text) < 500
 
 
+def test_every_alert_that_is_over_says_how_it_is_now() -> None:
+    """And not what was wrong."""
+    book = AlertBook()
+    told = {rule.name: text_of(Change(rule, False, rule.over(book.levels, 0.0))) for rule in RULES}
+    assert told["music_unheard"] == "Over: music_unheard. Now every guild that should be hears its music."
+    assert told["voice_sessions_lost"] == (
+        "Over: voice_sessions_lost. Now 0 voice sessions became invalid within five minutes."
+    )
+    assert told["voice_reconnects_fail"].endswith("Now 100% of the voice incidents end well.")
+    assert all("gave up:" not in text and "cannot" not in text for text in told.values())
+
+
 def test_music_that_nobody_hears_is_noticed_and_put_right() -> None:
-    """A guild that is sent nothing for three seconds; one that is, or wants none, is well."""
+    """A guild that is sent nothing for two seconds; one that is, or wants none, is well."""
     watch = AudioWatch()
     for half in range(8):
         now = half / 2
@@ -106,6 +145,19 @@ def test_music_that_nobody_hears_is_noticed_and_put_right() -> None:
     assert watch.unheard(4.0) == {}
     watch.look(9.0, {})
     assert watch.unheard(20.0) == {}
+    assert LOOK_EVERY_S + UNHEARD_AFTER_S <= 3.0, "and 2 s until a black hole is noticed"
+
+
+def test_a_track_that_is_still_being_found_has_more_time() -> None:
+    """As much as finding it may take; when it is there, the first frame has the time of any other."""
+    watch = AudioWatch()
+    for second in range(30):
+        watch.look(float(second), {1: 0}, frozenset({1}))
+    assert watch.unheard(LOADING_S - 0.1) == {}
+    assert watch.unheard(LOADING_S) == {1: LOADING_S}
+    watch.look(30.0, {1: 0})
+    assert watch.unheard(30.0) == {}
+    assert watch.unheard(30.0 + UNHEARD_AFTER_S) == {1: UNHEARD_AFTER_S}
 
 
 # --- telling ---

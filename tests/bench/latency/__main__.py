@@ -4,7 +4,8 @@ The bot runs as a process beside the embedded Discord. A listener asks for track
 in the channel and silent; what counts is when the first frame arrives after the interaction was sent. Every
 track is asked for twice: the first time it comes from a media server on this machine, by way of yt-dlp and
 all; the second time its spool is in the cache. Then two songs take turns in the queue, and each is skipped;
-what counts is when the first frame of the other one arrives. Written is `latency.json` into `build/bench`.
+what counts is when the first frame of the other one arrives. Written are `latency.json` and `latency.png`
+into `build/bench`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import numpy as np
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
@@ -125,6 +127,23 @@ async def measure_skips(scene: Scene, media: MediaServer, folder: Path, tracks: 
     return found
 
 
+def draw(path: Path, found: dict[str, list[float]]) -> None:
+    """A dot for each command, and what 95 of 100 of them may take."""
+    figure = Figure(figsize=(8, 1.2 + 0.7 * len(found)), layout="constrained")
+    axes = figure.subplots()
+    for line, (name, values) in enumerate(found.items()):
+        axes.plot(values, [line] * len(values), "o", color="#2a6f97", alpha=0.4)
+        target = TARGETS_MS[name]
+        if target is not None:
+            axes.plot((target, target), (line - 0.3, line + 0.3), color="#d1495b", linewidth=2)
+    axes.set_yticks(range(len(found)), list(found))
+    axes.set(
+        xscale="log", xlabel="ms from the command to the first frame; red: the target of the 95th percentile"
+    )
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    figure.savefig(path, dpi=130)
+
+
 def report(found: dict[str, list[float]]) -> bool:
     """Print and write it; whether the targets are met."""
     table = Table("from a command to sound", "commands", "median ms", "p95 ms", "longest ms", "target p95 ms")
@@ -137,6 +156,7 @@ def report(found: dict[str, list[float]]) -> bool:
         table.add_row(name, str(len(values)), *figures, "" if target is None else f"{target:.1f}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "latency.json").write_text(json.dumps(rows, indent=1))
+    draw(FOLDER / "latency.png", found)
     Console().print(table)
     targets = {name: target for name, target in TARGETS_MS.items() if target is not None}
     return all(rows[name]["p95_ms"] <= target for name, target in targets.items())

@@ -6,7 +6,8 @@ gives a command each second. While it is on, the metrics are fetched every five 
 as Prometheus does by default, and spans are made by OpenTelemetry's SDK.
 
 Figures are processor time of the bot's own process in a window, media workers not counted; the ratio is the
-median of those of neighbouring windows. A ratio above the target ends with 1.
+median of those of neighbouring windows. Written are `overhead.json` and `overhead.png` into `build/bench`. A
+ratio above the target ends with 1.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import anyio
+from matplotlib.figure import Figure
 
 from loopback.errors import NotAnswered
 from tests.bench.voice.players import Ostinato, write_files
@@ -139,11 +141,32 @@ def main(args: Sequence[str]) -> int:
         "met": ratio <= MOST,
     }
     (options.into / "overhead.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    draw(options.into / "overhead.png", found, options.streams)
     print(
         f"{options.streams} streams: {ratio:.3f} times the processor time with all of it on "
         f"({min(ratios):.3f} to {max(ratios):.3f}); at most {MOST}: {'met' if ratio <= MOST else 'MISSED'}"
     )
     return 0 if ratio <= MOST else 1
+
+
+def draw(path: Path, pairs: Sequence[tuple[float, float]], streams: int) -> None:
+    """A line from off to on for each pair, and the ratios of all beside the target."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    for off, on in pairs:
+        left.plot((0, 1), (off, on), "o-", color="#2a6f97", alpha=0.6)
+    left.set_xticks((0, 1), ("all of it off", "on"))
+    left.set(xlim=(-0.3, 1.3), ylim=(0, None), ylabel="% of a core")
+    left.set_title(f"Telemetry at {streams} streams: neighbouring windows", loc="left", fontsize=11)
+    ratios = [on / off for off, on in pairs]
+    right.plot([0] * len(ratios), ratios, "o", color="#2a6f97", alpha=0.6)
+    middle = statistics.median(ratios)
+    right.axhline(middle, color="#2f2a33", label=f"median {middle:.3f}")
+    right.axhline(MOST, color="#d1495b", linestyle="--", label=f"at most {MOST}")
+    right.set_xticks(())
+    right.set_title("on to off", loc="left", fontsize=11)
+    right.legend(frameon=False)
+    figure.savefig(path, dpi=130)
 
 
 def _options(args: Sequence[str]) -> argparse.Namespace:
