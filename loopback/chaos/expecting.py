@@ -95,7 +95,7 @@ class Expecting:
         for jump in reversed(self._jumps):
             passed = frame - jump.frame - NEAR
             unheard = jump.from_ns <= at_ns and since_ns <= jump.until_ns - JUMP_NS
-            if unheard and 0 <= passed <= (at_ns - jump.from_ns) // FRAME_NS:
+            if unheard and 0 <= passed <= (at_ns - max(jump.from_ns, since_ns)) // FRAME_NS:
                 return jump.frame
         return None
 

@@ -175,6 +175,15 @@ async def test_a_command_that_jumps_is_known_for_a_while_and_through_a_silence()
     assert one.landed(frame - 100, wish.start_ns, later_ns) is None, "that is near enough"
 
 
+async def test_a_command_without_an_answer_is_not_what_every_late_frame_comes_of() -> None:
+    """Chaos, seed 601: UDP delay after it, and each frame out of its turn was taken for where it had led."""
+    one = guest(None)
+    await one.seek(10)
+    at_ns = time.time_ns() + 9 * 10**9
+    assert one.landed(800, at_ns - 9 * 10**9, at_ns) == 500, "it went on unheard"
+    assert one.landed(800, at_ns - 40_000_000, at_ns) is None, "nothing can have been unheard but two frames"
+
+
 def test_which_track_follows() -> None:
     one = guest("", line=(1, 2, 3))
     assert one.follows(1, 2, 0)
