@@ -52,9 +52,11 @@ class Returning(Attending):
         target = self._target
         if self._phase is not LinkPhase.RETURNING or target is None:
             return
-        people = self._listeners(target)
-        if people is None:
+        if self._listeners(target) is None:
             return
+        target = self._port.bot_channel(self._guild_id) or target  # it was moved, and that was not saved
+        await self._aim(target)
+        people = self._listeners(target)
         if self._port.voice_channel(self._guild_id, target) is None:
             await self._advance(happens.Over(now(), cause_of(None, Fault.CHANNEL_DELETED), new_id()))
         elif people:

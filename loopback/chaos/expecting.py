@@ -21,6 +21,8 @@ NEAR: Final = 100
 JUMP_NS: Final = 3_000_000_000
 """After its answer a command may take so long to be heard."""
 FRAME_NS: Final = 20_000_000
+CARRIED_OUT_NS: Final = 500_000_000
+"""After a command was given something may be heard for so long of what it ends."""
 NEVER_NS: Final = 10**18
 REMEMBERED_NS: Final = 60_000_000_000
 MOST_LINES: Final = 16
@@ -34,6 +36,8 @@ class Jump:
     from_ns: int
     until_ns: int
     frame: int
+    onward: bool = False
+    """It leads to another track."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -76,26 +80,29 @@ class Expecting:
         unheard = () if self._unheard is None else (self._unheard,)
         return any(line.follows(before, after) for line in (*past, *self.all_lines, *self.undone, *unheard))
 
-    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False, unheard: int = 0) -> bool:
         """Whether a command may have led there. In a silence none is heard, so it may have been long ago.
 
+        :param same: the track is the one that was heard before
         :param unheard: frames that may have come since it led somewhere, of which nobody knows the place
         """
         return any(
-            jump.from_ns <= at_ns
+            not (same and jump.onward)
+            and jump.from_ns <= at_ns
             and since_ns <= jump.until_ns
             and jump.frame - NEAR < frame < jump.frame + NEAR + unheard
             for jump in self._jumps
         )
 
-    def landed(self, frame: int, since_ns: int, at_ns: int) -> int | None:
+    def landed(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False) -> int | None:
         """Where a command has led of which nothing was heard, as while the bot may not speak; None if none
         has, or if the frame is near that place.
         """
         for jump in reversed(self._jumps):
             passed = frame - jump.frame - NEAR
-            unheard = jump.from_ns <= at_ns and since_ns <= jump.until_ns - JUMP_NS
-            if unheard and 0 <= passed <= (at_ns - max(jump.from_ns, since_ns)) // FRAME_NS:
+            unheard = jump.from_ns <= at_ns and since_ns <= jump.from_ns + CARRIED_OUT_NS
+            possible = unheard and not (same and jump.onward)
+            if possible and 0 <= passed <= (at_ns - max(jump.from_ns, since_ns)) // FRAME_NS:
                 return jump.frame
         return None
 

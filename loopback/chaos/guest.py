@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
@@ -109,11 +109,11 @@ class Guest(Expecting):
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False, unheard: int = 0) -> bool:
         """As it is said there; what was not saved is undone by a restart, wherever that was."""
         killed = (one.start_ns for one in self.ledger.entries[-KILLS_AMONG:] if one.is_kill)
         lost = any(since_ns <= at + BEFORE_KILL_NS and at <= at_ns and self.is_unsaved(at) for at in killed)
-        return lost or super().jumped(frame, since_ns, at_ns, unheard=unheard)
+        return lost or super().jumped(frame, since_ns, at_ns, same=same, unheard=unheard)
 
     # --- asking ---
 
@@ -306,11 +306,11 @@ class Guest(Expecting):
         """Give a command that changes the queue, or the place in the music."""
         if jump is not None:
             asked_ns = time.time_ns()
-            self._jump(Jump(asked_ns, asked_ns + int(ANSWER_S * 1e9) + JUMP_NS, jump))
+            self._jump(Jump(asked_ns, asked_ns + int(ANSWER_S * 1e9) + JUMP_NS, jump, name == "skip"))
         before = self.all_lines
         done, text = await self.ask(name, **options)
         if jump is not None and done:
-            self._jumps[-1] = Jump(asked_ns, time.time_ns() + JUMP_NS, jump)
+            self._jumps[-1] = replace(self._jumps[-1], until_ns=time.time_ns() + JUMP_NS)
         self._remember()
         found = _TRACK.search(text) if done else None
         named = int(found[1]) if found else None

@@ -41,13 +41,14 @@ class Wishes(Protocol):
     def follows(self, before: int, after: int, since_ns: int) -> bool:
         """Whether the track `after` comes next in the queue, as it was then or later."""
 
-    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False, unheard: int = 0) -> bool:
         """Whether a command may have led to that place, after the frame before it and until it came.
 
+        :param same: the track is the one that was heard before
         :param unheard: frames without a place that may have come after the command
         """
 
-    def landed(self, frame: int, since_ns: int, at_ns: int) -> int | None:
+    def landed(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False) -> int | None:
         """Where a command has led if the music has gone on from there unheard, and has come to that frame.
         None if none has. Nothing was heard between `since_ns` and `at_ns`.
         """
@@ -179,7 +180,8 @@ class Hearing:
         now, wishes = self.now, self.wishes
         if now is None or wishes is None:
             return
-        if wishes.jumped(number, self._others_ns, at_ns, unheard=others):
+        same = now.track == track
+        if wishes.jumped(number, self._others_ns, at_ns, same=same, unheard=others):
             self._begin(track, number)
             return
         due = now.last + 1 + others
@@ -223,9 +225,9 @@ class Hearing:
         same = now.track == track
         away = not same or number > now.last + 1 or number < now.last - 1
         heard = same and number < len(now.seen) and bool(now.seen[number])
-        if same and (away or heard) and self._has_jumped(number, at_ns):
+        if same and (away or heard) and self._has_jumped(number, at_ns, same=True):
             return self._begin(track, number)
-        if away and (place := self._landed(number, at_ns)) is not None:
+        if away and (place := self._landed(number, at_ns, same=same)) is not None:
             return self._begin(track, place)
         if away and number < BEGIN and (not same or now.last > REWIND) and self._is_next(now, track):
             return self._change(now, track, number, at_ns)
@@ -256,11 +258,13 @@ class Hearing:
         late = number in before.missing or before.last < number <= before.last + OVERTAKEN
         return before if late else None
 
-    def _landed(self, number: int, at_ns: int) -> int | None:
-        return None if self.wishes is None else self.wishes.landed(number, self._before_ns, at_ns)
+    def _landed(self, number: int, at_ns: int, *, same: bool) -> int | None:
+        wishes, before_ns = self.wishes, self._before_ns
+        return None if wishes is None else wishes.landed(number, before_ns, at_ns, same=same)
 
-    def _has_jumped(self, number: int, at_ns: int) -> bool:
-        return self.wishes is not None and self.wishes.jumped(number, self._before_ns, at_ns)
+    def _has_jumped(self, number: int, at_ns: int, *, same: bool = False) -> bool:
+        wishes, before_ns = self.wishes, self._before_ns
+        return wishes is not None and wishes.jumped(number, before_ns, at_ns, same=same)
 
     def _is_next(self, now: Playing, track: int) -> bool:
         return self.wishes is not None and self.wishes.follows(now.track, track, self._before_ns)

@@ -93,7 +93,10 @@ def _row(row: Row, *, everywhere: bool = False) -> Kind:
         ends=row.name in _ENDS,
     )
 
-    async def strike(scene: Scene, seat: Seat, _dice: Random, _entry: Entry) -> None:
+    async def strike(scene: Scene, seat: Seat, _dice: Random, entry: Entry) -> None:
+        if row.listened and seat.guild.voice_of(seat.discord.bot) is None:
+            entry.refused = strikes.NOBODY
+            return
         await row.inflict(Victim(scene.discord, seat.guild, _no_kill))
         if row.name in _HOLES:
             await anyio.sleep(HOLE_S)

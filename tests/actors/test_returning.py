@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-MUSIC, TEXT = 100, 7
+MUSIC, OTHER, TEXT = 100, 101, 7
 PLAYED = Recovery(State.STABLE, 1.0)
 
 
@@ -90,6 +90,16 @@ async def test_it_comes_back_to_its_channel_where_somebody_is(tmp_path: Path) ->
         assert [each.outcome for each in seen.past] == [Outcome.BACK]
         assert [each.label for each in seen.past[0].closures] == ["restarted"]
         assert guild.port.notices == []
+
+
+async def test_it_comes_back_to_where_it_had_been_moved_to_though_that_was_not_saved(tmp_path: Path) -> None:
+    """Chaos, seed 31: moved while the disk was full, and killed a second later; its place was still there."""
+    async with restarted(tmp_path, left_behind(), there=False) as guild:
+        guild.port.bot_at, guild.port.there = OTHER, True
+        guild.ref("connection").tell(GuildThere())
+        assert (await phase(guild, LinkPhase.READY)).channel_id == OTHER
+        assert guild.links.log == [f"connect {OTHER}"]
+        assert (await kept(guild.store))["channel_id"] == OTHER
 
 
 async def test_it_waits_for_discord_before_it_decides(tmp_path: Path) -> None:

@@ -171,6 +171,9 @@ async def test_a_command_that_jumps_is_known_for_a_while_and_through_a_silence()
     frame, later_ns = second * 50 + 150, at_ns + 2 * 10**9
     assert one.landed(frame, wish.start_ns, later_ns) == second * 50, "it went on unheard"
     assert one.landed(frame, at_ns + 10**9, later_ns) is None, "something was heard"
+    assert one.jumped(second * 50, at_ns, at_ns + 1, same=True)
+    await one.skip()
+    assert not one.jumped(0, at_ns, time.time_ns(), same=True), "a skip leads to another track"
     assert one.landed(frame + 100, wish.start_ns, later_ns) is None, "it cannot have come so far"
     assert one.landed(frame - 100, wish.start_ns, later_ns) is None, "that is near enough"
 

@@ -25,15 +25,21 @@ class Asker:
 
     loops: bool = False
     unheard: bool = False
+    onward: bool = False
     otherwise: bool = True
 
     def follows(self, before: int, after: int, _since_ns: int) -> bool:
         return after == before + (0 if self.loops else 1)
 
-    def jumped(self, frame: int, since_ns: int, at_ns: int, *, unheard: int = 0) -> bool:
-        return since_ns < at_ns and any(jump <= frame <= jump + unheard for jump in self.jumps)
+    def jumped(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False, unheard: int = 0) -> bool:
+        return (
+            not (same and self.onward)
+            and since_ns < at_ns
+            and any(jump <= frame <= jump + unheard for jump in self.jumps)
+        )
 
-    def landed(self, frame: int, _since_ns: int, _at_ns: int) -> int | None:
+    def landed(self, frame: int, _since_ns: int, _at_ns: int, *, same: bool = False) -> int | None:
+        del same
         return next((jump for jump in self.jumps if self.unheard and frame > jump), None)
 
     def sounds_otherwise(self, _at_ns: int) -> bool:
@@ -143,6 +149,13 @@ def test_what_nobody_heard_of_the_place_to_which_a_command_has_led_is_lost_and_n
     assert slips(skipped) == [(2, 0, 20, 0)]
     sought = hear([*run(1, 0, 10), *run(1, 40)], 30, unheard=True)
     assert slips(sought) == [(1, 30, 10, 0)]
+
+
+def test_what_is_heard_again_is_nothing_that_a_skip_has_led_to() -> None:
+    """Chaos, seed 31: skipped near its beginning, and just then its last frames were sent again."""
+    hearing = hear([*run(1, 0, 10), *run(1, 8, 10), *run(2, 8)], 8, onward=True)
+    assert slips(hearing) == [(1, 8, 0, 2)]
+    assert hearing.tracks == 2
 
 
 def test_what_is_heard_again_after_a_silence_may_be_as_old_as_that() -> None:

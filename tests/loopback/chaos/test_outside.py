@@ -15,6 +15,7 @@ import pytest
 
 from loopback.chaos import stepped_clock
 from loopback.chaos.bot import ON_FULL_DISK, BotProcess
+from loopback.chaos.kinds import BY_NAME
 from loopback.chaos.lateness import Lateness
 from loopback.chaos.ledger import Cost, Ledger
 from loopback.chaos.strikes import NOBODY, kick, move
@@ -147,9 +148,16 @@ async def test_what_a_killed_process_has_left_is_not_kicked_either(session: obje
     assert await refused(kick, SimpleNamespace(sessions=["one"], bot=bot, voice=voice)) == NOBODY
 
 
-async def refused(strike: Strike, discord: object) -> str | None:
-    """Why that is not done to a bot that is in voice."""
-    guild = SimpleNamespace(id=1, voice_of=lambda _user: SimpleNamespace(channel_id=1))
+async def test_nobody_comes_to_listen_to_a_bot_that_is_in_no_channel() -> None:
+    """Chaos, seed 33: it had lost the right to connect."""
+    strike = BY_NAME["DAVE: members join and leave"].strike
+    assert await refused(strike, SimpleNamespace(bot=SimpleNamespace(id=2)), channel_id=None) == NOBODY
+
+
+async def refused(strike: Strike, discord: object, channel_id: int | None = 1) -> str | None:
+    """Why that is not done to the bot, which is in that channel."""
+    state = None if channel_id is None else SimpleNamespace(channel_id=channel_id)
+    guild = SimpleNamespace(id=1, voice_of=lambda _user: state)
     seat: Any = SimpleNamespace(guild=guild, guest=SimpleNamespace(turn=anyio.Lock()), discord=discord)
     entry = Ledger().begin("fault", Cost("place"), "g")
     scene: Any = SimpleNamespace()
