@@ -111,9 +111,20 @@ class Guest(Expecting):
 
     def jumped(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False, unheard: int = 0) -> bool:
         """As it is said there; what was not saved is undone by a restart, wherever that was."""
-        killed = (one.start_ns for one in self.ledger.entries[-KILLS_AMONG:] if one.is_kill)
-        lost = any(since_ns <= at + BEFORE_KILL_NS and at <= at_ns and self.is_unsaved(at) for at in killed)
+        lost = any(since_ns <= at + BEFORE_KILL_NS and at <= at_ns for at in self._forgotten_at())
         return lost or super().jumped(frame, since_ns, at_ns, same=same, unheard=unheard)
+
+    def _saved(self, saved: bool) -> None:
+        """As it is said there; what is saved now may be what was left when the rest had been forgotten."""
+        if saved and self._forgotten_at():
+            self._may_be(self.undone)
+        super()._saved(saved)
+
+    def _forgotten_at(self) -> list[int]:
+        """When what was not saved was undone, ns."""
+        late = self.ledger.entries[-KILLS_AMONG:]
+        forgot = [one.start_ns for one in late if one.forgets and one.concerns(self.place)]
+        return [at_ns for at_ns in forgot if self.is_unsaved(at_ns)]
 
     # --- asking ---
 

@@ -225,6 +225,8 @@ class Hearing:
         same = now.track == track
         away = not same or number > now.last + 1 or number < now.last - 1
         heard = same and number < len(now.seen) and bool(now.seen[number])
+        if same and not heard and abs(number - now.last) <= OVERTAKEN:
+            return now  # no command leads so near
         if same and (away or heard) and self._has_jumped(number, at_ns, same=True):
             return self._begin(track, number)
         if away and (place := self._landed(number, at_ns, same=same)) is not None:

@@ -35,6 +35,10 @@ REWOUND: Final = 175
 RETRY_MS: Final = 2600.0
 HANDSHAKE_MS: Final = 900.0
 MOST_RETRIES: Final = 3
+FEW: Final = 5
+STRETCHES: Final = ((0.5, 3), (0.2, 2))
+"""Where so many guilds fail at once, from such a share of them on, pauses are so many times as long."""
+AT_ONCE_NS: Final = 3_000_000_000
 DEAF_NS: Final = 10_000_000_000
 """A half-open websocket is noticed after so long."""
 NO_ECHO_MS: Final = 6000.0
@@ -57,9 +61,11 @@ class Judge:
     entries: Sequence[Entry]
     lateness: Lateness
     violations: list[Violation] = field(default_factory=list)
+    _gaps: dict[str, list[RawGap]] = field(default_factory=dict)
 
     def player(self, name: str, lives: int, hearings: dict[str, Hearing]) -> Player:
         """The verdict."""
+        self._gaps = {guild: self._all_gaps(hearing) for guild, hearing in hearings.items()}
         timelines = tuple(self._timeline(guild, hearing) for guild, hearing in hearings.items())
         heard, due = sum(one.heard for one in timelines), sum(one.due for one in timelines)
         if due - heard > SHARE_LOST * due + SHARE_FRAMES:
@@ -87,7 +93,7 @@ class Judge:
 
     def _timeline(self, guild: str, hearing: Hearing) -> Timeline:
         mine = [one for one in self.entries if one.concerns(guild)]
-        raws = self._all_gaps(hearing)
+        raws = self._gaps[guild]
         gaps = tuple(self._gap(guild, raw, mine) for raw in raws)
         slips = tuple(self._slips(guild, hearing.slips, mine))
         heard, due = self._share(hearing, raws, gaps, mine)
@@ -115,7 +121,9 @@ class Judge:
         waits = any(one.cost.words for one in causes)
         forced = [one for one in causes if one.cost.forced or (waits and one.cost.away)]
         holes = [(one.start_ns, one.end_ns or raw.end_ns) for one in forced]
-        waits_ms = _retries_ms(raw, causes) + _words_ms(causes) + _unheard_ms(causes)
+        pauses_ms = _retries_ms(raw, causes)
+        longer_ms = (self._stretch(raw) - 1) * (pauses_ms + sum(one.cost.pause_ms for one in causes))
+        waits_ms = pauses_ms + longer_ms + _words_ms(causes) + _unheard_ms(causes)
         forced_ms = covered_ns(raw.start_ns, raw.end_ns, holes) / 1e6
         allowed_ms = forced_ms + max(CALM_MS, sum(one.cost.bound_ms for one in causes) + waits_ms)
         late_ms = self.lateness.within_ms(raw.start_ns, raw.end_ns)
@@ -131,6 +139,20 @@ class Judge:
             words = f"{gap.length_ms:.0f} ms of silence, {allowed_ms:.0f} allowed after {why}"
             self.broken("silence", raw.start_ns, guild, words)
         return gap
+
+    def _stretch(self, raw: RawGap) -> int:
+        """By how much the policy lengthens its pauses because many guilds are silent at once."""
+        until_ns = min(raw.end_ns, raw.start_ns + AT_ONCE_NS)
+        silent = sum(
+            any(
+                one.start_ns <= until_ns and one.end_ns >= raw.start_ns
+                for one in gaps
+                if one.length_ms > CALM_MS
+            )
+            for gaps in self._gaps.values()
+        )
+        shares = (factor for share, factor in STRETCHES if silent >= max(FEW, share * len(self._gaps)))
+        return next(shares, 1)
 
     def _slips(self, guild: str, raws: Iterable[RawSlip], mine: Sequence[Entry]) -> Iterable[Slip]:
         """What a fault allows, it allows once."""

@@ -58,6 +58,7 @@ _WORDS: Final = {
 """Where the bot has to be told a server before it can go on; to leave and to join again are two words."""
 _HOLES: Final = ("UDP hole 5 s, outbound", "UDP hole 5 s, both ways", "UDP hole 5 s, inbound")
 _FORCED: Final = _HOLES[:2]
+_PAUSES_MS: Final = {"4006, two identifies refused": 2600.0}
 _DEAF: Final = "half-open websocket"
 _ENDS: Final = (
     "4006",
@@ -89,6 +90,7 @@ def _row(row: Row, *, everywhere: bool = False) -> Kind:
         retries=True,
         words=_WORDS.get(row.name, 0),
         away=everywhere,
+        pause_ms=_PAUSES_MS.get(row.name, 0.0),
         deaf=row.name == _DEAF,
         ends=row.name in _ENDS,
     )
@@ -172,7 +174,12 @@ _ACTORS: Final = (
     Kind("actor slow", _ACTOR, partial(strikes.disturb, "slow"), weight=2),
     Kind("mailbox flooded", _ACTOR, partial(strikes.disturb, "flood"), weight=2),
     Kind("starts fail", _ACTOR, partial(strikes.disturb, "fail_start"), weight=2),
-    Kind("guild supervisor killed", Cost("actors", 150, repeated=50), strikes.kill_supervisor, weight=4),
+    Kind(
+        "guild supervisor killed",
+        Cost("actors", 150, repeated=50, forgets=True),
+        strikes.kill_supervisor,
+        weight=4,
+    ),
 )
 
 # --- of media, processes and the machine ---

@@ -27,6 +27,8 @@ class Cost:
     :ivar words: of the main gateway that have to come before the music can go on
     :ivar word_ms: by how much later each of them comes meanwhile
     :ivar away: whether none comes from its begin to its end
+    :ivar forgets: whether what was done but not saved is undone by it
+    :ivar pause_ms: of its silence, what the policy waits between two attempts
     :ivar deaf: whether the bot hears nothing from the voice server until it has noticed
     :ivar ends: whether the voice server says with it that the session has ended
     """
@@ -43,6 +45,8 @@ class Cost:
     unwritten_s: float = 0.0
     word_ms: float = 0.0
     away: bool = False
+    forgets: bool = False
+    pause_ms: float = 0.0
     deaf: bool = False
     ends: bool = False
 
@@ -77,6 +81,11 @@ class Entry:
     def is_kill(self) -> bool:
         """Whether the process was killed."""
         return self.cost.kills and self.refused is None
+
+    @property
+    def forgets(self) -> bool:
+        """Whether what was done but not saved was undone by it."""
+        return self.is_kill or (self.cost.forgets and self.refused is None)
 
     def concerns(self, guild: str) -> bool:
         """Whether it was done to that guild."""

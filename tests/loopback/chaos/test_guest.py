@@ -282,6 +282,23 @@ async def test_a_restart_may_undo_what_was_not_saved() -> None:
     assert not one.undone
 
 
+async def test_what_was_not_saved_is_undone_with_the_whole_tree_of_the_guild() -> None:
+    """Chaos, seed 32: saved after that was what had been saved last, and not what had been acknowledged."""
+    unsaved = " (Done, but not saved: the disk does not take it.)"
+    given = f"The whole queue is repeated.{unsaved}", f"Skipped **track-1**.{unsaved}"
+    seen = shown(2, 3, 1, repeats=" repeats the queue"), "The volume is 100 %.", shown(2, 3)
+    one = guest(*given, *seen, line=(1, 2, 3))
+    await one.loop(QUEUE)
+    await one.skip()
+    await one.look()
+    one.entered(2, 0)
+    cost = Cost("actors", forgets=True)
+    one.ledger.begin("guild supervisor killed", cost, one.place)
+    await one.ask("volume", level=100)
+    await one.look()
+    assert one.tally.losses == []
+
+
 async def test_what_was_not_saved_at_first_may_be_saved_without_a_word() -> None:
     """Chaos, seed 23: of two changes that were not saved the first one was, later, and the second undone."""
     answers = (f"Queued **track-{number}** at 3. (Done, but not saved)" for number in (0, 1))
@@ -313,6 +330,8 @@ async def test_a_place_that_was_not_saved_is_left_by_a_restart_only() -> None:
     one = guest("The track goes on at 0:09. (Done, but not saved)", line=(1, 2))
     await one.seek(9)
     at_ns = time.time_ns() + 20 * 10**9
+    assert not one.jumped(1234, at_ns, at_ns + 10**9)
+    one.ledger.begin("SIGKILL", Cost("process", kills=True), "elsewhere").start_ns = at_ns
     assert not one.jumped(1234, at_ns, at_ns + 10**9)
     one.ledger.begin("SIGKILL", Cost("process", kills=True), None).start_ns = at_ns
     assert one.jumped(1234, at_ns, at_ns + 10**9)

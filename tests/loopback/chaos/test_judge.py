@@ -78,6 +78,19 @@ def test_two_that_can_make_an_attempt_fail_are_allowed_the_wait_of_the_policy() 
     assert player.timelines[0].gaps[0].allowed_ms == 300 + 2600 + 900
 
 
+@pytest.mark.parametrize(("silent", "kept"), [(5, True), (4, False)])
+def test_where_many_guilds_are_silent_at_once_the_policy_waits_longer(silent: int, *, kept: bool) -> None:
+    """Chaos, seed 32: five of twenty."""
+    ledger = Ledger()
+    done(ledger, Cost("voice", 3500, pause_ms=2600), 5 * S, 5 * S, "0")
+    done(ledger, Cost("gateway", 1000), 6 * S, 6 * S, None)
+    hearings = {str(number): hearing((7 * S, 8 * S)) for number in range(silent)}
+    hearings |= {"0": hearing((5 * S, 11 * S))} | {str(number): hearing() for number in range(silent, 20)}
+    found = judge(ledger)
+    found.player("bot", 1, hearings)
+    assert (not any(one.invariant == "silence" for one in found.violations)) == kept
+
+
 def test_what_the_machine_was_late_is_allowed() -> None:
     late = Lateness([5 * S + 30 * MS], [5 * S], [25 * MS])
     found = judge(Ledger(), late)
