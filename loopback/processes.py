@@ -49,12 +49,15 @@ def memory_mib(pid: int) -> float:
     return status(pid).get("RssAnon", 0) / MIB
 
 
-def waited_ns(pid: int) -> int:
-    """For how long the first thread was ready to run and no processor was free, since it began.
+def waited_ns(pid: int) -> dict[int, int]:
+    """For how long each thread was ready to run and no processor was free, since it began, by its number.
 
-    From proc(5)'s `schedstat`; 0 where the kernel does not count it, and for a process that has ended.
+    From proc(5)'s `schedstat`; nothing where the kernel does not count it, and for a process that has ended.
     """
-    try:
-        return int((_PROC / str(pid) / "task" / str(pid) / "schedstat").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
+    found = {}
+    for thread in (_PROC / str(pid) / "task").glob("*"):
+        try:
+            found[int(thread.name)] = int((thread / "schedstat").read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+    return found

@@ -1,7 +1,9 @@
 """How long the machine keeps the bot, or Discord, waiting for a processor: no fault of theirs.
 
-The kernel counts for how long the bot's main thread was ready to run and did not. How late the embedded
-Discord wakes up is measured by itself. Only what is worth a word is kept.
+The kernel counts for how long each thread of the bot was ready to run and did not. The longest counts: one
+that holds the interpreter's lock and gets no processor keeps all others waiting, and from outside nobody sees
+which one holds it. How late the embedded Discord wakes up is measured by itself. Only what is worth a word is
+kept.
 """
 
 from __future__ import annotations
@@ -37,15 +39,15 @@ class Lateness:
 
     async def watch(self, player: Player) -> None:
         """For ever."""
-        pid, waited, last_ns = 0, 0, time.time_ns()
+        pid, waited, last_ns = 0, dict[int, int](), time.time_ns()
         while True:
             await anyio.sleep(LOOK_S)
             now_ns = time.time_ns()
             if player.pid != pid:
                 pid = player.pid
                 waited = waited_ns(pid)
-            bot_ns, waited = -waited, waited_ns(pid)
-            bot_ns += waited
+            before, waited = waited, waited_ns(pid)
+            bot_ns = max((ns - before.get(thread, 0) for thread, ns in waited.items()), default=0)
             own_ns = now_ns - last_ns - int(LOOK_S * 1e9)
             late_ns = max(0, bot_ns) + max(0, own_ns)
             if late_ns > WORTH_NS:

@@ -134,6 +134,17 @@ async def test_a_machine_that_keeps_waiting_is_noticed() -> None:
     assert late.take_most_ms() == 0
 
 
+async def test_of_the_bot_that_thread_counts_which_waits_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chaos, seed 602: 83 ms of silence while a thread of the bot that held the lock got no processor."""
+    looks = iter([{1: 5, 2: 7}, {1: 5, 2: 7}, {1: 20_000_005, 2: 80_000_007}, {1: 20_000_005, 3: 90_000_000}])
+    monkeypatch.setattr("loopback.chaos.lateness.waited_ns", lambda _pid: next(looks))
+    player: Any = SimpleNamespace(pid=1)
+    late = Lateness()
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await late.watch(player)
+    assert [round(ns / 1e6) for ns in late.late_ns if ns > 60_000_000] == [80, 90]
+
+
 @pytest.mark.parametrize("strike", [move, kick])
 async def test_nobody_is_moved_or_kicked_while_the_bot_is_not_there_to_be_told(strike: Strike) -> None:
     """Chaos, seed 11: a process that was killed left its place, and its successor knew nothing of a kick."""
