@@ -71,7 +71,8 @@ def test_what_lasts(level: str, value: object, name: str) -> None:
     setattr(book.levels, level, value)
     assert names(book.look(0.0)) == [(name, True)]
     setattr(book.levels, level, well)
-    assert names(book.look(1.0)) == [(name, False)]
+    (over,) = book.look(1.0)
+    assert (over.rule.name, over.raised, over.words) == (name, False, over.rule.over(book.levels, 1.0))
 
 
 def test_the_thresholds_are_those_of_the_settings() -> None:
