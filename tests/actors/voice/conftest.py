@@ -129,10 +129,11 @@ class Guild:
         data = {"channel_id": channel_id and str(channel_id), "session_id": self.client.session_id}
         self._dispatch("on_voice_state_update", data)
 
-    def serve(self) -> None:
-        """VOICE_SERVER_UPDATE with a new token."""
-        assert self.present is not None
-        token = self.client.voice.issue(self.id, self.present, BOT, self.client.session_id)
+    def serve(self, channel_id: int | None = None) -> None:
+        """VOICE_SERVER_UPDATE with a new token, for the present channel unless said otherwise."""
+        place = channel_id or self.present
+        assert place is not None
+        token = self.client.voice.issue(self.id, place, BOT, self.client.session_id)
         data = {"token": token, "guild_id": str(self.id), "endpoint": self.client.endpoint}
         self._dispatch("on_voice_server_update", data)
 

@@ -66,11 +66,9 @@ async def test_who_stays_hears_all_while_others_come_and_go(open_house: Any) -> 
         assert link.status().identifies == 1
 
 
-@pytest.mark.parametrize("first_at_once", [True, False], ids=["transition 0", "when all are ready"])
-async def test_a_fresh_session_waits_for_its_keys_and_loses_nothing(
-    open_house: Any, *, first_at_once: bool
-) -> None:
-    async with open_house(settings=VoiceSettings(dave_first_at_once=first_at_once)) as house:
+async def test_a_fresh_session_waits_for_its_keys_and_loses_nothing(open_house: Any) -> None:
+    """Keys that are in force only when all say that they are ready: whoever comes first is no exception."""
+    async with open_house(settings=VoiceSettings(dave_first_at_once=False)) as house:
         for user in (ALICE, CAROL):
             house.voice.user_joined(GUILD, user)
         alice = house.voice.ears(GUILD, ALICE)
@@ -180,3 +178,22 @@ async def test_another_server_and_another_channel_have_groups_of_their_own(open_
         assert len(set(codes)) == 3
         assert lost(house.listener) == 0
         assert all(frame.encrypted for frame in house.listener.frames)
+
+
+async def test_a_server_that_is_told_before_its_channel_is_gone_to_again(open_house: Any) -> None:
+    """No order is promised; the group is that of the channel, with whose id it is made."""
+    async with open_house() as house:
+        house.voice.user_joined(GUILD, ALICE)
+        link = await house.connect()
+        house.play()
+        await agreed(house, link, ALICE)
+        await house.listener.wait_frames(5, 5.0)
+        house.guild.serve(201)
+        await house.until(lambda: link.status().identifies == 2)
+        house.guild.place(201)
+        await house.until(lambda: link.status().identifies == 3)
+        await agreed(house, link, ALICE)
+        await house.listener.wait_frames(house.listener.heard + 5, 5.0)
+        assert link.channel_id == 201
+        assert lost(house.listener) == 0
+        assert house.listener.frames[-1].encrypted
