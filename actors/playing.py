@@ -403,7 +403,7 @@ class Playing(Follower):
         heard = None if deck.seeking or deck.play is None else deck.stream.reached()
         if heard is None or deck.play is None or heard.play_id != deck.play.name:
             return Position(current.id, deck.position_ms(), deck.seeking)
-        return Position(current.id, deck.play.position_ms(0) + heard.surely_ms(AHEAD_MS))
+        return Position(current.id, max(deck.play.position_ms(0) + heard.surely_ms(AHEAD_MS), 0))
 
     def _settle(self) -> None:
         """Bring stream, spools and display in line with the session."""

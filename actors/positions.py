@@ -142,7 +142,7 @@ class Positions:
         play = parse_play(name)
         if play is None:
             return
-        position = Position(play.key.entry_id, play.position_ms(0) + heard_ms)
+        position = Position(play.key.entry_id, max(play.position_ms(0) + heard_ms, 0))
         if self._latest.get(guild_id) != position:
             self._latest[guild_id] = position
             changed[guild_id] = position

@@ -25,12 +25,14 @@ class Play:
 
     :ivar position: frames of it that have left, less those that were taken back
     :ivar started: its first frame has left, and this was told
+    :ivar joins: it goes on where the one before it stood, in another sound
     """
 
     source: FrameSource
     play_id: str
     position: int = 0
     started: bool = False
+    joins: bool = False
 
 
 class Broken:

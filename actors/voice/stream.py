@@ -107,7 +107,7 @@ class Stream:
 
         :param joins: it goes on where what plays stands: what of that did not arrive is still to be heard
         """
-        self._current, self._next = Play(source, play_id), None
+        self._current, self._next = Play(source, play_id, joins=joins), None
         if joins:
             self._tape.withdraw(self._earlier)  # the rest of what waits is in `source`
         else:
@@ -174,7 +174,10 @@ class Stream:
             return None
         arrived = None if transport is None else transport.arrived
         unproven = 0 if arrived is None else max(self._tape.number - arrived, 0)
-        return Reached(play.play_id, play.position, unproven)
+        if not play.joins:
+            return Reached(play.play_id, play.position, unproven)
+        unproven += self._earlier  # which wait to be sent again
+        return Reached(play.play_id, play.position, unproven, max(unproven - play.position, 0))
 
     @property
     def doing(self) -> str:

@@ -23,15 +23,20 @@ class Reached:
 
     :ivar frames: of it that left, and were not taken back
     :ivar unproven: the last of these, of which nothing proves yet that they arrived; 0 where nothing can
+    :ivar before: so many of the unproven left before this play began, as part of what it has joined
     """
 
     play_id: str
     frames: int
     unproven: int
+    before: int = 0
 
     def surely_ms(self, ahead_ms: int = 0) -> int:
-        """What is proven, and of the rest at most `ahead_ms`."""
-        return max(self.frames - max(self.unproven - ahead_ms // FRAME_MS, 0), 0) * FRAME_MS
+        """What is proven, and of the rest at most `ahead_ms`. Less than nothing where what came before this
+        play is not proven either, and belongs to it.
+        """
+        surely = self.frames - max(self.unproven - ahead_ms // FRAME_MS, 0)
+        return max(surely, -self.before) * FRAME_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,16 @@ async def test_frames_that_may_not_have_arrived_count_for_200_ms_at_most(
     assert house.written == [{1: Position("a", expected_ms)}]
 
 
+@pytest.mark.parametrize(("base", "expected_ms"), [(500, 9600), (10, 0)])
+async def test_what_came_before_another_sound_may_not_have_arrived_either(
+    base: int, expected_ms: int
+) -> None:
+    house = House()
+    house.stream(1).now = Reached(play("a", base=base), 10, 40, 30)
+    await house.positions.collect()
+    assert house.written == [{1: Position("a", expected_ms)}]
+
+
 async def test_a_position_counts_from_the_beginning_of_the_track() -> None:
     house = House()
     house.stream(1).now = Reached(play("a", base=500), 100, 0)

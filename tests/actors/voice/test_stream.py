@@ -13,6 +13,7 @@ from actors.voice.events import Ended, Rewound, Started, StreamEvent
 from actors.voice.pulse import Path
 from actors.voice.rtp import SILENCE
 from actors.voice.stream import FRAME_NS, Stream
+from actors.voice.stream_status import Reached
 
 MS = 1_000_000
 
@@ -663,6 +664,28 @@ def test_what_another_sound_takes_over_from_is_still_heard_again() -> None:
     world.run(400 * MS)
     assert wire.frames[again:][: len(played) - 1] == played[1:]
     assert wire.frames[-1] == b"d%d" % (stream.status().position - 1)
+
+
+def test_what_another_sound_takes_over_from_is_proven_or_not_as_well() -> None:
+    """Chaos, seed 34: killed in a hole of UDP after a change of the sound, it went on too far ahead."""
+    world = World()
+    [stream], [wire] = world.streams, world.wires
+    world.play(Source("a", 100))
+    world.run(400 * MS)
+    wire.arrived = 5
+    left = len(wire.frames)
+    stream.play(Source("b", 100), "b", on_event=world.told.append, joins=True)
+    assert stream.reached() == Reached("b", 0, left - 5, left - 5)
+    world.run(100 * MS)
+    began = len(wire.frames) - left
+    assert stream.reached() == Reached("b", began, left + began - 5, left - 5)
+    stream.detach(wire, since=5)
+    stream.attach(wire)
+    assert stream.reached() == Reached("b", 0, left - 5, left - 5)
+    world.play(Source("c", 100))
+    reached = stream.reached()
+    assert reached is not None
+    assert reached.before == 0
 
 
 def test_after_a_late_clock_more_frames_are_in_doubt() -> None:
