@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 NEAR: Final = 100
 """Frames by which a place may be another than the one that was asked for."""
+BEHIND_NS: Final = 12_000_000_000
+"""By so much what is heard may be behind what was played: a hole of UDP is noticed late, and what left into
+it is heard after that, as it was.
+"""
 JUMP_NS: Final = 3_000_000_000
 """After its answer a command may take so long to be heard."""
 FRAME_NS: Final = 20_000_000
@@ -76,7 +80,7 @@ class Expecting:
         """Whether the track comes next, as the queue was then, a little before, or later."""
         if after in self.maybe:
             return True
-        past = (line for until_ns, line in self._past if until_ns > since_ns - JUMP_NS)
+        past = (line for until_ns, line in self._past if until_ns > since_ns - BEHIND_NS)
         unheard = () if self._unheard is None else (self._unheard,)
         return any(line.follows(before, after) for line in (*past, *self.all_lines, *self.undone, *unheard))
 

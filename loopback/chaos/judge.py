@@ -193,7 +193,7 @@ class Judge:
         inside = [(max(begin, a), min(end, b)) for a, b in holes if a < end and b > begin]
         due_ns = (end - begin) - sum(b - a for a, b in inside)
         heard = hearing.between(begin, end) - sum(hearing.between(a, b) for a, b in inside)
-        due = round(due_ns / FRAME_MS / 1e6)
+        due = round(due_ns / FRAME_MS / 1e6) - _eaten(hearing.slips, mine, end, inside)
         return min(heard, due), due
 
     def _excused_ms(self, raw: RawGap, gap: Gap, mine: Sequence[Entry]) -> float:
@@ -293,6 +293,18 @@ def _spend(count: int, what: str, causes: Sequence[Entry], used: Counter[int]) -
         used[one.number] += take
         count -= take
     return count
+
+
+def _eaten(
+    slips: Iterable[RawSlip], mine: Sequence[Entry], end_ns: int, elsewhere: Sequence[tuple[int, int]]
+) -> int:
+    """Frames that the network has lost, but for times that do not count anyway."""
+    lossy = [(one.start_ns, one.until_ns(end_ns)) for one in mine if one.cost.eats]
+    return sum(
+        slip.lost
+        for slip in slips
+        if any(a <= slip.at_ns <= b for a, b in lossy) and not any(a <= slip.at_ns <= b for a, b in elsewhere)
+    )
 
 
 def _forgotten(causes: Iterable[Entry], mine: Sequence[Entry]) -> int:

@@ -137,7 +137,7 @@ _VOICE: Final = (
         weight=1,
         rival=True,
     ),
-    Kind("UDP loss 5 %", Cost("voice", 200, lost=40), strikes.lose_packets, rival=True),
+    Kind("UDP loss 5 %", Cost("voice", 200, lost=40, eats=True), strikes.lose_packets, rival=True),
     Kind("UDP delay 60 ± 20 ms", Cost("voice", 150), strikes.delay_packets, rival=True),
     Kind("kicked, and asked back", _SHUT_OUT, strikes.kick, weight=1),
     Kind("channel deleted", _SHUT_OUT, shut_out.delete_channel, weight=1),

@@ -31,6 +31,7 @@ class Cost:
     :ivar pause_ms: of its silence, what the policy waits between two attempts
     :ivar deaf: whether the bot hears nothing from the voice server until it has noticed
     :ivar ends: whether the voice server says with it that the session has ended
+    :ivar eats: whether packets are lost on their way: what is lost then was not to be heard
     """
 
     group: str
@@ -49,6 +50,7 @@ class Cost:
     pause_ms: float = 0.0
     deaf: bool = False
     ends: bool = False
+    eats: bool = False
 
 
 WISHES: Final[Mapping[str, Cost]] = {

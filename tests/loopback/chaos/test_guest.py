@@ -197,6 +197,16 @@ def test_which_track_follows() -> None:
     assert list(one.line.tracks) == [2, 3]
 
 
+def test_a_loop_that_has_ended_is_heard_after_a_hole() -> None:
+    """Chaos, seed 603: a track began anew in a hole of 5 s, was not repeated any more, and was rewound."""
+    one = guest("", line=(1, 2), loop=TRACK)
+    one.entered(1, 1350)
+    one.line = Line((1, 2), OFF)
+    now_ns = time.time_ns()
+    assert one.follows(1, 1, now_ns + 6 * 10**9)
+    assert not one.follows(1, 1, now_ns + 60 * 10**9)
+
+
 async def test_a_queue_that_goes_on_in_a_hole_is_heard_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chaos, seed 21: the end of a track was sent again, seconds after the queue had been seen without it."""
     one = guest(shown(2, 3), line=(1, 2, 3))

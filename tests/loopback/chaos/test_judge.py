@@ -189,6 +189,18 @@ def test_the_share_leaves_out_forced_holes_and_their_bounds_alone() -> None:
     assert less.share_heard == pytest.approx(1 - 3 / 54.5, abs=0.001)
 
 
+@pytest.mark.parametrize(("eats", "share"), [(True, 1.0), (False, 2850 / 2990)])
+def test_what_the_network_ate_was_not_due(eats: bool, share: float) -> None:
+    """Chaos, seed 603: 99.85 % of the music was heard; the rest were packets that had been thrown away."""
+    ledger = Ledger()
+    done(ledger, Cost("voice", 200, lost=150, eats=eats), 10 * S, 30 * S)
+    heard = hearing(slips=tuple(RawSlip((11 + n // 10) * S, 1, n, lost=1) for n in range(140)))
+    lost = {10 * S + n * 140 * MS for n in range(4, 144)}
+    heard.arrivals = array("q", [at for at in heard.arrivals if at not in lost])
+    player = judge(ledger).player("bot", 1, {"g": heard})
+    assert player.share_heard == pytest.approx(share, abs=0.0005)
+
+
 def test_what_the_machine_was_late_was_not_due() -> None:
     late = Lateness([33 * S], [30 * S], [3 * S])
     found = judge(Ledger(), late)
