@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.voice.measure import Arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 
@@ -56,11 +58,52 @@ class Absent:
 
 
 def latest(rows: Iterable[Row]) -> list[Row]:
-    """Of each player, size and kind the row of the latest call."""
+    """Of each player, size and kind the row of the latest call: the median of its rounds."""
     found: dict[tuple[object, ...], Row] = {}
-    for row in sorted(rows, key=lambda row: row.run):
+    for row in sorted(over_rounds(rows), key=lambda row: row.run):
         found[row.player, row.streams, row.dave, row.plays] = row
     return list(found.values())
+
+
+def over_rounds(rows: Iterable[Row]) -> list[Row]:
+    """One row for all rounds of a call: medians, but of what must never happen the worst round."""
+    rounds: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        rounds[row.run, row.player, row.streams, row.dave, row.plays].append(row)
+    return [_middle(group) for group in rounds.values()]
+
+
+def _middle(rows: Sequence[Row]) -> Row:
+    def middle(value: Callable[[Row], float]) -> float:
+        return median(map(value, rows))
+
+    return replace(
+        rows[0],
+        load=middle(lambda row: row.load),
+        cpu_s=middle(lambda row: row.cpu_s),
+        core_percent=middle(lambda row: row.core_percent),
+        threads=max(row.threads for row in rows),
+        mib_per_stream=middle(lambda row: row.mib_per_stream),
+        mib_total=middle(lambda row: row.mib_total),
+        joined_s=middle(lambda row: row.joined_s),
+        arrivals=_heard([row.arrivals for row in rows if row.arrivals is not None]),
+    )
+
+
+def _heard(rounds: Sequence[Arrivals]) -> Arrivals | None:
+    if not rounds:
+        return None
+    return replace(
+        rounds[0],
+        fps_mean=median(one.fps_mean for one in rounds),
+        fps_worst=min(one.fps_worst for one in rounds),
+        error_p50_ms=median(one.error_p50_ms for one in rounds),
+        error_p99_ms=median(one.error_p99_ms for one in rounds),
+        error_max_ms=max(one.error_max_ms for one in rounds),
+        longest_gap_ms=max(one.longest_gap_ms for one in rounds),
+        lost=sum(one.lost for one in rounds),
+        dropped=sum(one.dropped for one in rounds),
+    )
 
 
 def write(path: Path, rows: Sequence[Row], absent: Sequence[Absent], targets: list[dict[str, Any]]) -> None:

@@ -34,7 +34,7 @@ GUILDS_PER_SHARD: Final = 40  # of 120 sends a minute songbird takes two to join
 SHARD_SHIFT: Final = 22  # a guild is served by shard (id >> 22) % shards: so the guilds take turns
 GATEWAY_LATENCY_MS: Final = 100.0  # stock discord.py hangs when Discord answers before it waits for that
 VERSIONS: Final = frozenset({"4", "8"})  # songbird's engine still speaks 4
-JOIN_S: Final = 240.0
+JOIN_S: Final = 480.0
 SETTLE_S: Final = 4.0
 IDLE_SETTLE_S: Final = 30.0
 """Joining is over, and each connection has sent two of its heartbeats."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.bench.voice.rows import over_rounds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -87,7 +89,7 @@ def reached(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def reach(target: Target, rows: Sequence[Row]) -> float | None:
     """What was reached in the latest call that has shown it, or None."""
     for run in sorted({row.run for row in rows}, reverse=True):
-        figure = _reach(target, [row for row in rows if row.run == run])
+        figure = _reach(target, over_rounds([row for row in rows if row.run == run]))
         if figure is not None:
             return figure
     return None

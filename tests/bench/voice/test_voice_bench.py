@@ -58,6 +58,21 @@ def test_ratios_are_taken_within_one_call_and_the_latest_counts() -> None:
     assert ROW not in latest(rows)
 
 
+def test_rounds_are_shown_as_medians_and_of_what_must_not_be_as_the_worst() -> None:
+    shown = [(0.3, 22.5, 49.99, 0), (0.1, 61.0, 49.99, 2), (0.2, 21.0, 49.5, 1)]
+    rounds = [
+        replace(ROW, cpu_s=cpu, arrivals=replace(HEARD, longest_gap_ms=gap, fps_worst=fps, lost=lost))
+        for cpu, gap, fps, lost in shown
+    ]
+    [row] = latest(rounds)
+    heard = row.arrivals
+    assert heard is not None
+    assert (row.cpu_s, heard.longest_gap_ms, heard.fps_worst, heard.lost) == (0.2, 61.0, 49.5, 3)
+    floor = replace(ROW, player="floor", streams=1000, cpu_s=0.05)
+    ratio = next(each for each in TARGETS if each.against == "floor")
+    assert reach(ratio, [*(replace(row, streams=1000) for row in rounds), floor]) == pytest.approx(4.0)
+
+
 def test_the_readme_has_a_line_for_each_row_and_for_what_did_not_come_up() -> None:
     absent = Absent("2026-01-01", "stock", 300, False, 298)
     text = report(
@@ -80,3 +95,5 @@ def test_the_plan_leaves_out_what_cannot_be() -> None:
     assert not any(run.dave and run.player.name in ("floor", "songbird") for run in runs)
     assert not any(run.streams > MOST.get(run.player.name, run.streams) for run in runs if run.plays)
     assert {run.player.name for run in runs if not run.plays} == {"ostinato", "stock", "songbird"}
+    twice = list(plan(_options(["--sizes", "100", "--rounds", "2", "--dave", "off", "--idle", "0"])))
+    assert twice == twice[: len(twice) // 2] * 2, "the players in turn"
