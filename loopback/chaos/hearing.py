@@ -25,6 +25,8 @@ KEPT: Final = 4000
 """Frames that a listener remembers: more than can come between two looks."""
 OVERTAKEN: Final = 5
 """Frames that one may leave behind on its way; those of two tracks can be mixed, too."""
+FRESH: Final = 100
+"""A playing of fewer frames has just been begun by the latest command."""
 REWIND: Final = 200
 """A playing that has ended may be gone back to for so many of its last frames."""
 BEGIN: Final = 10
@@ -225,8 +227,8 @@ class Hearing:
         same = now.track == track
         away = not same or number > now.last + 1 or number < now.last - 1
         heard = same and number < len(now.seen) and bool(now.seen[number])
-        if same and not heard and abs(number - now.last) <= OVERTAKEN:
-            return now  # no command leads so near
+        if same and not heard and abs(number - now.last) <= OVERTAKEN and now.last - now.first < FRESH:
+            return now  # no other command has led so near
         if same and (away or heard) and self._has_jumped(number, at_ns, same=True):
             return self._begin(track, number)
         if away and (place := self._landed(number, at_ns, same=same)) is not None:

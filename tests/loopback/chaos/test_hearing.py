@@ -143,6 +143,11 @@ def test_frames_that_overtake_each_other_where_a_command_leads_elsewhere_are_not
     assert slips(hear([*run(1, 0, 30), *on, *run(1, 38)], 35)) == []
 
 
+def test_a_seek_to_just_beyond_loses_nothing() -> None:
+    """Chaos, seed 35: to what came next, which comes up out of a frame of silence."""
+    assert slips(hear([*run(1, 0, 120), *run(1, 121, 150)], 121, length=150)) == []
+
+
 def test_what_nobody_heard_of_the_place_to_which_a_command_has_led_is_lost_and_no_more() -> None:
     """Chaos, seed 5: a track was skipped while the bot had lost the right to speak."""
     skipped = hear([*run(1, 0, 10), *run(2, 20)], 0, unheard=True)
