@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loopback.chaos.due import covered_ns, share
 from loopback.chaos.hearing import FRAME_MS, RawGap
 from loopback.chaos.report import Gap, KindFigures, Player, Slip, Timeline, Violation
 
@@ -96,7 +97,8 @@ class Judge:
         raws = self._gaps[guild]
         gaps = tuple(self._gap(guild, raw, mine) for raw in raws)
         slips = tuple(self._slips(guild, hearing.slips, mine))
-        heard, due = self._share(hearing, raws, gaps, mine)
+        excused = [self._excused_ms(raw, gap, mine) for raw, gap in zip(raws, gaps, strict=True)]
+        heard, due = share(hearing, self.span_ns, mine, zip(raws, excused, strict=True))
         return Timeline(
             guild=guild,
             heard=heard,
@@ -180,22 +182,6 @@ class Judge:
                 numbers = tuple(one.number for one in causes)
                 yield Slip(at_s, raw.track, raw.frame, raw.lost, raw.repeated, numbers)
 
-    def _share(
-        self, hearing: Hearing, raws: Sequence[RawGap], gaps: Sequence[Gap], mine: Sequence[Entry]
-    ) -> tuple[int, int]:
-        """Frames that were heard, and that were due, outside of forced holes with their bounds."""
-        begin, end = self.span_ns
-        excused = [
-            (raw.start_ns, min(raw.end_ns, raw.start_ns + int(self._excused_ms(raw, gap, mine) * 1e6)))
-            for raw, gap in zip(raws, gaps, strict=True)
-        ]
-        holes = merged([*((one.start_ns, _over_ns(one, end)) for one in mine), *excused])
-        inside = [(max(begin, a), min(end, b)) for a, b in holes if a < end and b > begin]
-        due_ns = (end - begin) - sum(b - a for a, b in inside)
-        heard = hearing.between(begin, end) - sum(hearing.between(a, b) for a, b in inside)
-        due = round(due_ns / FRAME_MS / 1e6) - _eaten(hearing.slips, mine, end, inside)
-        return min(heard, due), due
-
     def _excused_ms(self, raw: RawGap, gap: Gap, mine: Sequence[Entry]) -> float:
         """What of a silence was not due: what the machine was late, and what faults cost together."""
         return gap.late_ms + (gap.allowed_ms if self._is_compound(raw, mine) else 0.0)
@@ -257,12 +243,6 @@ class Judge:
             )
 
 
-def _over_ns(entry: Entry, end_ns: int) -> int:
-    """The end of a forced hole: what was forced, and the bound."""
-    begun_ns = (end_ns if entry.end_ns is None else entry.end_ns) if entry.cost.forced else entry.start_ns
-    return begun_ns + int(entry.cost.bound_ms * 1e6)
-
-
 def _retries_ms(raw: RawGap, causes: Iterable[Entry]) -> float:
     """What the policy waits if those that were done in the silence made attempts fail."""
     done = [
@@ -295,18 +275,6 @@ def _spend(count: int, what: str, causes: Sequence[Entry], used: Counter[int]) -
     return count
 
 
-def _eaten(
-    slips: Iterable[RawSlip], mine: Sequence[Entry], end_ns: int, elsewhere: Sequence[tuple[int, int]]
-) -> int:
-    """Frames that the network has lost, but for times that do not count anyway."""
-    lossy = [(one.start_ns, one.until_ns(end_ns)) for one in mine if one.cost.eats]
-    return sum(
-        slip.lost
-        for slip in slips
-        if any(a <= slip.at_ns <= b for a, b in lossy) and not any(a <= slip.at_ns <= b for a, b in elsewhere)
-    )
-
-
 def _forgotten(causes: Iterable[Entry], mine: Sequence[Entry]) -> int:
     """Frames that were heard while the disk took no position, when the process was killed after that."""
     kills = [one.start_ns for one in causes if one.is_kill]
@@ -317,19 +285,3 @@ def _forgotten(causes: Iterable[Entry], mine: Sequence[Entry]) -> int:
         if one.start_ns < at_ns <= (one.end_ns or at_ns) + int(one.cost.unwritten_s * 1e9)
     )
     return round(max(unwritten_s, default=0.0) * 1000 / FRAME_MS)
-
-
-def merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same time, in intervals that do not meet."""
-    found: list[tuple[int, int]] = []
-    for start, end in sorted(intervals):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found
-
-
-def covered_ns(start_ns: int, end_ns: int, intervals: Iterable[tuple[int, int]]) -> int:
-    """How much of an interval is in any of the others."""
-    return sum(max(0, min(end_ns, b) - max(start_ns, a)) for a, b in merged(intervals))
