@@ -2,23 +2,31 @@
 
 The kernel counts for how long each thread of the bot was ready to run and did not. The longest counts: one
 that holds the interpreter's lock and gets no processor keeps all others waiting, and from outside nobody sees
-which one holds it. How late the embedded Discord wakes up is measured by itself. Only what is worth a word is
-kept.
+which one holds it. A wait is counted when it ends, and so may be seen later than what it held up. A thread to
+which a processor was given that the host of this machine withholds does not wait, as far as its kernel can
+see: that time is counted for each processor. How late the embedded Discord wakes up is measured by itself.
+Only what is worth a word is kept.
 """
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import anyio
 
-from loopback.processes import waited_ns
+from loopback.processes import stolen_ns, waited_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOOK_S: Final = 0.02
 WORTH_NS: Final = 1_000_000
+LONGEST_NS: Final = 1_000_000_000
+"""A wait is put down to no more than so long before it was counted."""
+T = TypeVar("T")
 
 
 class Player(Protocol):
@@ -39,7 +47,7 @@ class Lateness:
 
     async def watch(self, player: Player) -> None:
         """For ever."""
-        pid, waited, last_ns = 0, dict[int, int](), time.time_ns()
+        pid, waited, stolen, last_ns = 0, dict[int, int](), stolen_ns(), time.time_ns()
         while True:
             await anyio.sleep(LOOK_S)
             now_ns = time.time_ns()
@@ -47,27 +55,30 @@ class Lateness:
                 pid = player.pid
                 waited = waited_ns(pid)
             before, waited = waited, waited_ns(pid)
-            bot_ns = max((ns - before.get(thread, 0) for thread, ns in waited.items()), default=0)
+            held, stolen = stolen, stolen_ns()
+            bot_ns = max(_most(before, waited), _most(held, stolen))
             own_ns = now_ns - last_ns - int(LOOK_S * 1e9)
-            late_ns = max(0, bot_ns) + max(0, own_ns)
+            late_ns = bot_ns + max(0, own_ns)
             if late_ns > WORTH_NS:
-                self.begins_ns.append(last_ns)
+                self.begins_ns.append(min(last_ns, now_ns - min(bot_ns, LONGEST_NS)))
                 self.ends_ns.append(now_ns)
                 self.late_ns.append(late_ns)
             self.most_ns = max(self.most_ns, late_ns)
             last_ns = now_ns
 
     def within_ms(self, start_ns: int, end_ns: int) -> float:
-        """How late they were altogether in looks that touch this interval."""
+        """How late they were altogether in looks that touch this interval, or waits that do."""
         first = bisect_left(self.ends_ns, start_ns)
-        total = 0
-        for index in range(first, len(self.ends_ns)):
-            if self.begins_ns[index] > end_ns:
-                break
-            total += self.late_ns[index]
-        return round(total / 1e6, 1)
+        last = bisect_right(self.ends_ns, end_ns + LONGEST_NS)
+        looks = zip(self.begins_ns[first : last + 1], self.late_ns[first : last + 1], strict=True)
+        return round(sum(late for begin, late in looks if begin <= end_ns) / 1e6, 1)
 
     def take_most_ms(self) -> float:
         """The most since this was asked last."""
         most, self.most_ns = self.most_ns, 0
         return round(most / 1e6, 1)
+
+
+def _most(before: Mapping[T, int], after: Mapping[T, int]) -> int:
+    """By how much one of them has grown, that which has most."""
+    return max((0, *(ns - before.get(name, 0) for name, ns in after.items())))
