@@ -42,6 +42,9 @@ _CLOSE_TO_RESUME: Final = 4000
 _PROMPTNESS_S: Final = 0.045
 #: No round trip beyond that is believed: one that was measured in a bad moment would repeat too much.
 _ROUND_TRIP_MAX_S: Final = 0.3
+#: How long the answer of a former session is waited for at most, and how often it is looked for.
+_ANSWER_S: Final = 0.05
+_ANSWER_LOOK_S: Final = 0.002
 
 
 class Rounds:
@@ -201,6 +204,7 @@ class Rounds:
             await sessions.resume(gateway, self._session)
             self._resumes += 1
         else:
+            await self._hear_answer()
             self._drop_session()
             self._session = await sessions.identify(gateway, credentials)
             self._session.on_hole, self._session.on_mended = self._hole, self._mended
@@ -301,6 +305,18 @@ class Rounds:
         last = self._stream.mark()
         session.udp.pulse.beat(last)
         self._asked = last + 1
+
+    async def _hear_answer(self) -> None:
+        """A websocket may open within a round trip of UDP, and so before the former session has said that it
+        lives. Its frames leave meanwhile; without the answer they would have to be sent again.
+        """
+        session = self._session
+        if session is None or not self._stream.status().attached:
+            return
+        patience_s = min(2 * (session.udp.pulse.round_trip_ms or 0.0) / 1000, _ANSWER_S)
+        with anyio.move_on_after(patience_s):
+            while self._unproven(self._asked) < self._asked:  # noqa: ASYNC110 - an echo takes ms
+                await anyio.sleep(_ANSWER_LOOK_S)
 
     def _doubt_s(self) -> float:
         """What left within this time may have met a session that was dead already, when its end is known."""

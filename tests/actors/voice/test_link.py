@@ -23,6 +23,7 @@ from actors.voice import (
 )
 from actors.voice.rtp import AES_GCM, FRAME_SAMPLES, XCHACHA20
 from loopback.listening.listener import NoteKind
+from loopback.voice.network import Direction, Weather
 from loopback.voice.protocol import Op, VoiceSettings
 from tests.actors.voice.doubt import unsure
 
@@ -326,6 +327,15 @@ async def test_a_heartbeat_names_the_last_message_that_came(open_house: Any) -> 
 
 
 # --- words of the main gateway ---
+
+
+async def test_a_websocket_that_opens_within_a_round_trip_waits_for_the_former_session(house: House) -> None:
+    """It was asked whether it lives: frames that arrived are not sent again for want of its answer."""
+    house.voice.conditions.network.rules.append(Weather(Direction.BOTH, delay_ms=12.0))
+    link = await playing(house, 60)
+    house.guild.serve()
+    await house.until(lambda: link.status().identifies == 2)
+    await goes_on(house, repeated=unsure(house.clock, GUILD))
 
 
 async def test_a_server_that_is_gone_is_waited_for(house: House) -> None:
