@@ -110,6 +110,10 @@ class Expecting:
                 return jump.frame
         return None
 
+    def has_led(self, frame: int) -> bool:
+        """Whether a command has led there, however long ago."""
+        return any(jump.frame - NEAR < frame < jump.frame + NEAR for jump in self._jumps)
+
     def sounds_otherwise(self, at_ns: int) -> bool:
         """Whether the music may be heard otherwise than it is in its file."""
         begin_ns, end_ns = self.other_sound_ns

@@ -111,14 +111,22 @@ class Guest(Expecting):
 
     def jumped(self, frame: int, since_ns: int, at_ns: int, *, same: bool = False, unheard: int = 0) -> bool:
         """As it is said there; what was not saved is undone by a restart, wherever that was."""
-        lost = any(since_ns <= at + BEFORE_KILL_NS and at <= at_ns for at in self._forgotten_at())
-        return lost or super().jumped(frame, since_ns, at_ns, same=same, unheard=unheard)
+        forgot = self._forgot(since_ns, at_ns)
+        return forgot or super().jumped(frame, since_ns, at_ns, same=same, unheard=unheard)
+
+    def led_back(self, frame: int, since_ns: int, at_ns: int) -> bool:
+        """Whether a restart in that silence has undone what was not saved, and has led back to that place."""
+        return self._forgot(since_ns, at_ns) and self.has_led(frame)
 
     def _saved(self, saved: bool) -> None:
         """As it is said there; what is saved now may be what was left when the rest had been forgotten."""
         if saved and self._forgotten_at():
             self._may_be(self.undone)
         super()._saved(saved)
+
+    def _forgot(self, since_ns: int, at_ns: int) -> bool:
+        """Whether what was not saved was undone between these, or just before."""
+        return any(since_ns <= at + BEFORE_KILL_NS and at <= at_ns for at in self._forgotten_at())
 
     def _forgotten_at(self) -> list[int]:
         """When what was not saved was undone, ns."""

@@ -55,6 +55,11 @@ class Wishes(Protocol):
         None if none has. Nothing was heard between `since_ns` and `at_ns`.
         """
 
+    def led_back(self, frame: int, since_ns: int, at_ns: int) -> bool:
+        """Whether a restart in that silence has undone what was not saved, and has led back to that place:
+        a command had led there before, be it that nobody heard of it.
+        """
+
     def sounds_otherwise(self, at_ns: int) -> bool:
         """Whether the music may be heard otherwise than it is in its file."""
 
@@ -129,7 +134,8 @@ class Hearing:
     _playings: deque[Playing] = field(default_factory=lambda: deque(maxlen=3))
     _repeating: RawSlip | None = None
     _others: int = 0
-    _others_ns: int = 0
+    _others_since_ns: int = 0
+    """When the frame before them came: there may have been a silence between."""
 
     def __post_init__(self) -> None:
         self.listener.limit = KEPT
@@ -169,7 +175,7 @@ class Hearing:
     def _take_other(self, at_ns: int) -> None:
         """Louder, softer or filtered: it was encoded anew, and its frames say no numbers. They count."""
         if not self._others:
-            self._others_ns = at_ns
+            self._others_since_ns = self._before_ns or at_ns
             if self.wishes is not None and not self.wishes.sounds_otherwise(at_ns):
                 track = -1 if self.now is None else self.now.track
                 self.slips.append(RawSlip(at_ns, track, 0, unasked=f"track {track} as it is not in its file"))
@@ -182,10 +188,12 @@ class Hearing:
         now, wishes = self.now, self.wishes
         if now is None or wishes is None:
             return
-        same = now.track == track
-        if wishes.jumped(number, self._others_ns, at_ns, same=same, unheard=others):
+        same, since_ns = now.track == track, self._others_since_ns
+        if wishes.jumped(number, since_ns, at_ns, same=same, unheard=others):
             self._begin(track, number)
             return
+        if (place := wishes.landed(number, since_ns, at_ns, same=same)) is not None:
+            now = self._begin(track, place)
         due = now.last + 1 + others
         if now.track != track or (due - number > self.length // 2 and self._is_next(now, track)):
             self._check_turn(now, track, number, at_ns)
@@ -193,7 +201,7 @@ class Hearing:
             now = self._begin(track, number)
         away = number - due
         if abs(away) > JOINT:
-            slip = RawSlip(at_ns, track, due, max(away, 0), max(-away, 0), since_ns=self._others_ns)
+            slip = RawSlip(at_ns, track, due, max(away, 0), max(-away, 0), since_ns=since_ns)
             self.slips.append(slip)
         now.seen[number:] = bytes(len(now.seen) - number)
         now.last = number - 1
@@ -236,6 +244,8 @@ class Hearing:
         if away and number < BEGIN and (not same or now.last > REWIND) and self._is_next(now, track):
             return self._change(now, track, number, at_ns)
         earlier = self._earlier(now, track, number) if away else None
+        if earlier is not None and number > earlier.last + OVERTAKEN and self._is_led_back(number, at_ns):
+            return self._begin(track, number)
         return earlier or (now if same else self._change(now, track, number, at_ns))
 
     def _earlier(self, now: Playing, track: int, number: int) -> Playing | None:
@@ -269,6 +279,9 @@ class Hearing:
     def _has_jumped(self, number: int, at_ns: int, *, same: bool = False) -> bool:
         wishes, before_ns = self.wishes, self._before_ns
         return wishes is not None and wishes.jumped(number, before_ns, at_ns, same=same)
+
+    def _is_led_back(self, number: int, at_ns: int) -> bool:
+        return self.wishes is not None and self.wishes.led_back(number, self._before_ns, at_ns)
 
     def _is_next(self, now: Playing, track: int) -> bool:
         return self.wishes is not None and self.wishes.follows(now.track, track, self._before_ns)

@@ -309,6 +309,21 @@ async def test_what_was_not_saved_is_undone_with_the_whole_tree_of_the_guild() -
     assert one.tally.losses == []
 
 
+async def test_a_restart_that_undoes_a_skip_leads_back_to_what_was_sought_before() -> None:
+    """Chaos, seed 701: sought and skipped in one silence, the skip not saved; a kill led back to the rest."""
+    unsaved = "Skipped **track-1**. (Done, but not saved: the disk does not take it.)"
+    one = guest("The track goes on at 0:18.", unsaved, line=(1, 2))
+    await one.seek(18)
+    await one.skip()
+    before_ns = time.time_ns()
+    assert not one.led_back(900, before_ns, time.time_ns())
+    one.ledger.begin("SIGKILL", Cost("process", kills=True), None)
+    after_ns = time.time_ns()
+    assert one.led_back(900, before_ns, after_ns)
+    assert not one.led_back(1100, before_ns, after_ns)
+    assert not one.led_back(900, after_ns + 10**9, after_ns + 2 * 10**9)
+
+
 async def test_what_was_not_saved_at_first_may_be_saved_without_a_word() -> None:
     """Chaos, seed 23: of two changes that were not saved the first one was, later, and the second undone."""
     answers = (f"Queued **track-{number}** at 3. (Done, but not saved)" for number in (0, 1))

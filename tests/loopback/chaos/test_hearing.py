@@ -27,6 +27,9 @@ class Asker:
     unheard: bool = False
     onward: bool = False
     otherwise: bool = True
+    undone: bool = False
+    until_frame: int = 10**9
+    """The jumps may be heard until so many frames of time have passed."""
 
     def follows(self, before: int, after: int, _since_ns: int) -> bool:
         return after == before + (0 if self.loops else 1)
@@ -35,12 +38,16 @@ class Asker:
         return (
             not (same and self.onward)
             and since_ns < at_ns
+            and since_ns <= self.until_frame * FRAME_NS
             and any(jump <= frame <= jump + unheard for jump in self.jumps)
         )
 
     def landed(self, frame: int, _since_ns: int, _at_ns: int, *, same: bool = False) -> int | None:
         del same
         return next((jump for jump in self.jumps if self.unheard and frame > jump), None)
+
+    def led_back(self, frame: int, _since_ns: int, _at_ns: int) -> bool:
+        return self.undone and frame in self.jumps
 
     def sounds_otherwise(self, _at_ns: int) -> bool:
         return self.otherwise
@@ -51,13 +58,17 @@ class Asker:
 
 OTHER = (-1, -1)
 """A frame of music that says no number."""
+NOTHING = (-2, -2)
+"""20 ms of silence."""
 
 
-def hear(places: Iterable[tuple[int, int]], *jumps: int, length: int = LENGTH, **how: bool) -> Hearing:
+def hear(places: Iterable[tuple[int, int]], *jumps: int, length: int = LENGTH, **how: int) -> Hearing:
     """What is made of frames that come 20 ms apart."""
     listener = Listener(1)
-    hearing = Hearing(listener, Asker(set(jumps), **how), length)  # type: ignore[arg-type]  # flags only
+    hearing = Hearing(listener, Asker(set(jumps), **how), length)  # type: ignore[arg-type]  # no sets
     for index, (track, number) in enumerate(places):
+        if (track, number) == NOTHING:
+            continue
         opus = b"\xfcother" if (track, number) == OTHER else numbered(number, track=track)
         at_ns = (index + 1) * FRAME_NS
         listener.record(Frame(at_ns, index, index * 960, 1, index, opus, silence=False))
@@ -168,6 +179,14 @@ def test_what_is_heard_again_after_a_silence_may_be_as_old_as_that() -> None:
     assert [(one.since_ns, one.at_ns) for one in hearing.slips] == [(30 * FRAME_NS, 31 * FRAME_NS)]
 
 
+def test_a_restart_that_undoes_a_skip_leads_back_to_where_the_track_had_been_sought() -> None:
+    """Chaos, seed 701: sought in a silence, skipped on a full disk before that was heard, then killed."""
+    places = [*run(1, 0, 10), *run(2, 0, 9), *[NOTHING] * 9, *run(1, 30)]
+    assert slips(hear(places, 0, 30, undone=True, until_frame=12)) == []
+    assert slips(hear(places, 0, 30, until_frame=12)) == [(1, 10, 20, 0)]
+    assert slips(hear(places, 0, 29, undone=True, until_frame=12)) == [(1, 10, 20, 0)]
+
+
 def test_a_track_that_is_repeated_begins_anew() -> None:
     hearing = hear([*run(1, 0, 300), *run(1, 0, 300)], length=300, loops=True)
     assert (hearing.slips, hearing.heard) == ([], 600)
@@ -216,6 +235,16 @@ def test_frames_without_a_place_over_the_end_of_a_track() -> None:
 
 def test_a_seek_among_frames_without_a_place() -> None:
     assert slips(hear([*run(1, 0, 10), *[OTHER] * 9, *run(1, 5, 9), *run(1, 9)], 0)) == []
+
+
+def test_frames_without_a_place_may_follow_a_silence_in_which_a_command_has_led_elsewhere() -> None:
+    """Chaos, seed 702: skipped in a hole of UDP, a kill, and then the next track in another sound."""
+    silence, others = [NOTHING] * 20, [OTHER] * 9
+    assert slips(hear([*run(1, 0, 10), *silence, *others, *run(2, 9)], 0, until_frame=15)) == []
+    late = hear([*run(1, 0, 10), *silence, *others, *run(2, 9)], 0, until_frame=5)
+    assert sum(one.lost for one in late.slips) == 40
+    unheard = hear([*run(1, 0, 10), *silence, *others, *run(2, 29)], 0, unheard=True, until_frame=5)
+    assert slips(unheard) == [(2, 9, 20, 0)]
 
 
 def test_frames_without_a_place_that_nobody_asked_for() -> None:
