@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ import anyio
 
 from loopback.chaos.expecting import JUMP_NS, NEVER_NS, Expecting, Jump
 from loopback.chaos.line import OFF, QUEUE, TRACK, Line
+from loopback.chaos.shown import named, read_page, whole
 from loopback.errors import NotAnswered, UserMistake
 from loopback.waiting import NotSeen
 from loopback.world.channels import VoiceChannel
@@ -24,16 +24,20 @@ if TYPE_CHECKING:
     from loopback import Guild, ScriptedUser, TextChannel
     from loopback.chaos.ledger import Ledger
     from loopback.chaos.music import Music
+    from loopback.chaos.shown import Page
 
 ANSWER_S: Final = 20.0
 WAITING: Final = 3
 """Tracks that shall wait, so that the music does not end."""
 MOST: Final = 7
-"""Tracks that may wait: all stand on one page of the queue."""
+"""Where so many wait no more are asked for in passing; media in trouble are, whatever waits."""
 LOOKS: Final = 4
 """How often the queue is looked at before it is taken for wrong: tracks end, and answers overtake frames."""
 LOOKS_APART_S: Final = 0.7
 PAUSE_S: Final = (2.0, 6.0)
+PAUSED_S: Final = (0.5, 2.0)
+AGAIN_S: Final = 0.5
+"""Until a command is given again that has to be carried out."""
 SOUND_S: Final = (1.5, 4.0)
 """How long the music is left as it does not sound in its file."""
 HEARD_S: Final = 15.0
@@ -64,8 +68,6 @@ DONE: Final = {
 READING: Final = ("queue", "join")
 """Commands after which nothing of the music is saved."""
 NOT_SAVED: Final = "not saved"
-LOOPS: Final = {TRACK: "repeats the track", QUEUE: "repeats the queue"}
-"""What the queue says below."""
 Sound: TypeAlias = tuple[str, dict[str, Any], dict[str, Any]]
 """A command, its options after which the music sounds otherwise, and those after which it is as it was."""
 SOUNDS: Final[tuple[Sound, ...]] = (
@@ -74,7 +76,6 @@ SOUNDS: Final[tuple[Sound, ...]] = (
     ("filter", {"name": "bass"}, {"name": "off"}),
     ("filter", {"name": "soft"}, {"name": "off"}),
 )
-_TRACK: Final = re.compile(r"track-(\d+)")
 
 
 @dataclass(slots=True)
@@ -193,7 +194,7 @@ class Guest(Expecting):
         """Hold the music for a while."""
         with self.ledger.wish("paused", self.guild.name):
             done, _ = await self.ask("pause")
-            await anyio.sleep(self.random.uniform(0.5, 2.0))
+            await anyio.sleep(self.random.uniform(*PAUSED_S))
             if done is not False:
                 await self._resume()
 
@@ -206,7 +207,7 @@ class Guest(Expecting):
                     done, text = await self.ask("volume", level=100)
                 if done and NOT_SAVED not in text:
                     return
-                await anyio.sleep(0.5)
+                await anyio.sleep(AGAIN_S)
 
     async def remove(self, number: int) -> None:
         """Take the track with that number in the queue out of it."""
@@ -243,7 +244,7 @@ class Guest(Expecting):
     async def _stop_repeating(self) -> None:
         with anyio.move_on_after(CALL_S):
             while not await self.loop(OFF) or self.line.loop != OFF:  # noqa: ASYNC110 - a fact of the bot
-                await anyio.sleep(0.5)
+                await anyio.sleep(AGAIN_S)
 
     async def change_sound(self, sound: Sound | None = None) -> None:
         """Louder, softer or filtered for a while, which is soon heard, and then as it was."""
@@ -265,7 +266,7 @@ class Guest(Expecting):
                 done, text = await self.ask(name, **options)
                 if done and NOT_SAVED not in text:
                     return True
-                await anyio.sleep(0.5)
+                await anyio.sleep(AGAIN_S)
         return False
 
     async def _hear_other_sound(self, name: str, asked_ns: int) -> None:
@@ -282,7 +283,7 @@ class Guest(Expecting):
         """Ask until the bot is in the voice channel again, also if its process is killed meanwhile."""
         with anyio.move_on_after(CALL_S):
             while not (await self.ask("join"))[0]:
-                await anyio.sleep(0.5)
+                await anyio.sleep(AGAIN_S)
                 await self._follow()
 
     async def _follow(self) -> None:
@@ -331,36 +332,50 @@ class Guest(Expecting):
         if jump is not None and done:
             self._jumps[-1] = replace(self._jumps[-1], until_ns=time.time_ns() + JUMP_NS)
         self._remember()
-        found = _TRACK.search(text) if done else None
-        named = int(found[1]) if found else None
+        track = named(text) if done else None
         nows = self.all_lines
-        lines = [_meanwhile(change(then, named), then, now) for now, then in zip(nows, before, strict=False)]
+        lines = [_meanwhile(change(then, track), then, now) for now, then in zip(nows, before, strict=False)]
         if done and NOT_SAVED not in text:
             self.line, *self.lines = dict.fromkeys(lines)
         else:  # refused because of a restart, not saved or never answered: it may have been done, or not
             self._may_be(lines)
             self.maybe |= {new} if new is not None else set()
         if name == "loop" and nows != before:  # a track has ended meanwhile: before that, or after?
-            self._may_be(change(now, named) for now in nows)
+            self._may_be(change(now, track) for now in nows)
         return bool(done)
 
     # --- looking ---
 
     async def look(self) -> None:
-        """Whether the queue is what it must be after all that was acknowledged."""
+        """Whether the queue is what it must be after all that was acknowledged.
+
+        An answer that was long on its way shows the queue as it was before what has been heard since.
+        """
         found: Line | None = None
         for _ in range(LOOKS):
-            done, text = await self.ask("queue")
-            if done:
-                found = _shown(text)
-                if any(self._fits(line, found) for line in (*self.all_lines, *self.undone)):
+            then = self.all_lines
+            shown = await self._read()
+            if shown is not None:
+                found = _meanwhile(shown, then[0], self.line)
+                if any(self._fits(line, shown) for line in (*then, *self.all_lines, *self.undone)):
                     self._settle(found)
                     return
             await anyio.sleep(LOOKS_APART_S)
         if found is not None:
-            expected = " or ".join(str(line) for line in self.all_lines)
+            expected = " or ".join(dict.fromkeys(map(str, self.all_lines)))
             self._missed(f"the queue is {found}, and should be {expected}")
             self._settle(found)
+
+    async def _read(self) -> Line | None:
+        """The queue on all its pages; None if one was not answered, or it changed while they were turned."""
+        pages: list[Page] = []
+        while not pages or len(pages) < pages[0].pages:
+            options = {"page": len(pages) + 1} if pages else {}
+            done, text = await self.ask("queue", **options)
+            if not done:
+                return None
+            pages.append(read_page(text))
+        return whole(pages)
 
     def _missed(self, words: str) -> None:
         """A promise was broken."""
@@ -371,9 +386,3 @@ class Guest(Expecting):
 def _meanwhile(after: Line, then: Line, now: Line) -> Line:
     """What a command has made of the queue as it was then; tracks may have ended while it was answered."""
     return after.entered(now.tracks[0]) if now.tracks[:1] != then.tracks[:1] and now.tracks else after
-
-
-def _shown(text: str) -> Line:
-    """The queue in an answer."""
-    numbers = [int(named[1]) for row in text.splitlines() if (named := _TRACK.search(row))]
-    return Line(tuple(numbers), next((mode for mode, words in LOOPS.items() if words in text), OFF))

@@ -9,7 +9,9 @@ from hypothesis import example, given, strategies as st
 from actors import embeds
 from actors.media import Track
 from actors.messages import NowPlaying, Phase, QueueView
-from actors.queue import PAGE_SIZE
+from actors.queue import PAGE_SIZE, Loop
+from loopback.chaos.line import QUEUE, Line
+from loopback.chaos.shown import read_page, whole
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
 texts = st.text(max_size=300)
@@ -74,3 +76,15 @@ def test_a_page_shows_ten_entries_with_their_numbers() -> None:
     description = str(shown.description)
     assert all(f"`{n}.` song {n} · 1:01" in description for n in range(11, 21))
     assert "Page 2 of 3 · 25 waiting" in str(shown.footer.text)
+
+
+def test_whoever_listens_in_the_chaos_reads_every_page_of_the_queue() -> None:
+    """Chaos, seed 701: of a queue of two pages the first one was taken for the whole."""
+    entries = [Track(f"https://x/track-{n}.webm", f"track-{n}", 1, duration_s=61) for n in range(13)]
+    now = NowPlaying(Phase.WAITING, entries[0], 3.0, 61.0, loop=Loop.QUEUE)
+    views = [QueueView(now, tuple(entries[n : n + PAGE_SIZE]), n, n // PAGE_SIZE + 1, 2, 12) for n in (1, 11)]
+    shown = [embeds.queue(view) for view in views]
+    pages = [read_page(f"{one.title}\n{one.description}\n{one.footer.text}") for one in shown]
+    assert [(page.pages, page.total) for page in pages] == [(2, 12), (2, 12)]
+    assert whole(pages) == Line(tuple(range(13)), QUEUE)
+    assert whole([pages[0], read_page(shown[1].title or "")]) is None, "it has changed meanwhile"

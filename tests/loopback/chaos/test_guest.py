@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from loopback.chaos.music import Music
 
 pytestmark = pytest.mark.anyio
+
+PAGE_SIZE: Final = 10
 
 
 @dataclass
@@ -87,11 +89,13 @@ def guest(*answers: str | None, line: tuple[int, ...] = (), loop: str = OFF) -> 
     )
 
 
-def shown(*numbers: int, repeats: str = "") -> str:
+def shown(*numbers: int, repeats: str = "", page: int = 1) -> str:
     """A queue, as the bot shows it: with the link of the current track, and what is repeated below."""
     rows = [f"**Now playing:** [track-{numbers[0]}](http://127.0.0.1/track-{numbers[0]}.webm)"]
-    waiting = (f"`{n}.` track-{n} · 0:30" for n in numbers[1:])
-    return "\n".join(["Queue", *rows, *waiting, f"Page 1 of 1 · {len(numbers) - 1} waiting{repeats}"])
+    total, first = len(numbers) - 1, 1 + (page - 1) * PAGE_SIZE
+    waiting = (f"`{n}.` track-{n} · 0:30" for n in numbers[first : first + PAGE_SIZE])
+    foot = f"Page {page} of {max(1, -(-total // PAGE_SIZE))} · {total} waiting{repeats}"
+    return "\n".join(["Queue", *rows, *waiting, foot])
 
 
 async def test_what_was_acknowledged_is_expected() -> None:
@@ -120,6 +124,60 @@ async def test_a_track_may_have_ended_meanwhile(found: tuple[int, ...]) -> None:
     await one.look()
     assert one.tally.losses == []
     assert one.line.tracks == found
+
+
+async def test_all_pages_of_a_queue_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chaos, seed 701: the eleventh that waited stood on the second page, and was taken for lost."""
+    monkeypatch.setattr("loopback.chaos.guest.LOOKS_APART_S", 0.0)
+    tracks = tuple(range(1, 13))
+    one = guest(shown(*tracks), shown(*tracks, page=2), line=tracks)
+    await one.look()
+    assert one.tally.losses == []
+    assert one.line == Line(tracks)
+    assert cast("User", one.user).given == [("queue", {}), ("queue", {"page": 2})]
+    left = tracks[:-1]
+    one = guest(shown(*left), line=tracks)
+    await one.look()
+    assert [words for _, _, words in one.tally.losses] == [
+        f"the queue is {list(left)}, and should be {list(tracks)}"
+    ]
+
+
+async def test_a_queue_that_goes_on_between_two_pages_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.LOOKS_APART_S", 0.0)
+    tracks = tuple(range(1, 14))
+    answers = [shown(*tracks), shown(*tracks[1:], page=2), shown(*tracks[1:]), shown(*tracks[1:], page=2)]
+    one = guest(*answers, line=tracks)
+    await one.look()
+    assert one.tally.losses == []
+    assert one.line == Line(tracks[1:])
+
+
+async def test_an_answer_is_older_than_what_was_heard_while_it_was_on_its_way() -> None:
+    """Chaos, seed 702: REST was late, and and a track began while the queue was told in which it waited."""
+    one = guest(shown(1, 2, 3), line=(1, 2, 3))
+    ask = one.ask
+
+    async def slowly(name: str, /, **options: Any) -> tuple[bool | None, str]:
+        one.entered(2, 0)
+        return await ask(name, **options)
+
+    one.ask = slowly  # type: ignore[method-assign]
+    await one.look()
+    assert one.tally.losses == []
+    assert one.line == Line((2, 3)), "what has been heard since holds"
+
+
+async def test_a_queue_that_does_not_go_on_with_what_is_heard_is_a_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.LOOKS_APART_S", 0.0)
+    one = guest(shown(1, 2, 3), line=(1, 2, 3))
+    one.entered(2, 0)
+    await one.look()
+    assert [words for _, _, words in one.tally.losses] == ["the queue is [1, 2, 3], and should be [2, 3]"]
 
 
 @pytest.mark.parametrize("found", [(1, 2), (1, 2, 0)])
@@ -363,8 +421,10 @@ async def test_a_place_that_was_not_saved_is_left_by_a_restart_only() -> None:
     assert not one.jumped(1234, at_ns + 10**9, at_ns + 2 * 10**9), "after that"
 
 
-async def test_a_pause_ends_for_good() -> None:
+async def test_a_pause_ends_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chaos, seed 23: a resume that was not saved was undone by a restart, and nobody resumed again."""
+    monkeypatch.setattr("loopback.chaos.guest.PAUSED_S", (0.0, 0.0))
+    monkeypatch.setattr("loopback.chaos.guest.AGAIN_S", 0.0)
     unsaved = (
         "The music goes on. (Done, but not saved)",
         "It is not paused.",
