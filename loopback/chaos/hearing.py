@@ -75,6 +75,8 @@ class Playing:
     seen: bytearray
     last: int = -1
     first: int = 0
+    after: int = -1
+    """The last frame of what was heard before it, as it was then."""
     missing: dict[int, RawSlip] = field(default_factory=dict)
 
 
@@ -154,7 +156,11 @@ class Hearing:
                 self._take(frame.arrival_ns, *place)
 
     def began(self, at_ns: int) -> None:
-        """From here on it counts: what came before is forgotten, but for what is heard now."""
+        """From here on it counts, be it the rest of a silence: what came before is forgotten, but for what is
+        heard now.
+        """
+        if self.last_ns:
+            self.last_ns = max(self.last_ns, at_ns)
         self.gaps.clear()
         self.slips.clear()
         del self.arrivals[: bisect_left(self.arrivals, at_ns)]
@@ -261,6 +267,8 @@ class Hearing:
         """After a rewind over the end of a track: the one that follows, as far as it had been heard."""
         begun = list(self._playings)[::-1]
         begun = begun[: next((at for at, one in enumerate(begun) if one is now), 0)]
+        if begun and now.last > begun[-1].after + REWIND:
+            return None  # no rewind: what had led on from here was undone
         return next((one for one in begun if one.track == track and number <= one.last + OVERTAKEN), None)
 
     def _overtaken(self, now: Playing, track: int, number: int) -> Playing | None:
@@ -302,7 +310,8 @@ class Hearing:
             self.slips.append(RawSlip(at_ns, track, number, unasked=words))
 
     def _begin(self, track: int, number: int) -> Playing:
-        playing = Playing(track, bytearray(self.length), last=number - 1, first=number)
+        after = -1 if self.now is None else self.now.last
+        playing = Playing(track, bytearray(self.length), last=number - 1, first=number, after=after)
         self._playings.append(playing)
         self.now = playing
         self._repeating = None

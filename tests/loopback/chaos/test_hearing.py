@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LENGTH = 50
 FRAME_NS = 20_000_000
+MS = 1_000_000
 
 
 @dataclass
@@ -213,6 +214,12 @@ def test_what_follows_after_a_rewind_follows_the_track_that_was_gone_back_to() -
     assert sum(one.lost for one in hearing.slips) == 0
 
 
+def test_a_skip_that_a_restart_had_undone_is_done_again_and_repeats_nothing() -> None:
+    """Chaos, seed 703: skipped, not saved, killed; the track went on where it was, and was skipped later."""
+    places = [*run(1, 0, 50), *run(2, 0, 60), *run(1, 45, 280), *run(2, 0, 100)]
+    assert slips(hear(places, 0, length=300)) == [(1, 45, 0, 5)]
+
+
 def test_a_track_that_is_repeated_uncalled_is_heard_twice() -> None:
     assert slips(hear([*run(1, 0, 300), *run(1, 0, 300)], length=300)) == [(1, 0, 0, 300)]
 
@@ -267,6 +274,15 @@ def test_what_came_before_the_beginning_is_forgotten() -> None:
     hearing.began(12 * FRAME_NS)
     assert hearing.slips == []
     assert hearing.heard == 5
+
+
+def test_a_silence_that_lasts_begins_at_the_beginning() -> None:
+    hearing = hear(run(1, 0, 10))
+    began_ns = hearing.last_ns + 100 * MS
+    hearing.began(began_ns)
+    hearing.listener.record(Frame(began_ns + 50 * MS, 10, 0, 1, 10, numbered(10), silence=False))
+    hearing.take()
+    assert [gap.length_ms for gap in hearing.gaps] == [50.0]
 
 
 def test_only_the_newest_frames_are_kept_by_the_listener() -> None:
