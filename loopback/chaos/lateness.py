@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import anyio
 
-from loopback.processes import stolen_ns, waited_ns
+from loopback.processes import descendants, stolen_ns, waited_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,27 @@ class Lateness:
         """The most since this was asked last."""
         most, self.most_ns = self.most_ns, 0
         return round(most / 1e6, 1)
+
+
+@dataclass(eq=False)
+class WorkersLateness:
+    """For how long the processes below the player's waited for a processor: of them, too, the longest counts.
+
+    They leave the processors to everything else (nice 19), so that on a machine with no time to spare they
+    come to nothing for many seconds, while the player's own process is hardly late.
+    """
+
+    player: Player
+    _waited: dict[int, int] = field(default_factory=dict)
+    _total_ns: int = 0
+
+    def total_ns(self) -> int:
+        """Up to now, from any moment on: two of these are to be compared."""
+        before, self._waited = self._waited, {}
+        for pid in descendants(self.player.pid):
+            self._waited |= waited_ns(pid)
+        self._total_ns += _most(before, self._waited)
+        return self._total_ns
 
 
 def _most(before: Mapping[T, int], after: Mapping[T, int]) -> int:

@@ -88,7 +88,7 @@ class Performance:
         self.ended_ns = time.time_ns()
         for seat in self.scene.seats:
             if seat.guest is not None:
-                await seat.guest.look()
+                await seat.guest.look_last()
 
     async def _strike(self, step: Step) -> None:
         await anyio.sleep(step.at_s - now_s(self.began_ns))

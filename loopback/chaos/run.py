@@ -24,6 +24,7 @@ from loopback.chaos.hearing import Hearing
 from loopback.chaos.holdings import Holdings
 from loopback.chaos.invariants import INVARIANTS, check
 from loopback.chaos.judge import Judge
+from loopback.chaos.lateness import WorkersLateness
 from loopback.chaos.ledger import Ledger
 from loopback.chaos.music import TRACKS, open_music
 from loopback.chaos.performance import Performance
@@ -72,10 +73,11 @@ async def run_bot(
     ):
         tally, ledger, diary = Tally(), Ledger(), Diary(folder / "guests.jsonl")
         diary.begin()
+        workers = WorkersLateness(bot)
         seats = [await _seat(discord, number) for number in range(guilds)]
         for number, seat in enumerate(seats):
             dice = Random(f"{seed}/guest/{number}")  # noqa: S311 - to be done again, not to be secret
-            _give_wishes(seat, music, dice, tally, ledger, diary)
+            _give_wishes(seat, music, dice, tally, ledger, diary, workers)
         scene = Scene(discord, bot, bot, music, seats, ledger)
         performance = Performance(scene)
         await bot.start()
@@ -165,7 +167,15 @@ async def _seat(discord: Loopback, number: int) -> Seat:
     return Seat(discord, guild, text, voices, user, Hearing(guild.listener))
 
 
-def _give_wishes(seat: Seat, music: Music, dice: Random, tally: Tally, ledger: Ledger, diary: Diary) -> None:
+def _give_wishes(
+    seat: Seat,
+    music: Music,
+    dice: Random,
+    tally: Tally,
+    ledger: Ledger,
+    diary: Diary,
+    workers: WorkersLateness,
+) -> None:
     """Whoever listens there asks for music, too."""
     seat.guest = Guest(
         place=seat.guild.name,
@@ -177,6 +187,7 @@ def _give_wishes(seat: Seat, music: Music, dice: Random, tally: Tally, ledger: L
         random=dice,
         tally=tally,
         ledger=ledger,
+        workers_late_ns=workers.total_ns,
     )
     seat.hearing = Hearing(seat.guild.listener, seat.guest, music.frames)
     music.hearings[seat.guild.id] = seat.hearing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from random import Random
@@ -333,6 +334,41 @@ async def test_another_sound_that_nobody_hears_is_a_loss(monkeypatch: pytest.Mon
     cast("Place", one.music).deaf = True
     await one.change_sound(SOUNDS[0])
     assert [words for _, _, words in one.tally.losses] == ["the volume was changed, and nobody heard it"]
+
+
+@pytest.mark.parametrize(("most_s", "losses"), [(45.0, 0), (0.03, 1)])
+async def test_what_makes_another_sound_may_wait_for_a_processor_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, most_s: float, losses: int
+) -> None:
+    """Chaos, seed 706: for 20 s no worker of any bot on the machine came to anything, then all did."""
+    monkeypatch.setattr("loopback.chaos.guest.SOUND_S", (0.0, 0.0))
+    monkeypatch.setattr("loopback.chaos.guest.HEARD_S", 0.01)
+    monkeypatch.setattr("loopback.chaos.guest.CALL_S", most_s)
+    one = guest("The volume is 40 %.", "The volume is 100 %.")
+    place, looks = cast("Place", one.music), itertools.count()
+    place.deaf = True
+
+    def late_ns() -> int:
+        place.deaf = next(looks) < 2
+        return time.time_ns()
+
+    one.workers_late_ns = late_ns
+    await one.change_sound(SOUNDS[0])
+    assert one.tally.lost == losses
+
+
+async def test_a_queue_that_is_not_told_when_all_is_put_right_is_a_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("loopback.chaos.guest.LOOKS_APART_S", 0.0)
+    one = guest(None, line=(1, 2))
+    await one.look()
+    assert one.tally.losses == []
+    await one.look_last()
+    assert [words for _, _, words in one.tally.losses] == ["the queue is not told at the end"]
+    one = guest(shown(1, 2), line=(1, 2))
+    await one.look_last()
+    assert one.tally.losses == []
 
 
 async def test_a_restart_may_undo_what_was_not_saved() -> None:

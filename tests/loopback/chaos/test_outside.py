@@ -16,7 +16,7 @@ import pytest
 from loopback.chaos import stepped_clock
 from loopback.chaos.bot import ON_FULL_DISK, BotProcess
 from loopback.chaos.kinds import BY_NAME
-from loopback.chaos.lateness import Lateness
+from loopback.chaos.lateness import Lateness, WorkersLateness
 from loopback.chaos.ledger import Cost, Ledger
 from loopback.chaos.strikes import NOBODY, kick, move
 from loopback.processes import descendants, stolen_ns
@@ -175,6 +175,24 @@ async def test_a_processor_that_the_host_withholds_makes_the_machine_late(
         await late.watch(player)
     assert late.late_ns[-1] >= 60_000_000
     assert all(ns >= 0 for ns in stolen_ns().values())
+
+
+def test_of_the_workers_that_one_counts_which_waits_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chaos, seed 706: they waited for a processor for 20 s, while the bot itself was hardly late."""
+    looks = iter([{2: {2: 5}, 3: {3: 7, 4: 7}}, {2: {2: 25}, 3: {3: 17, 4: 17}}, {5: {5: 30}}, {}])
+    now: dict[int, dict[int, int]] = {}
+
+    def below(_pid: int) -> list[int]:
+        now.clear()
+        now.update(next(looks))
+        return list(now)
+
+    monkeypatch.setattr("loopback.chaos.lateness.descendants", below)
+    monkeypatch.setattr("loopback.chaos.lateness.waited_ns", now.__getitem__)
+    player: Any = SimpleNamespace(pid=1)
+    late = WorkersLateness(player)
+    totals = [late.total_ns() for _ in range(4)]
+    assert [then - totals[0] for then in totals] == [0, 20, 50, 50]
 
 
 @pytest.mark.parametrize("strike", [move, kick])
