@@ -35,6 +35,8 @@ class Connection(Connecting):
             await self._end_attempt()
             await self._aim(message.channel_id)
             await self._advance(happens.Asked(now()))
+        elif not self._saved:  # perhaps the disk takes it by now
+            await self._keep()
         return self._view()
 
     @handles(Leave)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from loopback import Guild, ScriptedUser, TextChannel
-    from loopback.chaos.ledger import Ledger
+    from loopback.chaos.ledger import Entry, Ledger
     from loopback.chaos.music import Music
     from loopback.chaos.shown import Page
 
@@ -285,10 +285,18 @@ class Guest(Expecting):
         if self.music.heard(self.guild.id) - heard > due * 0.9:
             self._missed(f"the {name} was changed, and nobody heard it")
 
-    async def come_back(self) -> None:
-        """Ask until the bot is in the voice channel again, also if its process is killed meanwhile."""
+    async def come_back(self, away: Entry) -> None:
+        """Call the bot until it is in the voice channel again, also if its process is killed meanwhile, and
+        until that is saved: what is not saved is undone by a restart.
+
+        :param away: is ended when the bot is back, however often it is called after that
+        """
         with anyio.move_on_after(CALL_S):
-            while not (await self.ask("join"))[0]:
+            while True:
+                done, text = await self.ask("join")
+                away.end_ns = (away.end_ns or time.time_ns()) if done else None
+                if done and NOT_SAVED not in text:
+                    return
                 await anyio.sleep(AGAIN_S)
                 await self._follow()
 

@@ -100,7 +100,8 @@ class Performance:
                 await kind.strike(self.scene, seat, Random(step.seed), entry)  # noqa: S311 - to be done again
         except Exception as error:
             self._told(entry, f"{type(error).__name__}: {error}")
-        entry.end_ns = time.time_ns()
+        if entry.end_ns is None:
+            entry.end_ns = time.time_ns()
 
     def _told(self, entry: Entry, words: str) -> None:
         entry.refused = words

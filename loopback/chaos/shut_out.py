@@ -38,7 +38,7 @@ async def delete_channel(_scene: Scene, seat: Seat, dice: Random, entry: Entry) 
         await seat.user.join(new)
         await anyio.sleep(dice.uniform(*AWAY_S))
         seat.banned_ns = None
-        await guest.come_back()
+        await guest.come_back(entry)
 
 
 async def lose_connect(_scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
@@ -50,7 +50,7 @@ async def lose_connect(_scene: Scene, seat: Seat, dice: Random, entry: Entry) ->
         with seat.faults.place.lose_permission("connect"):
             seat.faults.voice.close(CloseCode.DISCONNECTED)
             await anyio.sleep(dice.uniform(*AWAY_S))
-        await guest.come_back()
+        await guest.come_back(entry)
 
 
 async def lose_speak(_scene: Scene, seat: Seat, _dice: Random, entry: Entry) -> None:
@@ -61,7 +61,7 @@ async def lose_speak(_scene: Scene, seat: Seat, _dice: Random, entry: Entry) -> 
         entry.start_ns = time.time_ns()
         with seat.faults.place.lose_permission("speak"):
             await anyio.sleep(MUTED_S)
-        await guest.come_back()
+        await guest.come_back(entry)
 
 
 @asynccontextmanager

@@ -94,7 +94,7 @@ async def kick(scene: Scene, seat: Seat, dice: Random, entry: Entry) -> None:
         seat.banned_ns = entry.start_ns if scene.player.pid == pid else None
         await anyio.sleep(dice.uniform(*KICKED_S) - TOLD_S)
         seat.banned_ns = None
-        await seat.guest.come_back()
+        await seat.guest.come_back(entry)
 
 
 def _speaks(seat: Seat) -> bool:

@@ -28,6 +28,7 @@ from actors.messages import (
 )
 from actors.recovering import Recovering
 from actors.recovery import POLICY, Alert, Outcome
+from actors.store import StoreError
 from actors.testing import GUILD_ID, FakeLink
 from actors.voice import Fault, VoiceError
 
@@ -593,3 +594,19 @@ async def test_a_successor_sees_the_end_of_what_its_predecessor_recovered_from(g
     seen = await phase(guild, LinkPhase.READY)
     assert before.incident is not None
     assert [one.id for one in seen.past] == [before.incident.id]
+
+
+async def test_who_asks_again_is_told_when_it_is_saved(guild: Guild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chaos, seed 708: a bot that was where it had been called said for minutes that this was not saved."""
+    put = guild.store.put
+
+    async def refuse(*_all: object, **_options: object) -> None:
+        raise StoreError("full")
+
+    monkeypatch.setattr(guild.store, "put", refuse)
+    assert not (await guild.ask(Join(MUSIC, TEXT), "connection")).saved
+    await guild.until(lambda: guild.links.log == [f"connect {MUSIC}"])
+    assert not (await guild.ask(Join(MUSIC, TEXT), "connection")).saved
+    monkeypatch.setattr(guild.store, "put", put)
+    assert (await guild.ask(Join(MUSIC, TEXT), "connection")).saved
+    assert guild.links.log == [f"connect {MUSIC}"]

@@ -6,8 +6,11 @@ import itertools
 import time
 from dataclasses import dataclass, field
 from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from loopback.chaos.guest import SOUNDS, Guest, Tally
@@ -470,6 +473,26 @@ async def test_a_pause_ends_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     await one.pause()
     given = [name for name, _ in cast("User", one.user).given]
     assert given == ["pause", "resume", "resume", "volume", "resume"]
+
+
+async def test_the_bot_is_called_until_it_is_there_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chaos, seed 708: a join that was not saved was undone by a restart, and nobody called the bot again."""
+    monkeypatch.setattr("loopback.chaos.guest.AGAIN_S", 0.0)
+    times = itertools.count(1)
+    monkeypatch.setattr("loopback.chaos.guest.time", SimpleNamespace(time_ns=lambda: next(times)))
+    unsaved = "Here I am, in <#1>. (Done, but not saved: the disk does not take it.)"
+    one = guest(unsaved, unsaved, None, unsaved, unsaved, "Here I am, in <#1>.")
+    monkeypatch.setattr(one, "_follow", anyio.lowlevel.checkpoint)
+    away, ends = Ledger().begin("kicked", Cost("place"), one.place), list[int | None]()
+    ask = one.ask
+
+    async def seen(name: str, /, **options: Any) -> tuple[bool | None, str]:
+        ends.append(away.end_ns)
+        return await ask(name, **options)
+
+    one.ask = seen  # type: ignore[method-assign]
+    await one.come_back(away)
+    assert [*ends, away.end_ns] == [None, 1, 1, None, 2, 2, 2], "it is away again when it does not answer"
 
 
 @pytest.mark.parametrize("found", [(2, 3, 1), (2, 3)])

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,11 @@ import pytest
 
 from loopback.chaos import stepped_clock
 from loopback.chaos.bot import ON_FULL_DISK, BotProcess
-from loopback.chaos.kinds import BY_NAME
+from loopback.chaos.kinds import BY_NAME, Kind
 from loopback.chaos.lateness import Lateness, WorkersLateness
 from loopback.chaos.ledger import Cost, Ledger
+from loopback.chaos.performance import Performance
+from loopback.chaos.plan import Step
 from loopback.chaos.strikes import NOBODY, kick, move
 from loopback.processes import descendants, stolen_ns
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loopback.chaos.kinds import Strike
+    from loopback.chaos.ledger import Entry
 
 pytestmark = pytest.mark.anyio
 
@@ -213,6 +217,18 @@ async def test_nobody_comes_to_listen_to_a_bot_that_is_in_no_channel() -> None:
     """Chaos, seed 33: it had lost the right to connect."""
     strike = BY_NAME["DAVE: members join and leave"].strike
     assert await refused(strike, SimpleNamespace(bot=SimpleNamespace(id=2)), channel_id=None) == NOBODY
+
+
+async def test_what_is_done_ends_when_the_bot_is_back_though_it_is_called_again() -> None:
+    """Chaos, seed 708: until its place is saved; meanwhile it is to be heard."""
+
+    async def strike(_scene: object, _seat: object, _dice: Random, entry: Entry) -> None:
+        entry.end_ns = 7
+
+    scene: Any = SimpleNamespace(seats=[SimpleNamespace(guild=SimpleNamespace(name="g"))], ledger=Ledger())
+    performance = Performance(scene, began_ns=time.time_ns())
+    await performance._strike(Step(0.05, Kind("kicked", Cost("place"), strike), 0, "seed"))
+    assert [one.end_ns for one in scene.ledger.entries] == [7]
 
 
 async def refused(strike: Strike, discord: object, channel_id: int | None = 1) -> str | None:
